@@ -1,0 +1,68 @@
+# Every check that runs in continuous integration is a target of this file.
+# `make help` lists them.
+
+PYTHON ?= python3
+VENV := .venv
+WHEEL_VENV := .venv-wheel
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+# Test processes; 0 runs everything in one process (use that with --pdb).
+WORKERS ?= 2
+# Further options for pytest, for example: make test-fast ARGS="-k plot -x"
+ARGS ?=
+
+# One thread in each test process: the workers already use the cores, and results stay repeatable.
+OMP_NUM_THREADS ?= 1
+PYTEST_ENV := SCIPY_ARRAY_API=1 MPLBACKEND=Agg OMP_NUM_THREADS=$(OMP_NUM_THREADS)
+PYTEST := $(PYTEST_ENV) $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help venv test test-fast lint format demo speed build clean
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+venv: $(STAMP) ## Create .venv and install the package with its test tools
+
+$(STAMP): pyproject.toml constraints.txt
+	@command -v "$(PYTHON)" >/dev/null || \
+	  { echo "error: '$(PYTHON)' not found; set PYTHON to a Python 3.11 or newer" >&2; exit 1; }
+	@"$(PYTHON)" -c 'import sys; v = sys.version_info; v[:2] >= (3, 11) or sys.exit("error: skkd needs Python 3.11 or newer, but PYTHON ($(PYTHON)) is %d.%d; try: make PYTHON=python3.11 ..." % v[:2])'
+	"$(PYTHON)" -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --progress-bar off -c constraints.txt -e ".[test]"
+	@touch $@
+
+test: lint ## Lint, then run every test, slow ones included
+	$(PYTEST) $(ARGS)
+
+test-fast: $(STAMP) ## Run the tests that are not marked slow
+	$(PYTEST) -m "not slow" $(ARGS)
+
+lint: $(STAMP) ## Check style, formatting and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: $(STAMP) ## Fix what ruff can fix and format the code
+	$(BIN)/ruff check --fix-only .
+	$(BIN)/ruff format .
+
+demo: $(STAMP) ## Run the quick-start example
+	$(BIN)/python examples/plot_quickstart.py
+
+speed: $(STAMP) ## Measure how fast training and prediction are
+	$(BIN)/python benchmarks/speed.py
+
+build: $(STAMP) ## Build sdist and wheel, and try the wheel in an empty environment
+	rm -rf dist $(WHEEL_VENV)
+	$(BIN)/python -m build --no-isolation
+	$(BIN)/python -m venv $(WHEEL_VENV)
+	$(WHEEL_VENV)/bin/python -m pip install --quiet --progress-bar off -c constraints.txt dist/*.whl
+	$(WHEEL_VENV)/bin/python -I -c 'import skkd; from skkd import *; print("skkd", skkd.__version__, "imports from", skkd.__file__)'
+	rm -rf $(WHEEL_VENV)
+
+clean: ## Remove the environment, build results and caches
+	rm -rf .venv .venv-wheel dist build *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

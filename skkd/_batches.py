@@ -1,0 +1,121 @@
+"""Batches of rows for the training loop: one index operation a batch, no loop over rows."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from scipy import sparse
+from skorch.dataset import Dataset
+from torch import Tensor
+from torch.utils.data import DataLoader
+
+from ._seeds import PrivateTorchState
+
+# What a DataLoader may be told without a batch becoming something else than some rows of X.
+_PLAIN_OPTIONS = {"batch_size", "shuffle", "drop_last", "num_workers", "pin_memory"}
+
+
+def as_tensor(X, device="cpu") -> Tensor:
+    """A tensor over the same memory where the device allows; sparse X becomes dense."""
+    if sparse.issparse(X):
+        X = X.toarray()
+    if isinstance(X, Tensor):
+        return X.to(device)
+    X = np.ascontiguousarray(X)  # negative strides are beyond torch
+    return torch.from_numpy(X if X.flags.writeable else _as_writeable(X)).to(device)
+
+
+def _as_writeable(X: np.ndarray) -> np.ndarray:
+    """A view of read-only memory that torch takes without a warning. Nobody here writes to X."""
+
+    class View:
+        __array_interface__ = {**X.__array_interface__, "data": (X.ctypes.data, False)}
+        owner = X
+
+    return np.asarray(View())
+
+
+class RowBatches:
+    """Shuffled batches of an array or CSR matrix, as equal in size as they can be.
+
+    Equal sizes spare a last batch of a single row, whose step would count as much as any other.
+
+    Parameters
+    ----------
+    X : array or CSR matrix of shape (n_rows, ...)
+        Dense rows move to the device once; sparse ones become dense batch by batch.
+    """
+
+    def __init__(self, X, *, batch_size: int, shuffle: bool, drop_last: bool, device, seed: int):
+        self.X = X if sparse.issparse(X) else as_tensor(X, device)
+        self.n_rows = X.shape[0]
+        self.n_batches = max(
+            self.n_rows // batch_size if drop_last else -(-self.n_rows // batch_size), 1
+        )
+        self.n_used = min(self.n_batches * batch_size, self.n_rows)
+        self.shuffle = shuffle
+        self.device = device
+        self.generator = torch.Generator().manual_seed(seed)
+
+    def __len__(self) -> int:
+        return self.n_batches
+
+    def __iter__(self) -> Iterator[tuple[Tensor, Tensor | slice]]:
+        if self.n_batches == 1 and self.n_used == self.n_rows:
+            # In the order given: then a sum over rows rounds the same way in every epoch.
+            yield as_tensor(self.X, self.device), slice(None)
+            return
+        if self.shuffle:
+            order = torch.randperm(self.n_rows, generator=self.generator)[: self.n_used]
+        else:
+            order = torch.arange(self.n_used)
+        for rows in order.to(self.device).tensor_split(self.n_batches):
+            yield self._take(rows), rows
+
+    def _take(self, rows: Tensor) -> Tensor:
+        if isinstance(self.X, Tensor):
+            return self.X.index_select(0, rows)
+        return as_tensor(self.X[rows.cpu().numpy()], self.device)
+
+
+class LoaderBatches:
+    """Batches from the dataset and iterator that a net brings along; labels are row numbers."""
+
+    def __init__(self, net, X, torch_state: PrivateTorchState):
+        self.net = net
+        rows = np.arange(X.shape[0])
+        self.loader = net.get_iterator(net.get_dataset(X, rows), training=True)
+        self.torch_state = torch_state
+
+    def __len__(self) -> int:
+        return len(self.loader)
+
+    def __iter__(self):
+        with self.torch_state.active():
+            batches = iter(self.loader)
+        while True:
+            with self.torch_state.active():
+                batch = next(batches, None)
+            if batch is None:
+                return
+            X, rows = batch
+            yield X, torch.as_tensor(rows, dtype=torch.int64, device=self.net.device)
+
+
+def make_batches(net, X, *, seed: int, torch_state: PrivateTorchState):
+    """Batches as the net's parameters ask for; shuffled unless ``iterator_train__shuffle=False``."""
+    options = net.get_params_for("iterator_train")
+    plain = (
+        net.dataset is Dataset and net.iterator_train is DataLoader and set(options) <= _PLAIN_OPTIONS
+    )
+    if not plain:
+        return LoaderBatches(net, X, torch_state)
+    batch_size = options.get("batch_size", net.batch_size)
+    return RowBatches(
+        X,
+        batch_size=X.shape[0] if batch_size == -1 else batch_size,
+        shuffle=options.get("shuffle", True),
+        drop_last=options.get("drop_last", False),
+        device=net.device,
+        seed=seed,
+    )

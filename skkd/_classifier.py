@@ -1,0 +1,542 @@
+"""The estimator: reads as the algorithm, and does by itself only what needs ``self``."""
+
+import numpy as np
+import torch
+from sklearn import get_config
+from sklearn.base import BaseEstimator, ClassifierMixin, clone
+from sklearn.pipeline import Pipeline
+from sklearn.utils import compute_class_weight, get_tags
+from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import check_consistent_length, check_is_fitted, column_or_1d
+
+from . import _inputs, _student, _teacher
+from ._held_out import split_held_out
+from ._parameters import CONSTRAINTS, make_balancer, make_loss
+from ._seeds import PrivateTorchState, draw_seeds
+from ._sklearn_private import _check_sample_weight, _safe_indexing, _VisualBlock
+from ._training import Patience, Rows, train
+from .balancers import BALANCERS
+from .students import default_student
+
+__all__ = ["DistilledClassifier"]
+
+
+def _can_learn_in_parts(clf) -> bool:
+    """Whether the teacher needs no fit; one that does can't be cross-fitted in parts."""
+    return clf.teacher is None or (clf.cv is None and _teacher.is_fitted(clf.teacher))
+
+
+class DistilledClassifier(ClassifierMixin, BaseEstimator):
+    r"""Distill a teacher into a small, fast student.
+
+    The student, a PyTorch net, is trained on the labels and on the teacher's probabilities at once,
+
+    .. math:: L = (1 - \lambda)\, L_{task} + \lambda\, L_{distill},
+
+    with the weighted cross-entropy of the labels as task loss and :math:`T^2 KL(q_T \| p_T)` to the
+    softened teacher as distillation loss [1]_. A *balancer* decides the balancing parameter
+    :math:`\lambda` in every step, after an idea of [2]_.
+
+    Parameters
+    ----------
+    teacher : estimator or None
+        Any classifier with ``predict_proba``. With ``cv=None`` it must be fitted, and is never
+        fitted again, by whatever clones this estimator. Where scikit-learn clones the teacher by
+        itself (as a value of a parameter grid), wrap it: ``FrozenEstimator(teacher)``. None: give
+        ``teacher_proba`` to ``fit``.
+    student : skorch.NeuralNetClassifier, Pipeline or None, default=None
+        A skorch net, with logits, log-probabilities or probabilities as its output, or a Pipeline
+        that ends in one. Never changed: a copy is trained. The constructor arguments ``n_features``
+        and ``n_classes`` of its module, where it has them, are filled in. None:
+        :func:`skkd.students.default_student`, a multilayer perceptron sized to the data, which
+        encodes categories and imputes missing values by itself. Its parameters can be searched as
+        ``student__lr``, ``student__module__hidden`` in any case.
+    balancer : str or Balancer, default="descent_share"
+        The balancing rule: a name in :data:`skkd.balancers.BALANCERS`, or an instance. Parameters
+        can be searched as ``balancer__ratio``.
+    distillation_loss : {"kl", "reverse_kl", "js", "logit_mse", "dkd"} or callable, default="kl"
+        See :mod:`skkd.losses`.
+    temperature : float, default=1.0
+        T > 0, which softens teacher and student in the distillation loss.
+    cv : int, splitter, iterable of splits, "oob" or None, default=None
+        Fits an unfitted teacher such that no row's target comes from a model that saw its label:
+        out-of-fold by cross-fitting, or out-of-bag for a bagged teacher ("oob"). ``teacher_`` is
+        then fitted on all rows.
+    early_stopping : bool, default=False
+        Stop when the log-loss on held-out rows has not improved for ``n_iter_no_change`` epochs,
+        and keep the best weights.
+    validation_fraction : float, default=0.1
+        Share of the rows to hold out where something needs them: early stopping, or a callback of
+        the student that monitors ``valid_loss``. Chosen by the rows' content.
+    n_iter_no_change : int, default=10
+        Patience of early stopping, in epochs.
+    class_weight : dict, "balanced" or None, default=None
+        Weights of the classes of ``y``. They multiply ``sample_weight``, and act in both losses.
+    n_jobs : int or None, default=None
+        Processes for cross-fitting the teacher, by joblib.
+    random_state : int, RandomState instance or None, default=None
+        The same number gives the same student, whatever the global random states, which are left
+        untouched. The teacher has a random state of its own.
+    verbose : int, default=0
+        1 prints a line an epoch; 2 shows a progress bar (needs tqdm).
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+        The labels, in the order of all columns.
+    student_ : skorch.NeuralNetClassifier or Pipeline
+        The trained student, which works without this estimator. A bare net's ``predict`` gives
+        indices into ``classes_``.
+    teacher_ : estimator or None
+        The fitted teacher.
+    balancer_ : Balancer
+        The balancing rule, as it was at the end of training.
+    history_ : dict of ndarrays, one entry an epoch
+        ``epoch``, ``task_loss``, ``distillation_loss``, ``loss`` (their weighted sum), ``weight``
+        (the balancing parameter, its mean over the epoch), ``weight_min``, ``weight_max``,
+        ``distillation_share`` (of the importance that the rule looks at), ``lr``, ``seconds``;
+        with held-out rows also ``valid_score`` (minus their log-loss) and ``valid_accuracy``.
+        Losses are means over batches. Made for ``pd.DataFrame(clf.history_)``.
+    n_epochs_ : int
+        Epochs trained.
+    n_features_in_ : int
+        Features seen in ``fit``.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Their names, where X was a frame.
+
+    Notes
+    -----
+    Computes in the dtype of X: float64 throughout, or float32, which is faster. Integer sample
+    weights are the same as repeated rows as long as all rows fit in one batch.
+
+    References
+    ----------
+    .. [1] Hinton, Vinyals, Dean, "Distilling the Knowledge in a Neural Network", arXiv 1503.02531.
+    .. [2] Kim, Kim, Kim, Jo, "Importance Analysis for Dynamic Control of Balancing Parameter in a
+       Simple Knowledge Distillation Setting", arXiv 2505.06270.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.ensemble import RandomForestClassifier
+    >>> from skkd import DistilledClassifier
+    >>> X, y = load_iris(return_X_y=True)
+    >>> forest = RandomForestClassifier(min_samples_leaf=3, random_state=0)
+    >>> clf = DistilledClassifier(forest, cv=5, random_state=0).fit(X, y)
+    >>> clf.predict_proba(X[:1]).round(1)
+    array([[1., 0., 0.]])
+    """
+
+    _parameter_constraints = CONSTRAINTS
+
+    def __init__(
+        self,
+        teacher,
+        student=None,
+        *,
+        balancer="descent_share",
+        distillation_loss="kl",
+        temperature=1.0,
+        cv=None,
+        early_stopping=False,
+        validation_fraction=0.1,
+        n_iter_no_change=10,
+        class_weight=None,
+        n_jobs=None,
+        random_state=None,
+        verbose=0,
+    ):
+        self.teacher = teacher
+        self.student = student
+        self.balancer = balancer
+        self.distillation_loss = distillation_loss
+        self.temperature = temperature
+        self.cv = cv
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.n_iter_no_change = n_iter_no_change
+        self.class_weight = class_weight
+        self.n_jobs = n_jobs
+        self.random_state = random_state
+        self.verbose = verbose
+
+    def fit(self, X, y, sample_weight=None, teacher_proba=None):
+        """Train the student.
+
+        Parameters
+        ----------
+        X : array, frame or CSR matrix of shape (n_rows, n_features), or array (n_rows, c, h, w)
+            The teacher sees it as it is.
+        y : array of shape (n_rows,)
+            Labels.
+        sample_weight : array of shape (n_rows,), default=None
+            Not negative. Acts in both losses, and in the fit of an unfitted teacher that takes it.
+            Rows of weight zero are left out.
+        teacher_proba : array or frame of shape (n_rows, n_classes), default=None
+            The teacher's probabilities, instead of asking it. Columns follow the sorted labels of
+            ``y``; those of a frame are found by their names.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        NotFittedError
+            If the teacher is not fitted and ``cv`` is None.
+        TrainingDivergedError
+            If a loss becomes NaN or infinite. An earlier fit survives this and any other error.
+        """
+        return self._restored_on_error(self._fit, X, y, sample_weight, teacher_proba)
+
+    @available_if(_can_learn_in_parts)
+    def partial_fit(self, X, y, classes=None, sample_weight=None, teacher_proba=None):
+        """Train the student for one epoch on a chunk of rows.
+
+        There where the teacher is fitted, or None with ``teacher_proba`` in each call. The first
+        call decides on encoding, standardisation and size of the student, and should be a fair
+        sample. The learning rate stays constant. After ``fit`` it goes on from there.
+
+        Parameters
+        ----------
+        X, y, sample_weight, teacher_proba
+            As in :meth:`fit`.
+        classes : array of shape (n_classes,), default=None
+            All labels that will ever occur; None: those of the first chunk.
+
+        Returns
+        -------
+        self
+        """
+        return self._restored_on_error(
+            self._partial_fit, X, y, classes, sample_weight, teacher_proba
+        )
+
+    def predict_proba(self, X):
+        """The student's probabilities.
+
+        Parameters
+        ----------
+        X : array, frame or CSR matrix of shape (n_rows, n_features)
+
+        Returns
+        -------
+        proba : ndarray of shape (n_rows, n_classes), in the student's dtype
+        """
+        return self._logits(X, lambda logits: torch.softmax(logits, -1))
+
+    def predict_log_proba(self, X):
+        """Logarithms of the student's probabilities, exact where those underflow.
+
+        Parameters
+        ----------
+        X : array, frame or CSR matrix of shape (n_rows, n_features)
+
+        Returns
+        -------
+        log_proba : ndarray of shape (n_rows, n_classes)
+        """
+        return self._logits(X, lambda logits: torch.log_softmax(logits, -1))
+
+    def decision_function(self, X):
+        """The student's logits.
+
+        Parameters
+        ----------
+        X : array, frame or CSR matrix of shape (n_rows, n_features)
+
+        Returns
+        -------
+        logits : ndarray of shape (n_rows, n_classes), or (n_rows,) for two classes
+            For two classes the second class's logit less the first's.
+        """
+        logits = self._logits(X)
+        return logits[:, 1] - logits[:, 0] if logits.shape[1] == 2 else logits
+
+    def predict(self, X):
+        """The most probable labels.
+
+        Parameters
+        ----------
+        X : array, frame or CSR matrix of shape (n_rows, n_features)
+
+        Returns
+        -------
+        labels : ndarray of shape (n_rows,)
+        """
+        columns = self._logits(X).argmax(axis=1)
+        return self.classes_[columns]
+
+    # The algorithm
+
+    def _fit(self, X, y, sample_weight, teacher_proba):
+        self._check_parameters(teacher_proba)
+        balancer, loss = make_balancer(self.balancer), make_loss(self.distillation_loss)
+        init_seed, order_seed, split_seed = draw_seeds(self.random_state, 3)
+        torch_state = PrivateTorchState(init_seed)
+        rows, steps, net = self._start(X, y, sample_weight, teacher_proba, torch_state)
+        rows, held_out = self._hold_out(rows, net, split_seed)
+        self.history_ = train(
+            net,
+            rows,
+            balancer,
+            loss=loss,
+            temperature=float(self.temperature),
+            n_epochs=net.max_epochs,
+            held_out=held_out,
+            patience=Patience(self.n_iter_no_change) if self.early_stopping else None,
+            seed=order_seed,
+            torch_state=torch_state,
+            verbose=self.verbose,
+        )
+        net.initialize_optimizer()  # its moments would be twice the size of the student
+        self.student_ = Pipeline([*steps, ("net", net)]) if steps else net
+        self.balancer_ = balancer
+        self.n_epochs_ = len(self.history_["epoch"])
+        return self
+
+    def _start(self, X, y, sample_weight, teacher_proba, torch_state, classes=None):
+        """Ask the teacher about the rows, and make a student ready for them."""
+        steps, net = _student.split_student(self.student)
+        X, inputs, steps = _inputs.read_training(self, X, steps, net)
+        y, weight = self._read_labels(X, y, sample_weight)
+        self.classes_ = np.unique(y if classes is None else classes)
+        self.teacher_, proba = self._soft_targets(X, y, weight, teacher_proba)
+        inputs, y, proba, weight = self._with_positive_weight(inputs, y, proba, weight)
+        steps, inputs = _student.fit_preprocessing(steps, inputs, y)
+        inputs = _inputs.as_net_input(inputs, net)
+        n_classes = len(self.classes_)
+        net = _student.initialise_net(net, inputs, weight, n_classes, torch_state)
+        net.classes = self.classes_
+        return Rows(inputs, self._columns_of(y), proba, weight), steps, net
+
+    def _partial_fit(self, X, y, classes, sample_weight, teacher_proba):
+        self._check_parameters(teacher_proba)
+        init_seed, order_seed, _ = draw_seeds(self.random_state, 3)
+        if hasattr(self, "student_"):
+            rows = self._continue(X, y, sample_weight, teacher_proba)
+            net, balancer, done = _student.net_of(self.student_), self.balancer_, self.n_epochs_
+            torch_state = PrivateTorchState(init_seed + done)
+        else:
+            torch_state = PrivateTorchState(init_seed)
+            rows, steps, net = self._start(X, y, sample_weight, teacher_proba, torch_state, classes)
+            self.student_ = Pipeline([*steps, ("net", net)]) if steps else net
+            balancer, done = make_balancer(self.balancer), 0
+        history = train(
+            net,
+            rows,
+            balancer,
+            loss=make_loss(self.distillation_loss),
+            temperature=float(self.temperature),
+            n_epochs=1,
+            n_epochs_done=done,
+            seed=order_seed + done,
+            torch_state=torch_state,
+            verbose=self.verbose,
+        )
+        self.history_ = history if done == 0 else _appended(self.history_, history)
+        self.balancer_ = balancer
+        self.n_epochs_ = done + 1
+        return self
+
+    def _continue(self, X, y, sample_weight, teacher_proba) -> Rows:
+        """Ask the teacher about one more chunk of rows."""
+        inputs = _inputs.read(self, X)
+        X = inputs if isinstance(X, (list, tuple)) else X
+        y, weight = self._read_labels(X, y, sample_weight)
+        self.teacher_, proba = self._soft_targets(X, y, weight, teacher_proba)
+        inputs, y, proba, weight = self._with_positive_weight(inputs, y, proba, weight)
+        net = _student.net_of(self.student_)
+        inputs = _inputs.as_net_input(_student.preprocess(self.student_, inputs), net)
+        return Rows(inputs, self._columns_of(y), proba, weight)
+
+    def _soft_targets(self, X, y, weight, teacher_proba):
+        """The fitted teacher, if any, and probabilities in the order of ``classes_``."""
+        if teacher_proba is not None:
+            usable = self.teacher is not None and _teacher.is_fitted(self.teacher)
+            proba = _teacher.read_proba(teacher_proba, len(y), self.classes_)
+            return self.teacher if usable else None, proba
+        if self.cv is None:
+            proba = _teacher.ask(self.teacher, X, self.classes_)
+            _teacher.warn_if_one_hot(proba, self._columns_of(y))
+            return self.teacher, proba
+        weight = self._weight_for_teacher(weight)
+        if isinstance(self.cv, str):  # "oob"
+            return _teacher.fit_oob(self.teacher, X, y, weight, self.classes_)
+        proba = _teacher.cross_fit(
+            self.teacher, X, y, weight, self.classes_, cv=self.cv, n_jobs=self.n_jobs
+        )
+        return _teacher.fit_teacher(self.teacher, X, y, weight), proba
+
+    def _hold_out(self, rows, net, seed):
+        """Training and held-out rows; None for the latter where nothing needs them."""
+        if not (self.early_stopping or _student.monitors_held_out_rows(net)):
+            return rows, None
+        kept, held_out = split_held_out(rows.X, rows.labels, self.validation_fraction, seed)
+        if not len(held_out):
+            raise ValueError(
+                f"early_stopping needs held-out rows, and {len(rows.labels)} rows are too few: "
+                "some class must have at least 3 distinct rows. Set early_stopping=False."
+            )
+        return rows.take(kept), rows.take(held_out)
+
+    def _logits(self, X, transform=None) -> np.ndarray:
+        check_is_fitted(self)
+        net = _student.net_of(self.student_)
+        inputs = _inputs.read(self, X)
+        if isinstance(self.student_, Pipeline):
+            inputs = _inputs.as_net_input(_student.preprocess(self.student_, inputs), net)
+        return _student.student_logits(net, inputs, transform)
+
+    # Labels and weights
+
+    def _check_parameters(self, teacher_proba) -> None:
+        self._validate_params()
+        if teacher_proba is None:
+            _teacher.check_teacher(self.teacher, self.cv)
+
+    def _read_labels(self, X, y, sample_weight):
+        """Labels and weights (or None), one for each row of X."""
+        y = column_or_1d(np.asarray(y), warn=True)
+        check_consistent_length(X, y, sample_weight)
+        check_classification_targets(y)
+        if sample_weight is None and self.class_weight is None:
+            return y, None
+        weight = _check_sample_weight(
+            sample_weight, y.reshape(-1, 1), dtype=np.float64, ensure_non_negative=True
+        )
+        if not (weight > 0).any():
+            raise ValueError("sample_weight is zero for all rows; at least one must be positive.")
+        return y, weight
+
+    def _with_positive_weight(self, inputs, y, proba, weight):
+        """Rows that count, and the product of their sample and class weights."""
+        if self.class_weight is not None:
+            weight = weight * _class_weight_of(self.class_weight, self.classes_, y, weight)
+        if weight is None or (weight > 0).all():
+            return inputs, y, proba, weight
+        kept = np.flatnonzero(weight > 0)
+        return _safe_indexing(inputs, kept), y[kept], proba[kept], weight[kept]
+
+    def _columns_of(self, y) -> np.ndarray:
+        columns = np.searchsorted(self.classes_, y).clip(0, len(self.classes_) - 1)
+        unknown = self.classes_[columns] != y
+        if unknown.any():
+            raise ValueError(
+                f"y has the label {y[unknown][0]!r}, which is not among the classes "
+                f"{self.classes_.tolist()} of the first call of partial_fit; give classes=... there."
+            )
+        return columns
+
+    def _weight_for_teacher(self, weight):
+        """The weights, unless metadata routing says that the teacher gets none."""
+        if weight is None or not get_config()["enable_metadata_routing"]:
+            return weight
+        return process_routing(self, "fit", sample_weight=weight).teacher.fit.get("sample_weight")
+
+    def _restored_on_error(self, method, *args):
+        """Call a method; if it fails, leave this estimator as it was, with any earlier fit."""
+        before = vars(self).copy()
+        try:
+            return method(*args)
+        except BaseException:
+            vars(self).clear()
+            vars(self).update(before)
+            raise
+
+    # scikit-learn's protocols
+
+    def set_params(self, **params):
+        """Set parameters, also those of the student, the balancer and an unfitted teacher.
+
+        ``balancer__*`` turns the balancer's name into an instance, ``student__*`` a student of None
+        into the default one.
+
+        Parameters
+        ----------
+        **params
+
+        Returns
+        -------
+        self
+        """
+        nested = {name.partition("__")[0] for name in params if "__" in name}
+        balancer = params.get("balancer", self.balancer)
+        if "balancer" in nested and isinstance(balancer, str):
+            params["balancer"] = make_balancer(balancer)
+        if "student" in nested and params.get("student", self.student) is None:
+            params["student"] = default_student()
+        teacher = params.get("teacher", self.teacher)
+        if "teacher" in nested and teacher is not None and _teacher.is_fitted(teacher):
+            raise ValueError(
+                "The parameters of a fitted teacher can't be set: that would change your own "
+                "object. Give another teacher=..., or an unfitted one with cv=5."
+            )
+        return super().set_params(**params)
+
+    def __sklearn_clone__(self):
+        """Clone, but carry a fitted teacher along: a clone of it would be unfitted."""
+        params = self.get_params(deep=False)
+        copied = {
+            name: value if name == "teacher" and self._has_fitted_teacher() else clone(value, safe=False)
+            for name, value in params.items()
+        }
+        copy = type(self)(**copied)
+        for name in ("_metadata_request", "_sklearn_output_config"):
+            if name in vars(self):
+                setattr(copy, name, vars(self)[name])
+        return copy
+
+    def _has_fitted_teacher(self) -> bool:
+        return self.teacher is not None and _teacher.is_fitted(self.teacher)
+
+    def get_metadata_routing(self):
+        """Routing of ``sample_weight`` to this estimator and to a teacher that it fits.
+
+        Returns
+        -------
+        routing : MetadataRouter
+        """
+        router = MetadataRouter(owner=type(self).__name__).add_self_request(self)
+        if self.teacher is not None and not _teacher.is_fitted(self.teacher):
+            mapping = MethodMapping().add(caller="fit", callee="fit")
+            router.add(teacher=self.teacher, method_mapping=mapping)
+        return router
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return hasattr(self, "student_")
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        student = _student.input_tags(self.student)
+        teacher = get_tags(self.teacher).input_tags if _has_tags(self.teacher) else student
+        tags.input_tags.sparse = student.sparse and teacher.sparse
+        tags.input_tags.allow_nan = student.allow_nan and teacher.allow_nan
+        return tags
+
+    def _sk_visual_block_(self):
+        student = getattr(self, "student_", self.student)
+        parts = {"teacher": self.teacher, "student": default_student() if student is None else student}
+        shown = {name: part for name, part in parts.items() if part is not None}
+        names = [f"{name}: {type(part).__name__}" for name, part in shown.items()]
+        return _VisualBlock("parallel", list(shown.values()), names=names, dash_wrapped=False)
+
+
+def _class_weight_of(class_weight, classes, y, weight) -> np.ndarray:
+    """The class weight of each row; "balanced" counts rows by their sample weight."""
+    columns = np.searchsorted(classes, y)
+    if isinstance(class_weight, str) and class_weight == "balanced":
+        totals = np.bincount(columns, weight, minlength=len(classes))
+        present = totals > 0
+        return (totals.sum() / (present.sum() * np.where(present, totals, 1)))[columns]
+    return compute_class_weight(class_weight, classes=classes, y=y)[columns]
+
+
+def _appended(history: dict, more: dict) -> dict:
+    return {name: np.concatenate([history[name], more[name]]) for name in history if name in more}
+
+
+def _has_tags(teacher) -> bool:
+    return isinstance(teacher, BaseEstimator)

@@ -1,0 +1,80 @@
+"""The squared norms of both losses' gradients and their inner product, A, B and C."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+Gram = tuple[Tensor, Tensor, Tensor]
+
+
+def over_logits(gradients: Tensor) -> Gram:
+    """A, B, C over the logits of the batch.
+
+    Parameters
+    ----------
+    gradients : Tensor of shape (n_rows, 2, n_classes)
+    """
+    return _gram(gradients.transpose(0, 1).reshape(2, -1))
+
+
+def over_last_layer(gradients: Tensor, layer_input: Tensor) -> Gram:
+    r"""A, B, C over the weights of the last linear layer, :math:`g_i = h^T e_i`.
+
+    Parameters
+    ----------
+    gradients : Tensor of shape (n_rows, 2, n_classes)
+        e, in the logits.
+    layer_input : Tensor of shape (n_rows, n_features)
+        h, the layer's input.
+    """
+    n_rows, _, n_classes = gradients.shape
+    in_weights = layer_input.t() @ gradients.reshape(n_rows, 2 * n_classes)
+    return _gram(in_weights.view(-1, 2, n_classes).transpose(0, 1).reshape(2, -1))
+
+
+def over_parameters(task: Sequence[Tensor], distillation: Sequence[Tensor]) -> Gram:
+    """A, B, C over all parameters, from one gradient each for every parameter."""
+    return _gram(torch.stack([torch.cat([g.flatten() for g in of]) for of in (task, distillation)]))
+
+
+def _gram(pair: Tensor) -> Gram:
+    products = (pair @ pair.t()).double().flatten()
+    return products[0], products[3], products[1]
+
+
+class LastLayerInput:
+    """Keeps the input of a module's last linear layer as the forward pass runs through it.
+
+    Parameters
+    ----------
+    layer : nn.Linear
+    """
+
+    def __init__(self, layer: nn.Linear):
+        self.value: Tensor | None = None
+        self._handle = layer.register_forward_pre_hook(self._keep)
+
+    def _keep(self, layer, inputs) -> None:
+        self.value = inputs[0].detach()
+
+    def close(self) -> None:
+        self._handle.remove()
+        self.value = None
+
+
+def find_last_layer(module: nn.Module, probe, n_classes: int) -> nn.Linear | None:
+    """The linear layer that ran last in a forward pass and gives one output a class, if any did."""
+    seen: list[nn.Module] = []
+    handles = [
+        part.register_forward_hook(lambda part, inputs, output: seen.append(part))
+        for part in module.modules()
+        if not list(part.children()) and list(part.parameters(recurse=False))
+    ]
+    try:
+        probe()
+    finally:
+        for handle in handles:
+            handle.remove()
+    last = seen[-1] if seen else None
+    return last if isinstance(last, nn.Linear) and last.out_features == n_classes else None

@@ -1,0 +1,122 @@
+"""How X is read: the teacher sees it as it is, the student's net gets finite numbers."""
+
+import numpy as np
+from scipy import sparse
+from sklearn.pipeline import Pipeline
+from sklearn.utils.validation import validate_data
+from torch import nn
+
+from ._sklearn_private import _num_samples
+from ._student import is_default, net_dtype, net_of
+from ._tables import has_categories, is_frame, table_encoder
+
+
+def read_training(estimator, X, steps: list, net) -> tuple:
+    """Read the X of ``fit`` and record its features on the estimator.
+
+    Parameters
+    ----------
+    estimator : DistilledClassifier
+    X : array, frame, CSR matrix or list
+    steps : list
+        The student's preprocessing; none for a bare net.
+    net : skorch.NeuralNetClassifier
+
+    Returns
+    -------
+    X : array, frame or CSR matrix
+        For the teacher.
+    inputs : array, frame or CSR matrix
+        For the first of the steps, or for the net if there are none.
+    steps : list
+        With an encoder in front of the default student where the table needs one.
+    """
+    encodes = is_default(net) and not steps
+    if encodes and has_categories(X):
+        steps = [("encode", table_encoder(X))]
+    if steps:
+        X = _read_raw(estimator, X, reset=True)
+        return X, X, steps
+    inputs = _read_numbers(estimator, X, reset=True, dtype=float_for(X), allow_nan=encodes)
+    estimator._row_shape = inputs.shape[1:]
+    X = inputs if isinstance(X, (list, tuple)) else X
+    if encodes and has_nan(inputs):
+        inputs = X if is_frame(X) else inputs
+        return X, inputs, [("encode", table_encoder(inputs))]
+    return X, inputs, steps
+
+
+def read(estimator, X):
+    """Read X at prediction time, as the fitted student's preprocessing or net takes it."""
+    if isinstance(estimator.student_, Pipeline):
+        return _read_raw(estimator, X, reset=False)
+    X = _read_numbers(
+        estimator, X, reset=False, dtype=net_dtype(estimator.student_), allow_nan=False
+    )
+    if X.shape[1:] != estimator._row_shape:
+        raise ValueError(
+            f"X has rows of shape {X.shape[1:]}, but the student was fitted on rows of shape "
+            f"{estimator._row_shape}."
+        )
+    return X
+
+
+def _read_raw(estimator, X, *, reset: bool):
+    """Names and width are checked; everything else is the business of the student's steps."""
+    if isinstance(X, (list, tuple)):
+        X = np.asarray(X)
+    validate_data(estimator, X, reset=reset, skip_check_array=True)
+    if _num_samples(X) == 0:
+        raise ValueError("Found array with 0 sample(s) in X; a minimum of 1 is required.")
+    return X
+
+
+def _read_numbers(estimator, X, *, reset: bool, dtype, allow_nan: bool):
+    return validate_data(
+        estimator,
+        X,
+        reset=reset,
+        dtype=dtype,
+        accept_sparse="csr",
+        allow_nd=True,
+        ensure_all_finite="allow-nan" if allow_nan and not sparse.issparse(X) else True,
+    )
+
+
+def float_for(X) -> type | list:
+    """The smallest floating dtype that holds the numbers of X exactly: float32 or float64."""
+    dtype = getattr(X, "dtype", None)
+    if isinstance(dtype, np.dtype) and np.can_cast(dtype, np.float32):
+        return np.float32
+    return np.float64
+
+
+def has_nan(X) -> bool:
+    """Whether an array or CSR matrix of floats contains NaN."""
+    entries = X.data if sparse.issparse(X) else X
+    return bool(np.isnan(entries.sum())) and bool(np.isnan(entries).any())
+
+
+def as_net_input(X, net):
+    """What a student's preprocessing returned, as finite numbers in the net's dtype.
+
+    Before the net is initialised its dtype is that of X. Whole numbers stay whole for a module with
+    an embedding.
+    """
+    if sparse.issparse(X):
+        X = X.tocsr()
+    else:
+        X = np.asarray(X)
+    whole = X.dtype.kind in "biu" and any(
+        isinstance(part, (nn.Embedding, nn.EmbeddingBag)) for part in _parts(net)
+    )
+    if not whole:
+        X = X.astype(net_dtype(net) if net.initialized_ else float_for(X), copy=False)
+        entries = X.data if sparse.issparse(X) else X
+        if not np.isfinite(entries.sum()) and not np.isfinite(entries).all():
+            raise ValueError(
+                "Input X contains NaN or infinity where it reaches the student's net. The teacher "
+                "may accept missing values; for the student put an imputer into its Pipeline, or "
+                "use student=None, which imputes by itself."
+            )
+    return X

@@ -1,0 +1,115 @@
+"""Both losses of a batch and their gradients in the logits, in one go.
+
+The gradients end at the logits: whatever a balancer decides, the student is passed backwards once,
+from ``w_task * g_task + w_distill * g_distill``.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from .losses import cross_entropy, kl, soften, takes_labels
+
+Rows = Tensor | slice
+
+
+def make_objective(
+    labels: np.ndarray,
+    proba: np.ndarray,
+    sample_weight: np.ndarray | None,
+    *,
+    loss: Callable[..., Tensor],
+    temperature: float,
+    device,
+    dtype: torch.dtype,
+) -> "ClosedForm | Autograd":
+    """The objective over the training rows, with the teacher's targets softened once.
+
+    Parameters
+    ----------
+    labels : int ndarray of shape (n_rows,)
+    proba : ndarray of shape (n_rows, n_classes)
+        The teacher's probabilities.
+    sample_weight : ndarray of shape (n_rows,) or None
+        Positive. Divided by its mean, so that a batch's loss is an unbiased part of
+        ``sum(w * loss) / sum(w)``, and exactly that where the batch is all rows.
+    """
+    label_tensor = torch.as_tensor(labels, dtype=torch.int64, device=device)
+    soft_targets = soften(torch.as_tensor(proba, dtype=torch.float64), temperature)
+    soft_targets = soft_targets.to(device=device, dtype=dtype)
+    weight = None
+    if sample_weight is not None:
+        weight = torch.as_tensor(sample_weight / sample_weight.mean(), dtype=dtype, device=device)
+    kind = ClosedForm if loss is kl else Autograd
+    return kind(label_tensor, soft_targets, weight, loss, temperature)
+
+
+class ClosedForm:
+    r"""Cross-entropy and divergence, whose gradients in the logits are known.
+
+    With p the softmax of the logits, y the one-hot label, q the soft target and :math:`p_T` the
+    softened student: :math:`g_t = p - y` and :math:`g_d = T (p_T - q)` a row.
+    """
+
+    def __init__(self, labels, soft_targets, weight, loss, temperature):
+        n_rows, n_classes = soft_targets.shape
+        # (n_rows, 2, n_classes): one index operation fetches what both losses need.
+        self.targets = soft_targets.new_zeros(n_rows, 2, n_classes)
+        self.targets[:, 0].scatter_(1, labels.unsqueeze(1), 1.0)
+        self.targets[:, 1] = soft_targets
+        # The targets' own entropy makes a divergence of the cross-entropy; zero for the labels.
+        self.entropy = torch.xlogy(self.targets, self.targets).sum(-1)
+        self.weight = weight
+        one = soft_targets.new_ones(2)
+        self.inverse_temperature = None
+        if temperature != 1.0:
+            self.inverse_temperature = one.div(soft_targets.new_tensor([1.0, temperature]))[:, None]
+        self.loss_scale = soft_targets.new_tensor([1.0, temperature**2])
+        self.gradient_scale = soft_targets.new_tensor([1.0, temperature])[:, None]
+
+    def __call__(self, logits: Tensor, rows: Rows) -> tuple[Tensor, Tensor]:
+        """Mean losses of shape (2,) and gradients of shape (n_rows, 2, n_classes)."""
+        targets, entropy = self.targets[rows], self.entropy[rows]
+        logits = logits.unsqueeze(1)
+        if self.inverse_temperature is not None:
+            logits = logits * self.inverse_temperature
+        log_p = torch.log_softmax(logits, -1)
+        row_losses = entropy - (targets * log_p).sum(-1)
+        gradients = log_p.exp() - targets
+        if self.weight is None:
+            losses = row_losses.mean(0)
+        else:
+            weight = self.weight[rows]
+            losses = weight @ row_losses / len(weight)
+            gradients = gradients * weight[:, None, None]
+        return losses * self.loss_scale, gradients * (self.gradient_scale / len(targets))
+
+
+class Autograd:
+    """Any distillation loss of :mod:`skkd.losses`' form, differentiated by torch."""
+
+    def __init__(self, labels, soft_targets, weight, loss, temperature):
+        self.labels = labels
+        self.soft_targets = soft_targets
+        self.weight = weight
+        self.loss = loss
+        self.temperature = temperature
+        self.takes_labels = takes_labels(loss)
+
+    def __call__(self, logits: Tensor, rows: Rows) -> tuple[Tensor, Tensor]:
+        """Mean losses of shape (2,) and gradients of shape (n_rows, 2, n_classes)."""
+        logits = logits.detach().requires_grad_()
+        labels = self.labels[rows]
+        extra = {"labels": labels} if self.takes_labels else {}
+        row_losses = (
+            cross_entropy(logits, labels),
+            self.loss(logits, self.soft_targets[rows], self.temperature, **extra),
+        )
+        if self.weight is not None:
+            weight = self.weight[rows]
+            row_losses = tuple(weight * values for values in row_losses)
+        losses = [values.mean() for values in row_losses]
+        gradients = [torch.autograd.grad(value, logits)[0] for value in losses]
+        return torch.stack(losses).detach(), torch.stack(gradients, dim=1)

@@ -1,0 +1,163 @@
+"""One optimizer step: both losses, the balancer's word, one weighted gradient."""
+
+import inspect
+from collections.abc import Callable
+
+import torch
+from skorch import NeuralNet
+from torch import Tensor
+
+from . import _gradients
+from ._objective import Autograd, ClosedForm
+from ._seeds import PrivateTorchState
+from ._student import as_logits, gives_probabilities, plain_forward
+from .balancers import Balancer, StepState
+
+#: Called as ``record(losses, weight, gram)`` in every step.
+Record = Callable[[Tensor, Tensor | float, "_gradients.Gram | None"], None]
+
+
+class Step:
+    """How one batch changes the net.
+
+    Parameters
+    ----------
+    net : skorch.NeuralNet
+        Initialised; its parameters are changed in place.
+    objective : ClosedForm or Autograd
+        Gives both losses and their gradients in the logits.
+    balancer : Balancer
+        Reset.
+    layer_input : LastLayerInput or None
+        Where the gradients over the last layer are measured.
+    torch_state : PrivateTorchState
+        Which random layers draw from.
+    """
+
+    def __init__(
+        self,
+        net: NeuralNet,
+        objective: ClosedForm | Autograd,
+        balancer: Balancer,
+        layer_input: "_gradients.LastLayerInput | None",
+        torch_state: PrivateTorchState,
+    ):
+        self.net = net
+        self.objective = objective
+        self.balancer = balancer
+        self.layer_input = layer_input
+        self.torch_state = torch_state
+        self.state = StepState()
+        self.optimizer = net.optimizer_
+        self.parameters = [p for group in self.optimizer.param_groups for p in group["params"]]
+        self.forward = plain_forward(net)
+        self.is_random: bool | None = None  # known after the first forward pass
+        self.are_probabilities = gives_probabilities(net)
+        needs = balancer.requirements()
+        self.gives_losses = "losses" in needs
+        self.looks_back = "losses_after" in needs
+        self.gradients = balancer.gradients if "gradients" in needs else None
+        closure = inspect.signature(self.optimizer.step).parameters.get("closure")
+        self.takes_closure = closure is not None and closure.default is inspect.Parameter.empty
+
+    def __call__(self, X, rows, record: Record, on_gradients: Callable[[], None] | None) -> tuple:
+        """Change the net by one batch; return both losses before the step, and the logits.
+
+        Parameters
+        ----------
+        X : batch of the net's input
+        rows : int64 Tensor or slice
+            Which rows they are.
+        record : callable
+            Takes losses, balancing parameter and A, B, C.
+        on_gradients : callable or None
+            Called between the backward pass and the optimizer's step.
+        """
+
+        losses = logits = None
+
+        def backward() -> Tensor:
+            nonlocal losses, logits
+            losses, logits = self._backward(X, rows, record)
+            if on_gradients is not None:
+                on_gradients()
+            return losses
+
+        if self.takes_closure:  # such as LBFGS, which looks several times
+            self.optimizer.step(lambda: self.weighted(backward()))
+        else:
+            backward()
+            self.optimizer.step()
+        if self.looks_back:
+            self._look_back(X, rows)
+        return losses, logits
+
+    def weighted(self, losses: Tensor) -> Tensor:
+        """The loss that the step follows, of both losses and the last balancing parameter."""
+        return losses[0] + self.balancer.weight_ * (losses[1] - losses[0])
+
+    def _backward(self, X, rows, record: Record) -> tuple[Tensor, Tensor]:
+        logits = self._logits(X)
+        losses, gradients = self.objective(logits.detach(), rows)
+        if self.gives_losses:
+            self.state.task_loss, self.state.distillation_loss = losses.unbind()
+        if self.gradients == "all":
+            gram = self._two_passes(logits, gradients)
+        else:
+            gram = self._one_pass(logits, gradients)
+        record(losses, self.balancer.weight_, gram)
+        return losses, logits.detach()
+
+    def _one_pass(self, logits: Tensor, gradients: Tensor) -> "_gradients.Gram | None":
+        """Weigh in the logits, then go back through the student once."""
+        gram = None
+        if self.gradients is not None:
+            if self.layer_input is not None:
+                gram = _gradients.over_last_layer(gradients, self.layer_input.value)
+            else:
+                gram = _gradients.over_logits(gradients)
+            self.state.A, self.state.B, self.state.C = gram
+        task, distillation = self.balancer.weights(self.state)
+        self.zero_gradients()
+        logits.backward(task * gradients[:, 0] + distillation * gradients[:, 1])
+        return gram
+
+    def _two_passes(self, logits: Tensor, gradients: Tensor) -> "_gradients.Gram":
+        """Go back with each loss by itself, then weigh in the parameters: no third pass."""
+        g_task = self._parameter_gradients(logits, gradients[:, 0], retain_graph=True)
+        g_distill = self._parameter_gradients(logits, gradients[:, 1], retain_graph=False)
+        gram = _gradients.over_parameters(g_task, g_distill)
+        self.state.A, self.state.B, self.state.C = gram
+        task, distillation = self.balancer.weights(self.state)
+        for parameter, of_task, of_distillation in zip(
+            self.parameters, g_task, g_distill, strict=True
+        ):
+            parameter.grad = task * of_task + distillation * of_distillation
+        return gram
+
+    def _parameter_gradients(self, logits, gradient, *, retain_graph: bool) -> tuple[Tensor, ...]:
+        return torch.autograd.grad(
+            logits, self.parameters, gradient, retain_graph=retain_graph, materialize_grads=True
+        )
+
+    def _logits(self, X) -> Tensor:
+        """Logits in training mode; random layers draw from this training's own state."""
+        if self.is_random is None:
+            output, self.is_random = self.torch_state.is_drawn_by(self.forward, X)
+        elif self.is_random:
+            with self.torch_state.active():
+                output = self.forward(X)
+        else:
+            output = self.forward(X)
+        return as_logits(output, self.are_probabilities)
+
+    @torch.no_grad()
+    def _look_back(self, X, rows) -> None:
+        losses, _ = self.objective(self._logits(X), rows)
+        self.state.task_loss_after, self.state.distillation_loss_after = losses.unbind()
+        self.balancer.update(self.state)
+
+    def zero_gradients(self) -> None:
+        """Drop all gradients."""
+        for parameter in self.parameters:
+            parameter.grad = None

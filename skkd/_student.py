@@ -1,0 +1,260 @@
+"""Preparing a student for training, and asking it afterwards.
+
+A student is a skorch net, or a Pipeline that ends in one; the object that the user gave is cloned
+and never changed.
+"""
+
+import inspect
+import math
+
+import numpy as np
+import torch
+from sklearn.base import clone
+from sklearn.pipeline import Pipeline
+from sklearn.utils import InputTags, get_tags
+from skorch import NeuralNet, NeuralNetClassifier
+from torch import Tensor, nn
+
+from ._batches import as_tensor
+from ._seeds import PrivateTorchState
+from .students import TabularMLP, default_student
+
+# Callbacks which read skorch's per-batch history; the loop records what they would.
+_DEFAULT_CALLBACKS = {"epoch_timer", "train_loss", "valid_loss", "valid_acc", "print_log"}
+
+# Entries of X that one forward pass takes at prediction time: large enough to keep the processor
+# busy, small enough for its cache and for the activations of a convolutional net.
+_FORWARD_ENTRIES = 2**19
+
+
+def split_student(student) -> tuple[list, NeuralNetClassifier]:
+    """The preprocessing steps of a student and its net; raise a TypeError for anything else.
+
+    Returns
+    -------
+    steps : list of (name, transformer)
+        Empty unless the student is a Pipeline.
+    net : skorch.NeuralNetClassifier
+    """
+    student = default_student() if student is None else student
+    steps, net = [], student
+    if isinstance(student, Pipeline):
+        steps, (_, net) = student.steps[:-1], student.steps[-1]
+    if not isinstance(net, NeuralNet) or not hasattr(net, "predict_proba"):
+        raise TypeError(
+            f"student must be a skorch NeuralNetClassifier, a Pipeline that ends in one, or None "
+            f"for the default; got {student!r}."
+        )
+    return steps, net
+
+
+def is_default(net: NeuralNet) -> bool:
+    """Whether a net is the default student, whose input skkd encodes by itself."""
+    return net.module is TabularMLP
+
+
+def input_tags(student):
+    """What the student accepts, as scikit-learn's input tags."""
+    steps, net = split_student(student)
+    if steps:
+        return get_tags(steps[0][1]).input_tags
+    return InputTags(sparse=True, allow_nan=is_default(net))
+
+
+def monitors_held_out_rows(net: NeuralNet) -> bool:
+    """Whether a callback of an initialised net waits for a score on held-out rows."""
+    monitors = (getattr(callback, "monitor", None) for _, callback in net.callbacks_)
+    return any(isinstance(monitor, str) and monitor.startswith("valid") for monitor in monitors)
+
+
+def fit_preprocessing(steps: list, X, y):
+    """Fit clones of the steps one after the other; return them and X as the net will see it."""
+    fitted = []
+    for name, step in steps:
+        if step is not None and step != "passthrough":
+            step = clone(step)
+            X = step.fit_transform(X, y)
+        fitted.append((name, step))
+    return fitted, X
+
+
+def preprocess(student, X):
+    """X as the net of a fitted student sees it."""
+    if isinstance(student, Pipeline):
+        for _, step in student.steps[:-1]:
+            if step is not None and step != "passthrough":
+                X = step.transform(X)
+    return X
+
+
+def net_of(student) -> NeuralNetClassifier:
+    """The net at the end of a fitted student."""
+    return student.steps[-1][1] if isinstance(student, Pipeline) else student
+
+
+def initialise_net(
+    net: NeuralNet, X, sample_weight, n_classes: int, torch_state: PrivateTorchState
+) -> NeuralNet:
+    """A fresh copy of the net, initialised for these rows, that gives one output a class.
+
+    Parameters
+    ----------
+    X : array or CSR matrix
+        The training rows as the net sees them.
+    """
+    _check_criterion(net)
+    net = clone(net)
+    net.set_params(**_filled_in(net, X.shape, n_classes))
+    with torch_state.active():
+        net.initialize()
+    net.callbacks_ = [
+        (name, callback) for name, callback in net.callbacks_ if name not in _DEFAULT_CALLBACKS
+    ]
+    if X.dtype == np.float64:
+        net.module_.double()
+    if hasattr(net.module_, "adapt"):
+        net.module_.adapt(X, sample_weight)
+    output = probe(net, X, torch_state)
+    _check_output(output, n_classes)
+    if _are_probabilities(output):
+        net.set_params(criterion=nn.NLLLoss)
+    return net
+
+
+def _check_criterion(net: NeuralNet) -> None:
+    kind = net.criterion if isinstance(net.criterion, type) else type(net.criterion)
+    options = [name for name in net.get_params(deep=False) if name.startswith("criterion__")]
+    if kind not in (nn.NLLLoss, nn.CrossEntropyLoss):
+        raise ValueError(
+            f"criterion={net.criterion!r} of the student would not be used: the task loss is "
+            "cross-entropy. Leave the criterion at skorch's default."
+        )
+    if options:
+        raise ValueError(
+            f"{', '.join(options)} of the student would not be used: the task loss is "
+            "cross-entropy. Weigh classes by class_weight of DistilledClassifier."
+        )
+
+
+def _filled_in(net: NeuralNet, shape: tuple[int, ...], n_classes: int) -> dict:
+    """Parameters that skkd sets: what depends on the data, and what the loop does itself."""
+    params: dict = {
+        "criterion": nn.CrossEntropyLoss,
+        "predict_nonlinearity": "auto",
+        "train_split": None,
+        "verbose": 0,
+    }
+    given = net.get_params(deep=False)
+    if isinstance(net.module, type):
+        sizes = {"n_features": math.prod(shape[1:]), "n_classes": n_classes}
+        known = inspect.signature(net.module).parameters
+        for name, size in sizes.items():
+            if name in known and f"module__{name}" not in given:
+                params[f"module__{name}"] = size
+    for name, value in _sized(shape[0]).items():
+        if isinstance(given.get(name), str) and given[name] == "auto":
+            params[name] = value
+    return params
+
+
+def _sized(n_rows: int) -> dict:
+    """The default student for a number of rows.
+
+    Constant below 1,024 rows: then full batches keep integer weights the same as repeated rows.
+    """
+    batch_size = 256
+    n_batches = max(n_rows / batch_size, 1.0)
+    return {
+        "module__hidden": (128, 128) if n_rows < 10_000 else (256, 256),
+        "batch_size": batch_size,
+        "max_epochs": 300,
+    }
+
+
+def probe(net: NeuralNet, X, torch_state: PrivateTorchState) -> Tensor:
+    """The module's output for the first rows, in evaluation mode."""
+    was_training = net.module_.training
+    net.module_.eval()
+    try:
+        with torch_state.active(), torch.no_grad():
+            return first_output(net.infer(as_tensor(X[:8], net.device)))
+    finally:
+        net.module_.train(was_training)
+
+
+def first_output(output) -> Tensor:
+    """As in skorch, the first of several outputs is the prediction."""
+    return output[0] if isinstance(output, tuple) else output
+
+
+def _check_output(output: Tensor, n_classes: int) -> None:
+    if output.ndim != 2 or output.shape[1] != n_classes:
+        hint = ""
+        if n_classes == 2 and output.numel() == len(output):
+            hint = " Two classes need two outputs, one for each."
+        raise ValueError(
+            f"The student's module gives output of shape {tuple(output.shape)} for "
+            f"{len(output)} rows, but y has {n_classes} classes: its last layer must have "
+            f"{n_classes} outputs.{hint}"
+        )
+    if not torch.is_floating_point(output):
+        raise ValueError(f"The student's module gives {output.dtype}; it must give logits.")
+
+
+def _are_probabilities(output: Tensor) -> bool:
+    """Whether the module ends in a softmax. Logits and log-softmax both serve as logits."""
+    sums = output.sum(-1)
+    return bool((output >= 0).all() and torch.allclose(sums, torch.ones_like(sums), atol=1e-4))
+
+
+def gives_probabilities(net: NeuralNet) -> bool:
+    """Whether the net's module was recognised as ending in a softmax."""
+    return isinstance(net.criterion_, nn.NLLLoss)
+
+
+def as_logits(output: Tensor, are_probabilities: bool) -> Tensor:
+    """Logits from a module's output; of probabilities the log, with zeros floored."""
+    output = first_output(output)
+    if are_probabilities:
+        return output.clamp_min(torch.finfo(output.dtype).tiny).log()
+    return output
+
+
+def student_logits(net: NeuralNet, X, transform=None) -> np.ndarray:
+    """The student's logits in evaluation mode, or what ``transform`` makes of them.
+
+    Parameters
+    ----------
+    X : array or CSR matrix of shape (n_rows, ...)
+        Preprocessed.
+    transform : callable or None
+        From a Tensor of logits to a Tensor of the same shape.
+
+    Returns
+    -------
+    logits : ndarray of shape (n_rows, n_classes), in the net's dtype
+    """
+    module = net.module_
+    if module.training:
+        module.eval()
+    are_probabilities = gives_probabilities(net)
+    forward = plain_forward(net)
+    chunk = max(_FORWARD_ENTRIES // max(math.prod(X.shape[1:]), 1), 1)
+    parts = []
+    with torch.inference_mode():
+        for start in range(0, X.shape[0], chunk):
+            rows = as_tensor(X[start : start + chunk], net.device)
+            logits = as_logits(forward(rows), are_probabilities)
+            parts.append(logits if transform is None else transform(logits))
+        return (parts[0] if len(parts) == 1 else torch.cat(parts)).cpu().numpy()
+
+
+def plain_forward(net: NeuralNet):
+    """The module itself, unless the net has a way of its own to call it."""
+    return net.module_ if type(net).infer is NeuralNet.infer else net.infer
+
+
+def net_dtype(net: NeuralNet) -> np.dtype:
+    """The floating dtype that the net computes in."""
+    floating = (p.dtype for p in net.module_.parameters() if p.is_floating_point())
+    return np.dtype(str(next(floating, torch.float32)).removeprefix("torch."))

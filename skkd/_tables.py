@@ -1,0 +1,85 @@
+"""From a table of mixed columns to numbers, by scikit-learn's own transformers."""
+
+import numpy as np
+from sklearn.compose import ColumnTransformer
+from sklearn.impute import SimpleImputer
+from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import FunctionTransformer, OneHotEncoder
+
+# A level of a category in fewer rows than this shares a column with all other rare ones.
+RARE_LEVEL = 10
+
+
+def is_frame(X) -> bool:
+    """Whether X is a table with named columns (pandas, polars, ...)."""
+    return hasattr(X, "columns") and hasattr(X, "dtypes")
+
+
+def column_kinds(X) -> dict[str, list]:
+    """Columns of a frame, or of an object array, by kind: numeric, categorical.
+
+    Raises
+    ------
+    ValueError
+        Where a column is neither, such as dates.
+    """
+    kinds: dict[str, list] = {"numeric": [], "categorical": []}
+    if not is_frame(X):
+        mixed = X.dtype.kind in "OUST"
+        for column in range(X.shape[1]):
+            categorical = mixed and any(isinstance(value, str) for value in X[:, column])
+            kinds["categorical" if categorical else "numeric"].append(column)
+        return kinds
+    for name, dtype in zip(X.columns, _dtypes(X)):
+        kind = _kind_of_dtype(dtype)
+        if kind is None:
+            raise ValueError(
+                f"Column {name!r} of X has dtype {dtype}, which the default student can't encode. "
+                "Turn it into numbers or categories first, or give "
+                "student=Pipeline([('encode', ...), ('net', ...)]) with an encoder of your own."
+            )
+        kinds[kind].append(name)
+    return kinds
+
+
+def has_categories(X) -> bool:
+    """Whether X is a table with a column that must be encoded before it is numbers."""
+    if is_frame(X) or (isinstance(X, np.ndarray) and X.ndim == 2 and X.dtype.kind in "OUST"):
+        return bool(column_kinds(X)["categorical"])
+    return False
+
+
+def table_encoder(X) -> ColumnTransformer:
+    """An unfitted encoder: categories one-hot, numbers imputed with an indicator of what is missing.
+
+    Levels in fewer than RARE_LEVEL rows share one column, into which unknown levels fall as well.
+    """
+    kinds = column_kinds(X)
+    numeric = SimpleImputer(strategy="median", add_indicator=True, keep_empty_features=True)
+    if not is_frame(X):
+        numeric = Pipeline([("number", FunctionTransformer(_to_float)), ("impute", numeric)])
+    categorical = OneHotEncoder(
+        handle_unknown="infrequent_if_exist", min_frequency=RARE_LEVEL, sparse_output=False
+    )
+    steps = [("numeric", numeric, kinds["numeric"]), ("categorical", categorical, kinds["categorical"])]
+    return ColumnTransformer(
+        [step for step in steps if step[2]], verbose_feature_names_out=False
+    )
+
+
+def _dtypes(X) -> list:
+    return [X.schema[name] for name in X.columns] if hasattr(X, "schema") else list(X.dtypes)
+
+
+def _kind_of_dtype(dtype) -> str | None:
+    """The kind of a pandas or polars dtype, told by its name so that neither must be installed."""
+    name = str(dtype).lower()
+    if name.startswith(("int", "uint", "float", "bool", "decimal", "sparse")):
+        return "numeric"
+    if name.startswith(("object", "str", "category", "categorical", "enum")):
+        return "categorical"
+    return None
+
+
+def _to_float(X) -> np.ndarray:
+    return np.asarray(X, dtype=np.float64)

@@ -1,0 +1,293 @@
+"""The training of a student: epochs of steps, with skorch's callbacks around them.
+
+A skorch net brings the parts (module, optimizer, callbacks, iterator, history). The way over the
+batches is our own, for losses, gradients and balancer meet in each step.
+"""
+
+import copy
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from skorch import NeuralNet
+from skorch.callbacks import Callback
+from torch import Tensor
+
+from ._batches import make_batches
+from ._gradients import LastLayerInput, find_last_layer
+from ._history import EpochRecord, History
+from ._objective import make_objective
+from ._seeds import PrivateTorchState
+from ._step import Step
+from ._student import net_dtype, probe, student_logits
+from .balancers import Balancer
+from .students import LearningRateSchedule
+
+
+@dataclass
+class Rows:
+    """Rows to train on or to hold out, as the student's net sees them.
+
+    Attributes
+    ----------
+    X : array or CSR matrix of shape (n_rows, ...)
+    labels : int ndarray of shape (n_rows,)
+    proba : ndarray of shape (n_rows, n_classes)
+        The teacher's probabilities.
+    sample_weight : ndarray of shape (n_rows,) or None
+    """
+
+    X: object
+    labels: np.ndarray
+    proba: np.ndarray
+    sample_weight: np.ndarray | None = None
+
+    def take(self, index: np.ndarray) -> "Rows":
+        """The rows of an index array."""
+        weight = None if self.sample_weight is None else self.sample_weight[index]
+        return Rows(self.X[index], self.labels[index], self.proba[index], weight)  # type: ignore[index]
+
+
+class Patience:
+    """Early stopping on a held-out score, with the best weights kept.
+
+    Parameters
+    ----------
+    n_epochs : int
+        Epochs without a better score after which to stop.
+    """
+
+    def __init__(self, n_epochs: int):
+        self.n_epochs = n_epochs
+        self.best_score = -np.inf
+        self.best_state: dict | None = None
+        self.waited = 0
+
+    def ends(self, score: float, module: torch.nn.Module) -> bool:
+        """Take in an epoch's score; whether it is time to stop."""
+        if score > self.best_score:
+            self.best_score, self.waited = score, 0
+            self.best_state = copy.deepcopy(module.state_dict())
+        else:
+            self.waited += 1
+        return self.waited >= self.n_epochs
+
+
+def train(
+    net: NeuralNet,
+    rows: Rows,
+    balancer: Balancer,
+    *,
+    loss: Callable[..., Tensor],
+    temperature: float,
+    n_epochs: int,
+    n_epochs_done: int | None = None,
+    held_out: Rows | None = None,
+    patience: Patience | None = None,
+    seed: int,
+    torch_state: PrivateTorchState,
+    verbose: int = 0,
+) -> dict[str, np.ndarray]:
+    """Train an initialised net in place.
+
+    Parameters
+    ----------
+    balancer : Balancer
+        Reset; its state moves.
+    loss, temperature
+        The distillation loss and its temperature.
+    n_epochs : int
+        At most this many epochs; progress is measured by them.
+    n_epochs_done : int or None
+        Training in parts: epochs of earlier calls. Progress is then measured by the net's
+        ``max_epochs``, and the learning rate is not scheduled, for there is no planned end.
+    seed : int
+        Of the order of the rows.
+    torch_state : PrivateTorchState
+        What dropout draws from.
+
+    Returns
+    -------
+    history : dict of arrays, one entry an epoch
+    """
+    net.notify("on_train_begin", X=rows.X, y=rows.labels)
+    batches = make_batches(net, rows.X, seed=seed, torch_state=torch_state)
+    objective = make_objective(
+        rows.labels,
+        rows.proba,
+        rows.sample_weight,
+        loss=loss,
+        temperature=temperature,
+        device=net.device,
+        dtype=getattr(torch, net_dtype(net).name),
+    )
+    layer_input = _watch_last_layer(net, rows, balancer, torch_state)
+    step = Step(net, objective, balancer, layer_input, torch_state)
+    first = n_epochs_done or 0
+    history = History(verbose, first + n_epochs)
+    planned = n_epochs if n_epochs_done is None else None
+    epochs = _Epochs(net, batches, step, rows, held_out, planned)
+    try:
+        for epoch in range(first, first + n_epochs):
+            row = epochs.run(epoch)
+            history.append(row)
+            if epochs.is_stopped_by_callback() or (
+                patience is not None and patience.ends(row["valid_score"], net.module_)
+            ):
+                break
+    except KeyboardInterrupt:
+        if epochs.record is not None and epochs.record.n_steps:
+            history.append(epochs.record.summary(balancer, epochs.lr))
+        if not history.n_epochs:
+            raise
+        warnings.warn(
+            "Training was interrupted; the student keeps what it learned so far.", stacklevel=2
+        )
+    finally:
+        history.close()
+        step.zero_gradients()
+        if layer_input is not None:
+            layer_input.close()
+    if patience is not None and patience.best_state is not None:
+        net.module_.load_state_dict(patience.best_state)
+    net.module_.eval()
+    net.notify("on_train_end", X=rows.X, y=rows.labels)
+    return history.columns()
+
+
+def _watch_last_layer(
+    net: NeuralNet, rows: Rows, balancer: Balancer, torch_state: PrivateTorchState
+) -> LastLayerInput | None:
+    if "gradients" not in balancer.requirements() or balancer.gradients != "last_layer":
+        return None
+    n_classes = rows.proba.shape[1]
+    layer = find_last_layer(net.module_, lambda: probe(net, rows.X, torch_state), n_classes)
+    if layer is None:
+        raise ValueError(
+            f"{type(balancer).__name__}(gradients='last_layer') needs a student whose last layer "
+            "is a torch.nn.Linear with one output a class, and this one's is not. Use "
+            "gradients='logits', which is as cheap, or gradients='all'."
+        )
+    return LastLayerInput(layer)
+
+
+class _Epochs:
+    """Runs epochs, and tells the net's callbacks.
+
+    Parameters
+    ----------
+    planned : int or None
+        Epochs until the end of training; None: no end is known.
+    """
+
+    def __init__(
+        self,
+        net: NeuralNet,
+        batches,
+        step: Step,
+        rows: Rows,
+        held_out: Rows | None,
+        planned: int | None,
+    ):
+        self.net = net
+        self.planned = planned
+        self.batches = batches
+        self.step = step
+        self.held_out = held_out
+        self.record: EpochRecord | None = None
+        self.hooks = _batch_hooks(net)
+        self.datasets: dict = {"dataset_train": None, "dataset_valid": None}
+        if net.callbacks_:
+            self.datasets["dataset_train"] = net.get_dataset(rows.X, rows.labels)
+            if held_out is not None:
+                self.datasets["dataset_valid"] = net.get_dataset(held_out.X, held_out.labels)
+
+    @property
+    def lr(self) -> float:
+        return self.net.optimizer_.param_groups[0]["lr"]
+
+    def run(self, epoch: int) -> dict[str, float]:
+        """Train on every batch once; return the epoch's row of ``history_``."""
+        self.net.notify("on_epoch_begin", **self.datasets)
+        self.record = EpochRecord(epoch)
+        state = self.step.state
+        n_steps = (self.planned or self.net.max_epochs) * len(self.batches)
+        self.net.module_.train()
+        for i, (X, rows) in enumerate(self.batches):
+            state.epoch, state.step = epoch, epoch * len(self.batches) + i
+            state.progress = min(state.step / max(n_steps - 1, 1), 1.0)
+            self._run_batch(X, rows, self.record)
+        row = self.record.summary(self.step.balancer, self.lr)
+        self.record = None
+        if self.held_out is not None:
+            row.update(score_held_out(self.net, self.held_out))
+        _record_for_callbacks(self.net, row)
+        return row
+
+    def _run_batch(self, X, rows, record: EpochRecord) -> None:
+        progress = None if self.planned is None else self.step.state.progress
+        for begin in self.hooks["on_batch_begin"]:
+            begin(self.net, batch=(X, rows), training=True, progress=progress)
+        on_gradients = self._on_gradients if self.hooks["on_grad_computed"] else None
+        losses, logits = self.step(X, rows, record.add, on_gradients)
+        for end in self.hooks["on_batch_end"]:
+            loss = self.step.weighted(losses)
+            end(self.net, batch=(X, rows), training=True, loss=loss, y_pred=logits)
+
+    def _on_gradients(self) -> None:
+        for hook in self.hooks["on_grad_computed"]:
+            hook(self.net, named_parameters=self.net.get_all_learnable_params(), training=True)
+
+    def is_stopped_by_callback(self) -> bool:
+        """Tell the callbacks that the epoch is over; skorch's stop training by this exception."""
+        try:
+            self.net.notify("on_epoch_end", **self.datasets)
+        except KeyboardInterrupt:
+            return True
+        return False
+
+
+def _batch_hooks(net: NeuralNet) -> dict[str, list[Callable]]:
+    """The hooks around a batch, of each only those which do something."""
+    hooks: dict[str, list[Callable]] = {}
+    for name in ("on_batch_begin", "on_grad_computed", "on_batch_end"):
+        hooks[name] = [
+            getattr(callback, name)
+            for _, callback in net.callbacks_
+            if getattr(type(callback), name, None) is not getattr(Callback, name)
+        ]
+        if getattr(type(net), name) is not getattr(NeuralNet, name):
+            hooks[name].insert(0, getattr(net, name))
+    # skorch's history gets an entry a batch, and grows a lot by it: only where a callback reads it.
+    readers = [hook for hook in hooks["on_batch_end"] if hook.__self__ is not net]
+    if readers and net.on_batch_begin not in hooks["on_batch_begin"]:
+        hooks["on_batch_begin"].insert(0, net.on_batch_begin)
+    return hooks
+
+
+def score_held_out(net: NeuralNet, rows: Rows) -> dict[str, float]:
+    """Minus the log-loss on the labels (higher is better), and the accuracy."""
+    net.module_.eval()
+    log_proba = student_logits(net, rows.X, lambda logits: torch.log_softmax(logits, -1))
+    own = log_proba[np.arange(len(rows.labels)), rows.labels]
+    hit = log_proba.argmax(axis=1) == rows.labels
+    return {
+        "valid_score": float(np.average(own, weights=rows.sample_weight)),
+        "valid_accuracy": float(np.average(hit, weights=rows.sample_weight)),
+    }
+
+
+def _record_for_callbacks(net: NeuralNet, row: dict[str, float]) -> None:
+    """What skorch's default callbacks would have written, which others may monitor."""
+    history = net.history
+    values = {"train_loss": row["loss"]}
+    if "valid_score" in row:
+        values.update(valid_loss=-row["valid_score"], valid_acc=row["valid_accuracy"])
+    for name, value in values.items():
+        sign = -1.0 if name == "valid_acc" else 1.0
+        earlier = [sign * old[name] for old in history[:-1] if name in old]
+        history.record(name, float(value))
+        history.record(f"{name}_best", sign * value < min(earlier, default=np.inf))
+    history.record("dur", row["seconds"])

@@ -1,0 +1,276 @@
+"""What every balancing rule shares: its inputs, its bounds and its guards."""
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from numbers import Real
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from sklearn.base import BaseEstimator
+from torch import Tensor
+
+__all__ = ["Balancer", "StepState"]
+
+Weight = Tensor | float
+
+#: What a rule may ask of the training loop, which computes only what is asked.
+NEEDS = frozenset({"losses", "gradients", "losses_after"})
+
+GRADIENTS = ("last_layer", "logits", "all")
+
+
+@dataclass(slots=True)
+class StepState:
+    """What the training loop tells a balancer about one optimizer step.
+
+    Tensors have no dimension, are detached and stay on the student's device.
+
+    Attributes
+    ----------
+    step, epoch : int
+        Optimizer steps and epochs done so far, from 0.
+    progress : float
+        Share of all planned steps that is done, from 0 at the first step to 1 at the last.
+    task_loss, distillation_loss : Tensor or None
+        The two losses of this batch, before the step.
+    A, B, C : Tensor or None
+        Squared norms of the gradients of task and distillation loss, and their inner product, over
+        the parameters that ``balancer.gradients`` names. float64.
+    task_loss_after, distillation_loss_after : Tensor or None
+        The two losses of the same batch after the step, for :meth:`Balancer.update`.
+    """
+
+    step: int = 0
+    epoch: int = 0
+    progress: float = 0.0
+    task_loss: Any = None
+    distillation_loss: Any = None
+    A: Any = None
+    B: Any = None
+    C: Any = None
+    task_loss_after: Any = None
+    distillation_loss_after: Any = None
+
+
+class Balancer(BaseEstimator):
+    r"""Base of all balancing rules: decides how much distillation counts in each step.
+
+    A subclass says what it ``needs`` and gives the balancing parameter :math:`\lambda` in
+    :meth:`propose`; the step then follows
+    :math:`(1 - \lambda) \nabla L_{task} + \lambda \nabla L_{distill}`. The weights sum to one, so
+    that a moving :math:`\lambda` does not become a learning-rate schedule. What a rule proposes
+    passes, in this order: a guard (a value that is not finite becomes the last one), the conflict
+    clamp, the moving average, the bounds, the conflict clamp again, the admissible-step cap.
+
+    Parameters
+    ----------
+    min_weight, max_weight : float, default=0.0 and 1.0
+        Bounds of the balancing parameter.
+    smoothing : float, default=0.0
+        Share of the last balancing parameter in the next one, in [0, 1): an exponential moving
+        average over about ``1 / (1 - smoothing)`` steps.
+    conflict_clamp : bool, default=False
+        Where the gradients conflict (C < 0), keep the parameter where both losses fall to first
+        order: :math:`|C|/B \le x \le A/|C|` with :math:`x = \lambda/(1-\lambda)`. With exactly
+        opposed gradients no such step exists, and the parameter is held. Goes over the bounds.
+    admissible_step : bool, default=False
+        Let the parameter move only as far as the step's gain pays for. With R the distillation
+        less the task loss after the step, the total of the batch still falls if
+        :math:`\Delta\lambda R < L(\theta, \lambda) - L(\theta', \lambda)`. Costs a forward pass.
+    gradients : {"last_layer", "logits", "all"}, default="last_layer"
+        Where gradients are measured, if they are: over the weights of the student's last linear
+        layer or its logits (both in closed form), or over all parameters (a second backward pass).
+        A guarantee holds for what was measured.
+
+    Examples
+    --------
+    A rule of one's own:
+
+    >>> from skkd.balancers import Balancer
+    >>> class MatchLosses(Balancer):
+    ...     needs = frozenset({"losses"})
+    ...
+    ...     def propose(self, state):
+    ...         return state.task_loss / (state.task_loss + state.distillation_loss)
+    """
+
+    needs: ClassVar[frozenset[str]] = frozenset()
+
+    def __init__(
+        self,
+        *,
+        min_weight: float = 0.0,
+        max_weight: float = 1.0,
+        smoothing: float = 0.0,
+        conflict_clamp: bool = False,
+        admissible_step: bool = False,
+        gradients: str = "last_layer",
+    ):
+        self.min_weight = min_weight
+        self.max_weight = max_weight
+        self.smoothing = smoothing
+        self.conflict_clamp = conflict_clamp
+        self.admissible_step = admissible_step
+        self.gradients = gradients
+
+    # What a rule writes itself
+
+    def propose(self, state: StepState) -> Weight:
+        """Propose the balancing parameter for this step.
+
+        Parameters
+        ----------
+        state : StepState
+            Holds what ``needs`` asks for.
+
+        Returns
+        -------
+        weight : float or Tensor without dimension
+        """
+        raise NotImplementedError
+
+    def importance(self, trace: dict[str, np.ndarray]) -> np.ndarray:
+        """Share of the distillation in the importance that the rule looks at.
+
+        Parameters
+        ----------
+        trace : dict of arrays, one entry a step
+            ``task_loss``, ``distillation_loss``, ``weight`` and, where gradients were measured,
+            ``A``, ``B``, ``C``.
+
+        Returns
+        -------
+        share : ndarray
+            Here the share of the distillation in the value of the weighted loss.
+        """
+        return share_of(
+            trace["weight"] * trace["distillation_loss"],
+            (1 - trace["weight"]) * trace["task_loss"],
+        )
+
+    def validate(self) -> None:
+        """Check the parameters; raise a ValueError that names the wrong one."""
+        check_real("min_weight", self.min_weight, 0, 1, self)
+        check_real("max_weight", self.max_weight, 0, 1, self)
+        if self.min_weight > self.max_weight:
+            raise ValueError(
+                f"min_weight={self.min_weight!r} of {type(self).__name__} is above "
+                f"max_weight={self.max_weight!r}; give 0 <= min_weight <= max_weight <= 1."
+            )
+        check_real("smoothing", self.smoothing, 0, 1, self, closed="left")
+        check_choice("gradients", self.gradients, GRADIENTS, self)
+
+    # What the training loop calls
+
+    def requirements(self) -> frozenset[str]:
+        """All that the loop must compute: what the rule and what its guards need."""
+        return (
+            frozenset(self.needs)
+            | ({"gradients"} if self.conflict_clamp else set())
+            | ({"losses", "losses_after"} if self.admissible_step else set())
+        )
+
+    def reset(self) -> "Balancer":
+        """Forget what was learned in an earlier training. Called before the first step."""
+        self.weight_: Weight | None = None
+        self._gain: Tensor | None = None
+        return self
+
+    def weights(self, state: StepState) -> tuple[Weight, Weight]:
+        """Weights of the task and of the distillation loss in this step; they sum to one."""
+        proposed = self.propose(state)
+        if not isinstance(proposed, Tensor):
+            like = state.task_loss if state.C is None else state.C
+            if not self.requirements():  # a constant or a schedule: no tensor needed
+                self.weight_ = min(max(float(proposed), self.min_weight), self.max_weight)
+                return 1.0 - self.weight_, self.weight_
+            proposed = torch.full_like(like, proposed)
+        self.weight_ = self._guarded(proposed, state)
+        return 1.0 - self.weight_, self.weight_
+
+    def update(self, state: StepState) -> None:
+        """Look at the losses of the same batch after the step, where ``losses_after`` is needed."""
+        if self.admissible_step:
+            task, distillation = state.task_loss_after, state.distillation_loss_after
+            task_fall = state.task_loss - task
+            distillation_fall = state.distillation_loss - distillation
+            self._gain = (1 - self.weight_) * task_fall + self.weight_ * distillation_fall
+            self._slope = distillation - task
+
+    # The guards
+
+    def _guarded(self, proposed: Tensor, state: StepState) -> Tensor:
+        last = self._last_or_middle(proposed)
+        weight = torch.where(torch.isfinite(proposed), proposed, last)
+        if self.conflict_clamp:
+            weight = self._without_conflict(weight, last, state)
+        if self.smoothing and self.weight_ is not None:
+            weight = torch.lerp(last, weight, 1.0 - self.smoothing)
+        weight = weight.clamp(self.min_weight, self.max_weight)
+        if self.conflict_clamp:
+            weight = self._without_conflict(weight, last, state)
+        if self._gain is not None:
+            weight = self._admissible(weight, last)
+        return weight
+
+    def _last_or_middle(self, like: Tensor) -> Tensor:
+        if isinstance(self.weight_, Tensor):
+            return self.weight_
+        middle = (self.min_weight + self.max_weight) / 2
+        return torch.full_like(like, middle if self.weight_ is None else self.weight_)
+
+    def _without_conflict(self, weight: Tensor, last: Tensor, state: StepState) -> Tensor:
+        """Clamp into the interval where both losses fall; C >= 0 leaves everything open."""
+        conflict = (-state.C).clamp_min(0.0)
+        low = conflict / (conflict + state.B)
+        high = state.A / (state.A + conflict)
+        clamped = torch.minimum(torch.maximum(weight, low.to(weight)), high.to(weight))
+        opposed = conflict * conflict >= (1 - 1e-9) * state.A * state.B
+        held = torch.where(opposed, last, clamped)
+        return torch.where(conflict > 0, held, weight)
+
+    def _admissible(self, weight: Tensor, last: Tensor) -> Tensor:
+        room = self._gain.clamp_min(0.0).to(weight) / self._slope.abs().clamp_min(1e-30).to(weight)
+        move = weight - last
+        costs = move * self._slope.to(weight) > 0
+        return last + torch.where(costs, move.clamp(-room, room), move)
+
+
+def share_of(distillation: np.ndarray, task: np.ndarray) -> np.ndarray:
+    total = distillation + task
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.where(total > 0, distillation / total, np.nan)
+
+
+def check_real(
+    name: str,
+    value: Any,
+    low: float,
+    high: float,
+    owner: object,
+    *,
+    closed: str = "both",
+) -> None:
+    """Raise a ValueError unless ``value`` is a real number in the interval."""
+    ok = isinstance(value, Real) and not isinstance(value, bool) and not math.isnan(value)
+    ok = ok and (low <= value if closed in ("both", "left") else low < value)
+    ok = ok and (value <= high if closed in ("both", "right") else value < high)
+    if not ok:
+        left = "[" if closed in ("both", "left") else "("
+        right = "]" if closed in ("both", "right") else ")"
+        raise ValueError(
+            f"{name}={value!r} of {type(owner).__name__} is not allowed; "
+            f"give a number in {left}{low}, {high}{right}."
+        )
+
+
+def check_choice(name: str, value: Any, choices: Iterable[str], owner: object) -> None:
+    """Raise a ValueError unless ``value`` is one of the choices."""
+    choices = tuple(choices)
+    if value not in choices:
+        raise ValueError(
+            f"{name}={value!r} of {type(owner).__name__} is not known; "
+            f"choose one of {', '.join(map(repr, choices))}."
+        )

@@ -1,0 +1,94 @@
+"""Rules that look at the values of the two losses."""
+
+import torch
+
+from ._base import Balancer, StepState, check_real
+
+__all__ = ["LossShare"]
+
+
+class LossShare(Balancer):
+    r"""Distillation outweighs the task, literally: :math:`\lambda L_d \ge \rho (1 - \lambda) L_t`.
+
+    .. math:: \lambda = \frac{\rho L_t}{L_d + \rho L_t}
+
+    is the smallest balancing parameter for which it holds. Inspired by [1]_; the derivation is
+    ours. Costs four scalar operations a step.
+
+    Helps where task and distillation loss fall together. Known to fail on noisy or hard data: a
+    larger :math:`\lambda` lowers :math:`L_d`, which raises :math:`\lambda` again, up to
+    distillation alone. :class:`DescentShare` has no such feedback.
+
+    Parameters
+    ----------
+    ratio : float, default=1.0
+        :math:`\rho` > 0: how many times the task's share the distillation's must be.
+    monotone : bool, default=False
+        Never let the parameter fall while the weighted loss falls from one step to the next.
+    min_weight, max_weight, smoothing, conflict_clamp, admissible_step, gradients
+        As in :class:`Balancer`. The inequality holds in every step with their defaults; an upper
+        bound, smoothing and the clamps come before it where they are set.
+
+    References
+    ----------
+    .. [1] Kim, Kim, Kim, Jo, "Importance Analysis for Dynamic Control of Balancing Parameter in a
+       Simple Knowledge Distillation Setting", arXiv 2505.06270.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skkd.balancers import LossShare, StepState
+    >>> state = StepState(task_loss=torch.tensor(0.5), distillation_loss=torch.tensor(1.5))
+    >>> LossShare(ratio=1.0).reset().weights(state)[1]
+    tensor(0.2500)
+    """
+
+    # NOTE: only the paper's abstract was at hand; this reads "outweighs" as a share of loss values.
+
+    needs = frozenset({"losses"})
+
+    def __init__(
+        self,
+        ratio: float = 1.0,
+        *,
+        monotone: bool = False,
+        min_weight: float = 0.0,
+        max_weight: float = 1.0,
+        smoothing: float = 0.0,
+        conflict_clamp: bool = False,
+        admissible_step: bool = False,
+        gradients: str = "last_layer",
+    ):
+        super().__init__(
+            min_weight=min_weight,
+            max_weight=max_weight,
+            smoothing=smoothing,
+            conflict_clamp=conflict_clamp,
+            admissible_step=admissible_step,
+            gradients=gradients,
+        )
+        self.ratio = ratio
+        self.monotone = monotone
+
+    def validate(self) -> None:
+        super().validate()
+        check_real("ratio", self.ratio, 0, float("inf"), self, closed="neither")
+
+    def reset(self) -> "LossShare":
+        super().reset()
+        self._last_losses: tuple[torch.Tensor, torch.Tensor] | None = None
+        return self
+
+    def propose(self, state: StepState) -> torch.Tensor:
+        task = self.ratio * state.task_loss
+        weight = task / (state.distillation_loss + task)
+        return self._never_falling(weight, state) if self.monotone else weight
+
+    def _never_falling(self, weight: torch.Tensor, state: StepState) -> torch.Tensor:
+        losses = state.task_loss, state.distillation_loss
+        if self._last_losses is not None:
+            # The weighted loss is compared at one parameter, or a move of it would count as a fall.
+            falls = torch.lerp(*losses, self.weight_) <= torch.lerp(*self._last_losses, self.weight_)
+            weight = torch.where(falls, torch.fmax(weight, self.weight_), weight)
+        self._last_losses = losses
+        return weight

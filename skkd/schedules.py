@@ -1,0 +1,92 @@
+r"""Schedules: functions of training progress that rise from 0 at its start to 1 at its end.
+
+Each takes ``progress`` in [0, 1], the finished share of the optimizer steps, and returns a float in
+[0, 1]. :class:`skkd.balancers.ScheduledBalance` stretches them between two weights, so the same
+shape serves a rising and a falling weight.
+"""
+
+import math
+from collections.abc import Callable
+
+__all__ = ["SCHEDULES", "cosine", "exponential", "linear", "logistic", "step"]
+
+
+def linear(progress: float) -> float:
+    """Rise at a constant rate.
+
+    Examples
+    --------
+    >>> linear(0.25)
+    0.25
+    """
+    return progress
+
+
+def cosine(progress: float) -> float:
+    r"""Rise by :math:`(1 - \cos \pi t) / 2`: slow at both ends.
+
+    Examples
+    --------
+    >>> round(cosine(0.25), 3)
+    0.146
+    """
+    return 0.5 - 0.5 * math.cos(math.pi * progress)
+
+
+def exponential(progress: float, rate: float = 5.0) -> float:
+    r"""Rise by :math:`(1 - e^{-r t}) / (1 - e^{-r})`: fast at first.
+
+    Parameters
+    ----------
+    progress : float
+    rate : float, default=5.0
+        r. Half of the way is done after about ``0.69 / rate`` of the training; negative rates are
+        slow at first.
+
+    Examples
+    --------
+    >>> round(exponential(0.25), 3)
+    0.718
+    """
+    return math.expm1(-rate * progress) / math.expm1(-rate)
+
+
+def step(progress: float, n_steps: int = 3) -> float:
+    """Rise in ``n_steps`` equal jumps with equal plateaus between them.
+
+    Examples
+    --------
+    >>> [round(step(t, n_steps=2), 2) for t in (0.0, 0.4, 0.7, 1.0)]
+    [0.0, 0.5, 1.0, 1.0]
+    """
+    return min(math.floor(progress * (n_steps + 1)) / n_steps, 1.0)
+
+
+def logistic(progress: float, steepness: float = 10.0) -> float:
+    r"""Rise along a sigmoid centred at half-time, rescaled to run from exactly 0 to exactly 1.
+
+    Parameters
+    ----------
+    progress : float
+    steepness : float, default=10.0
+        Slope of the sigmoid's argument; the larger, the closer to a jump at half-time.
+
+    Examples
+    --------
+    >>> round(logistic(0.25), 3)
+    0.07
+    """
+
+    def sigmoid(t: float) -> float:
+        return 1.0 / (1.0 + math.exp(-steepness * (t - 0.5)))
+
+    return (sigmoid(progress) - sigmoid(0.0)) / (sigmoid(1.0) - sigmoid(0.0))
+
+
+SCHEDULES: dict[str, Callable[..., float]] = {
+    "linear": linear,
+    "cosine": cosine,
+    "exponential": exponential,
+    "step": step,
+    "logistic": logistic,
+}
