@@ -73,7 +73,8 @@ class DistilledClassifier(ClassifierMixin, BaseEstimator):
     n_iter_no_change : int, default=10
         Patience of early stopping, in epochs.
     class_weight : dict, "balanced" or None, default=None
-        Weights of the classes of ``y``. They multiply ``sample_weight``, and act in both losses.
+        Weights of the classes of ``y``. They multiply ``sample_weight``, and act like it in both
+        losses and in the fit of an unfitted teacher.
     n_jobs : int or None, default=None
         Processes for cross-fitting the teacher, by joblib.
     random_state : int, RandomState instance or None, default=None
@@ -301,10 +302,9 @@ class DistilledClassifier(ClassifierMixin, BaseEstimator):
         """Ask the teacher about the rows, and make a student ready for them."""
         steps, net = _student.split_student(self.student)
         X, inputs, steps = _inputs.read_training(self, X, steps, net)
-        y, weight = self._read_labels(X, y, sample_weight)
-        self.classes_ = np.unique(y if classes is None else classes)
+        y, weight = self._read_labels(X, y, sample_weight, classes)
         self.teacher_, proba = self._soft_targets(X, y, weight, teacher_proba)
-        inputs, y, proba, weight = self._with_positive_weight(inputs, y, proba, weight)
+        inputs, y, proba, weight = _with_positive_weight(inputs, y, proba, weight)
         steps, inputs = _student.fit_preprocessing(steps, inputs, y)
         inputs = _inputs.as_net_input(inputs, net)
         n_classes = len(self.classes_)
@@ -344,10 +344,10 @@ class DistilledClassifier(ClassifierMixin, BaseEstimator):
     def _continue(self, X, y, sample_weight, teacher_proba) -> Rows:
         """Ask the teacher about one more chunk of rows."""
         inputs = _inputs.read(self, X)
-        X = inputs if isinstance(X, (list, tuple)) else X
-        y, weight = self._read_labels(X, y, sample_weight)
+        X = X if isinstance(X, np.ndarray) or _inputs.is_frame(X) else inputs
+        y, weight = self._read_labels(X, y, sample_weight, self.classes_)
         self.teacher_, proba = self._soft_targets(X, y, weight, teacher_proba)
-        inputs, y, proba, weight = self._with_positive_weight(inputs, y, proba, weight)
+        inputs, y, proba, weight = _with_positive_weight(inputs, y, proba, weight)
         net = _student.net_of(self.student_)
         inputs = _inputs.as_net_input(_student.preprocess(self.student_, inputs), net)
         return Rows(inputs, self._columns_of(y), proba, weight)
@@ -397,11 +397,18 @@ class DistilledClassifier(ClassifierMixin, BaseEstimator):
         if teacher_proba is None:
             _teacher.check_teacher(self.teacher, self.cv)
 
-    def _read_labels(self, X, y, sample_weight):
-        """Labels and weights (or None), one for each row of X."""
+    def _read_labels(self, X, y, sample_weight, classes=None):
+        """Set ``classes_``; return labels and weights (or None), one for each row of X.
+
+        The weights are the products of sample and class weights.
+        """
         y = column_or_1d(np.asarray(y), warn=True)
         check_consistent_length(X, y, sample_weight)
         check_classification_targets(y)
+        self.classes_ = np.unique(y if classes is None else classes)
+        if len(self.classes_) < 2:
+            label = self.classes_[:1].tolist()[0]
+            raise ValueError(f"y has 1 class, {label!r}; at least 2 classes are needed.")
         if sample_weight is None and self.class_weight is None:
             return y, None
         weight = _check_sample_weight(
@@ -409,16 +416,9 @@ class DistilledClassifier(ClassifierMixin, BaseEstimator):
         )
         if not (weight > 0).any():
             raise ValueError("sample_weight is zero for all rows; at least one must be positive.")
-        return y, weight
-
-    def _with_positive_weight(self, inputs, y, proba, weight):
-        """Rows that count, and the product of their sample and class weights."""
         if self.class_weight is not None:
             weight = weight * _class_weight_of(self.class_weight, self.classes_, y, weight)
-        if weight is None or (weight > 0).all():
-            return inputs, y, proba, weight
-        kept = np.flatnonzero(weight > 0)
-        return _safe_indexing(inputs, kept), y[kept], proba[kept], weight[kept]
+        return y, weight
 
     def _columns_of(self, y) -> np.ndarray:
         columns = np.searchsorted(self.classes_, y).clip(0, len(self.classes_) - 1)
@@ -522,6 +522,14 @@ class DistilledClassifier(ClassifierMixin, BaseEstimator):
         shown = {name: part for name, part in parts.items() if part is not None}
         names = [f"{name}: {type(part).__name__}" for name, part in shown.items()]
         return _VisualBlock("parallel", list(shown.values()), names=names, dash_wrapped=False)
+
+
+def _with_positive_weight(inputs, y, proba, weight):
+    """The rows that count."""
+    if weight is None or (weight > 0).all():
+        return inputs, y, proba, weight
+    kept = np.flatnonzero(weight > 0)
+    return _safe_indexing(inputs, kept), y[kept], proba[kept], weight[kept]
 
 
 def _class_weight_of(class_weight, classes, y, weight) -> np.ndarray:

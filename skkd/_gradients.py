@@ -1,46 +1,45 @@
-"""The squared norms of both losses' gradients and their inner product, A, B and C."""
+"""The squared norms of both losses' gradients and their inner product: A, C, C, B.
+
+In this order they are the Gram matrix of the pair of gradients, flattened; in float64.
+"""
 
 from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
 
-Gram = tuple[Tensor, Tensor, Tensor]
 
 
-def over_logits(gradients: Tensor) -> Gram:
-    """A, B, C over the logits of the batch.
+def over_logits(gradients: Tensor) -> Tensor:
+    """The Gram matrix over the logits of the batch.
 
     Parameters
     ----------
-    gradients : Tensor of shape (n_rows, 2, n_classes)
+    gradients : Tensor of shape (2, n_rows, n_classes)
     """
-    return _gram(gradients.transpose(0, 1).reshape(2, -1))
+    return _gram(gradients.view(2, -1))
 
 
-def over_last_layer(gradients: Tensor, layer_input: Tensor) -> Gram:
-    r"""A, B, C over the weights of the last linear layer, :math:`g_i = h^T e_i`.
+def over_last_layer(gradients: Tensor, layer_input: Tensor) -> Tensor:
+    r"""The Gram matrix over the weights of the last linear layer, :math:`g_i = h^T e_i`.
 
     Parameters
     ----------
-    gradients : Tensor of shape (n_rows, 2, n_classes)
+    gradients : Tensor of shape (2, n_rows, n_classes)
         e, in the logits.
     layer_input : Tensor of shape (n_rows, n_features)
         h, the layer's input.
     """
-    n_rows, _, n_classes = gradients.shape
-    in_weights = layer_input.t() @ gradients.reshape(n_rows, 2 * n_classes)
-    return _gram(in_weights.view(-1, 2, n_classes).transpose(0, 1).reshape(2, -1))
+    return _gram(torch.matmul(layer_input.t(), gradients).view(2, -1))
 
 
-def over_parameters(task: Sequence[Tensor], distillation: Sequence[Tensor]) -> Gram:
-    """A, B, C over all parameters, from one gradient each for every parameter."""
+def over_parameters(task: Sequence[Tensor], distillation: Sequence[Tensor]) -> Tensor:
+    """The Gram matrix over all parameters, from one gradient each for every parameter."""
     return _gram(torch.stack([torch.cat([g.flatten() for g in of]) for of in (task, distillation)]))
 
 
-def _gram(pair: Tensor) -> Gram:
-    products = (pair @ pair.t()).double().flatten()
-    return products[0], products[3], products[1]
+def _gram(pair: Tensor) -> Tensor:
+    return torch.mm(pair, pair.t()).double().view(4)
 
 
 class LastLayerInput:

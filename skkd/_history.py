@@ -23,12 +23,12 @@ class EpochRecord:
         self.started = time.perf_counter()
         self._losses: list[Tensor] = []
         self._weights: list[Tensor | float] = []
-        self._grams: list[tuple[Tensor, Tensor, Tensor]] = []
+        self._grams: list[Tensor] = []
         self._read: list[dict[str, np.ndarray]] = []
         self._n_read = 0
 
     def add(self, losses: Tensor, weight, gram) -> None:
-        """Keep one step: losses of shape (2,), the balancing parameter, (A, B, C) or None."""
+        """Keep one step: losses of shape (2,), the balancing parameter, and A, C, C, B or None."""
         self._losses.append(losses)
         self._weights.append(weight)
         if gram is not None:
@@ -48,8 +48,8 @@ class EpochRecord:
             weight = np.array(self._weights)
         part = {"task_loss": losses[:, 0], "distillation_loss": losses[:, 1], "weight": weight}
         if self._grams:
-            gram = torch.stack([torch.stack(abc) for abc in self._grams]).cpu().numpy()
-            part.update(A=gram[:, 0], B=gram[:, 1], C=gram[:, 2])
+            gram = torch.stack(self._grams).cpu().numpy()
+            part.update(A=gram[:, 0], C=gram[:, 1], B=gram[:, 3])
         self._raise_if_diverged(part)
         self._read.append(part)
         self._n_read += len(losses)

@@ -39,7 +39,7 @@ def read_training(estimator, X, steps: list, net) -> tuple:
         return X, X, steps
     inputs = _read_numbers(estimator, X, reset=True, dtype=float_for(X), allow_nan=encodes)
     estimator._row_shape = inputs.shape[1:]
-    X = inputs if isinstance(X, (list, tuple)) else X
+    X = X if isinstance(X, np.ndarray) or is_frame(X) else inputs
     if encodes and has_nan(inputs):
         inputs = X if is_frame(X) else inputs
         return X, inputs, [("encode", table_encoder(inputs))]

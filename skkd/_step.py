@@ -14,7 +14,7 @@ from ._student import as_logits, gives_probabilities, plain_forward
 from .balancers import Balancer, StepState
 
 #: Called as ``record(losses, weight, gram)`` in every step.
-Record = Callable[[Tensor, Tensor | float, "_gradients.Gram | None"], None]
+Record = Callable[[Tensor, Tensor | float, Tensor | None], None]
 
 
 class Step:
@@ -48,6 +48,7 @@ class Step:
         self.layer_input = layer_input
         self.torch_state = torch_state
         self.state = StepState()
+        self.is_on_cpu = torch.device(net.device).type == "cpu"
         self.optimizer = net.optimizer_
         self.parameters = [p for group in self.optimizer.param_groups for p in group["params"]]
         self.forward = plain_forward(net)
@@ -100,7 +101,7 @@ class Step:
         logits = self._logits(X)
         losses, gradients = self.objective(logits.detach(), rows)
         if self.gives_losses:
-            self.state.task_loss, self.state.distillation_loss = losses.unbind()
+            self.state.task_loss, self.state.distillation_loss = self._scalars(losses)
         if self.gradients == "all":
             gram = self._two_passes(logits, gradients)
         else:
@@ -108,7 +109,7 @@ class Step:
         record(losses, self.balancer.weight_, gram)
         return losses, logits.detach()
 
-    def _one_pass(self, logits: Tensor, gradients: Tensor) -> "_gradients.Gram | None":
+    def _one_pass(self, logits: Tensor, gradients: Tensor) -> Tensor | None:
         """Weigh in the logits, then go back through the student once."""
         gram = None
         if self.gradients is not None:
@@ -116,24 +117,32 @@ class Step:
                 gram = _gradients.over_last_layer(gradients, self.layer_input.value)
             else:
                 gram = _gradients.over_logits(gradients)
-            self.state.A, self.state.B, self.state.C = gram
+            self._tell(gram)
         task, distillation = self.balancer.weights(self.state)
         self.zero_gradients()
-        logits.backward(task * gradients[:, 0] + distillation * gradients[:, 1])
+        of_task, of_distillation = gradients.unbind()
+        logits.backward(task * of_task + distillation * of_distillation)
         return gram
 
-    def _two_passes(self, logits: Tensor, gradients: Tensor) -> "_gradients.Gram":
+    def _two_passes(self, logits: Tensor, gradients: Tensor) -> Tensor:
         """Go back with each loss by itself, then weigh in the parameters: no third pass."""
-        g_task = self._parameter_gradients(logits, gradients[:, 0], retain_graph=True)
-        g_distill = self._parameter_gradients(logits, gradients[:, 1], retain_graph=False)
+        g_task = self._parameter_gradients(logits, gradients[0], retain_graph=True)
+        g_distill = self._parameter_gradients(logits, gradients[1], retain_graph=False)
         gram = _gradients.over_parameters(g_task, g_distill)
-        self.state.A, self.state.B, self.state.C = gram
+        self._tell(gram)
         task, distillation = self.balancer.weights(self.state)
         for parameter, of_task, of_distillation in zip(
             self.parameters, g_task, g_distill, strict=True
         ):
             parameter.grad = task * of_task + distillation * of_distillation
         return gram
+
+    def _tell(self, gram: Tensor) -> None:
+        self.state.A, self.state.C, _, self.state.B = self._scalars(gram)
+
+    def _scalars(self, values: Tensor):
+        """Entries of a small tensor as a balancer takes them, without waiting for the device."""
+        return values.double().numpy() if self.is_on_cpu else values.unbind()
 
     def _parameter_gradients(self, logits, gradient, *, retain_graph: bool) -> tuple[Tensor, ...]:
         return torch.autograd.grad(
@@ -154,7 +163,8 @@ class Step:
     @torch.no_grad()
     def _look_back(self, X, rows) -> None:
         losses, _ = self.objective(self._logits(X), rows)
-        self.state.task_loss_after, self.state.distillation_loss_after = losses.unbind()
+        task, distillation = self._scalars(losses)
+        self.state.task_loss_after, self.state.distillation_loss_after = task, distillation
         self.balancer.update(self.state)
 
     def zero_gradients(self) -> None:

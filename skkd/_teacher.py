@@ -181,12 +181,12 @@ def cross_fit(
 
 def _splits(X, y, sample_weight, classes, cv) -> list[tuple[np.ndarray, np.ndarray]]:
     if isinstance(cv, (int, np.integer)):
-        counts = [(y == label).sum() for label in classes]
+        counts = [int((y == label).sum()) for label in classes]
         rarest = int(np.argmin(counts))
         if counts[rarest] < cv:
             raise ValueError(
                 f"cv={cv} needs at least {cv} rows of every class, and class "
-                f"{classes[rarest]!r} of y has {counts[rarest]}. Lower cv, drop the class, or give "
+                f"{classes.tolist()[rarest]!r} of y has {counts[rarest]}. Lower cv, drop the class, or give "
                 "a splitter (with it a class may be missing in a fold)."
             )
     splits = []

@@ -215,10 +215,11 @@ class _Epochs:
         state = self.step.state
         n_steps = (self.planned or self.net.max_epochs) * len(self.batches)
         self.net.module_.train()
-        for i, (X, rows) in enumerate(self.batches):
-            state.epoch, state.step = epoch, epoch * len(self.batches) + i
-            state.progress = min(state.step / max(n_steps - 1, 1), 1.0)
-            self._run_batch(X, rows, self.record)
+        with np.errstate(invalid="ignore", divide="ignore", over="ignore"):  # balancers guard theirs
+            for i, (X, rows) in enumerate(self.batches):
+                state.epoch, state.step = epoch, epoch * len(self.batches) + i
+                state.progress = min(state.step / max(n_steps - 1, 1), 1.0)
+                self._run_batch(X, rows, self.record)
         row = self.record.summary(self.step.balancer, self.lr)
         self.record = None
         if self.held_out is not None:

@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from numbers import Real
+from types import ModuleType
 from typing import Any, ClassVar
 
 import numpy as np
@@ -13,7 +14,7 @@ from torch import Tensor
 
 __all__ = ["Balancer", "StepState"]
 
-Weight = Tensor | float
+Scalar = Any  # float, numpy.float64 or Tensor without dimension
 
 #: What a rule may ask of the training loop, which computes only what is asked.
 NEEDS = frozenset({"losses", "gradients", "losses_after"})
@@ -25,7 +26,9 @@ GRADIENTS = ("last_layer", "logits", "all")
 class StepState:
     """What the training loop tells a balancer about one optimizer step.
 
-    Tensors have no dimension, are detached and stay on the student's device.
+    Scalars are ``numpy.float64`` on the CPU, where reading memory costs nothing, and tensors
+    without dimension on other devices, where it would stop the device in every step. Operators work
+    on both; functions are found in ``xp``.
 
     Attributes
     ----------
@@ -33,25 +36,31 @@ class StepState:
         Optimizer steps and epochs done so far, from 0.
     progress : float
         Share of all planned steps that is done, from 0 at the first step to 1 at the last.
-    task_loss, distillation_loss : Tensor or None
+    task_loss, distillation_loss : scalar or None
         The two losses of this batch, before the step.
-    A, B, C : Tensor or None
+    A, B, C : scalar or None
         Squared norms of the gradients of task and distillation loss, and their inner product, over
-        the parameters that ``balancer.gradients`` names. float64.
-    task_loss_after, distillation_loss_after : Tensor or None
+        what ``balancer.gradients`` names.
+    task_loss_after, distillation_loss_after : scalar or None
         The two losses of the same batch after the step, for :meth:`Balancer.update`.
     """
 
     step: int = 0
     epoch: int = 0
     progress: float = 0.0
-    task_loss: Any = None
-    distillation_loss: Any = None
-    A: Any = None
-    B: Any = None
-    C: Any = None
-    task_loss_after: Any = None
-    distillation_loss_after: Any = None
+    task_loss: Scalar = None
+    distillation_loss: Scalar = None
+    A: Scalar = None
+    B: Scalar = None
+    C: Scalar = None
+    task_loss_after: Scalar = None
+    distillation_loss_after: Scalar = None
+
+    @property
+    def xp(self) -> ModuleType:
+        """The module that the scalars' functions are found in."""
+        one = self.task_loss if self.A is None else self.A
+        return torch if isinstance(one, Tensor) else np
 
 
 class Balancer(BaseEstimator):
@@ -61,7 +70,7 @@ class Balancer(BaseEstimator):
     :meth:`propose`; the step then follows
     :math:`(1 - \lambda) \nabla L_{task} + \lambda \nabla L_{distill}`. The weights sum to one, so
     that a moving :math:`\lambda` does not become a learning-rate schedule. What a rule proposes
-    passes, in this order: a guard (a value that is not finite becomes the last one), the conflict
+    passes, in this order: a guard (NaN becomes the last one), the conflict
     clamp, the moving average, the bounds, the conflict clamp again, the admissible-step cap.
 
     Parameters
@@ -117,7 +126,7 @@ class Balancer(BaseEstimator):
 
     # What a rule writes itself
 
-    def propose(self, state: StepState) -> Weight:
+    def propose(self, state: StepState) -> Scalar:
         """Propose the balancing parameter for this step.
 
         Parameters
@@ -127,7 +136,7 @@ class Balancer(BaseEstimator):
 
         Returns
         -------
-        weight : float or Tensor without dimension
+        weight : float or scalar
         """
         raise NotImplementedError
 
@@ -174,20 +183,14 @@ class Balancer(BaseEstimator):
 
     def reset(self) -> "Balancer":
         """Forget what was learned in an earlier training. Called before the first step."""
-        self.weight_: Weight | None = None
-        self._gain: Tensor | None = None
+        self.weight_: Scalar = None
+        self._room: Scalar = None
         return self
 
-    def weights(self, state: StepState) -> tuple[Weight, Weight]:
+    def weights(self, state: StepState) -> tuple[Scalar, Scalar]:
         """Weights of the task and of the distillation loss in this step; they sum to one."""
-        proposed = self.propose(state)
-        if not isinstance(proposed, Tensor):
-            like = state.task_loss if state.C is None else state.C
-            if not self.requirements():  # a constant or a schedule: no tensor needed
-                self.weight_ = min(max(float(proposed), self.min_weight), self.max_weight)
-                return 1.0 - self.weight_, self.weight_
-            proposed = torch.full_like(like, proposed)
-        self.weight_ = self._guarded(proposed, state)
+        weight = self._guarded(self.propose(state), state)
+        self.weight_ = weight if isinstance(weight, Tensor) else float(weight)
         return 1.0 - self.weight_, self.weight_
 
     def update(self, state: StepState) -> None:
@@ -196,46 +199,54 @@ class Balancer(BaseEstimator):
             task, distillation = state.task_loss_after, state.distillation_loss_after
             task_fall = state.task_loss - task
             distillation_fall = state.distillation_loss - distillation
-            self._gain = (1 - self.weight_) * task_fall + self.weight_ * distillation_fall
+            gain = (1 - self.weight_) * task_fall + self.weight_ * distillation_fall
             self._slope = distillation - task
+            self._room = where(gain > 0, gain, 0 * gain) / (abs(self._slope) + 1e-30)
 
     # The guards
 
-    def _guarded(self, proposed: Tensor, state: StepState) -> Tensor:
-        last = self._last_or_middle(proposed)
-        weight = torch.where(torch.isfinite(proposed), proposed, last)
+    def _guarded(self, weight: Scalar, state: StepState) -> Scalar:
+        last = self.weight_
+        if last is None:
+            last = (self.min_weight + self.max_weight) / 2
+        weight = where(weight != weight, last, weight)  # only NaN differs from itself
         if self.conflict_clamp:
             weight = self._without_conflict(weight, last, state)
         if self.smoothing and self.weight_ is not None:
-            weight = torch.lerp(last, weight, 1.0 - self.smoothing)
-        weight = weight.clamp(self.min_weight, self.max_weight)
+            weight = last + (1.0 - self.smoothing) * (weight - last)
+        weight = clip(weight, self.min_weight, self.max_weight)
         if self.conflict_clamp:
             weight = self._without_conflict(weight, last, state)
-        if self._gain is not None:
+        if self._room is not None:
             weight = self._admissible(weight, last)
         return weight
 
-    def _last_or_middle(self, like: Tensor) -> Tensor:
-        if isinstance(self.weight_, Tensor):
-            return self.weight_
-        middle = (self.min_weight + self.max_weight) / 2
-        return torch.full_like(like, middle if self.weight_ is None else self.weight_)
-
-    def _without_conflict(self, weight: Tensor, last: Tensor, state: StepState) -> Tensor:
+    def _without_conflict(self, weight: Scalar, last: Scalar, state: StepState) -> Scalar:
         """Clamp into the interval where both losses fall; C >= 0 leaves everything open."""
-        conflict = (-state.C).clamp_min(0.0)
-        low = conflict / (conflict + state.B)
-        high = state.A / (state.A + conflict)
-        clamped = torch.minimum(torch.maximum(weight, low.to(weight)), high.to(weight))
-        opposed = conflict * conflict >= (1 - 1e-9) * state.A * state.B
-        held = torch.where(opposed, last, clamped)
-        return torch.where(conflict > 0, held, weight)
+        A, B, conflict = state.A, state.B, -state.C
+        clamped = clip(weight, conflict / (conflict + B), A / (A + conflict))
+        opposed = conflict * conflict >= (1 - 1e-9) * A * B
+        return where(conflict > 0, where(opposed, last, clamped), weight)
 
-    def _admissible(self, weight: Tensor, last: Tensor) -> Tensor:
-        room = self._gain.clamp_min(0.0).to(weight) / self._slope.abs().clamp_min(1e-30).to(weight)
+    def _admissible(self, weight: Scalar, last: Scalar) -> Scalar:
         move = weight - last
-        costs = move * self._slope.to(weight) > 0
-        return last + torch.where(costs, move.clamp(-room, room), move)
+        capped = last + clip(move, -self._room, self._room)
+        return where(move * self._slope > 0, capped, weight)
+
+
+def where(condition: Scalar, value: Scalar, other: Scalar) -> Scalar:
+    """A choice without a look at the device; on the CPU simply a choice."""
+    if isinstance(condition, Tensor):
+        return torch.where(condition, value, other)
+    return value if condition else other
+
+
+def clip(value: Scalar, low: Scalar, high: Scalar) -> Scalar:
+    if isinstance(value, Tensor):
+        return value.clamp(low, high)
+    if isinstance(low, Tensor):
+        return low.new_tensor(value).clamp(low, high)
+    return min(max(value, low), high)
 
 
 def share_of(distillation: np.ndarray, task: np.ndarray) -> np.ndarray:

@@ -1,8 +1,6 @@
 """Rules that look at the values of the two losses."""
 
-import torch
-
-from ._base import Balancer, StepState, check_real
+from ._base import Balancer, Scalar, StepState, check_real, where
 
 __all__ = ["LossShare"]
 
@@ -36,11 +34,10 @@ class LossShare(Balancer):
 
     Examples
     --------
-    >>> import torch
     >>> from skkd.balancers import LossShare, StepState
-    >>> state = StepState(task_loss=torch.tensor(0.5), distillation_loss=torch.tensor(1.5))
+    >>> state = StepState(task_loss=0.5, distillation_loss=1.5)
     >>> LossShare(ratio=1.0).reset().weights(state)[1]
-    tensor(0.2500)
+    0.25
     """
 
     # NOTE: only the paper's abstract was at hand; this reads "outweighs" as a share of loss values.
@@ -76,19 +73,21 @@ class LossShare(Balancer):
 
     def reset(self) -> "LossShare":
         super().reset()
-        self._last_losses: tuple[torch.Tensor, torch.Tensor] | None = None
+        self._last_losses: tuple[Scalar, Scalar] | None = None
         return self
 
-    def propose(self, state: StepState) -> torch.Tensor:
+    def propose(self, state: StepState) -> Scalar:
         task = self.ratio * state.task_loss
         weight = task / (state.distillation_loss + task)
         return self._never_falling(weight, state) if self.monotone else weight
 
-    def _never_falling(self, weight: torch.Tensor, state: StepState) -> torch.Tensor:
-        losses = state.task_loss, state.distillation_loss
+    def _never_falling(self, weight: Scalar, state: StepState) -> Scalar:
         if self._last_losses is not None:
             # The weighted loss is compared at one parameter, or a move of it would count as a fall.
-            falls = torch.lerp(*losses, self.weight_) <= torch.lerp(*self._last_losses, self.weight_)
-            weight = torch.where(falls, torch.fmax(weight, self.weight_), weight)
-        self._last_losses = losses
+            last_task, last_distillation = self._last_losses
+            task_rise = state.task_loss - last_task
+            distillation_rise = state.distillation_loss - last_distillation
+            rise = (1 - self.weight_) * task_rise + self.weight_ * distillation_rise
+            weight = where((rise <= 0) & (weight < self.weight_), self.weight_, weight)
+        self._last_losses = state.task_loss, state.distillation_loss
         return weight

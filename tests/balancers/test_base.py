@@ -1,0 +1,417 @@
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from sklearn.base import clone
+
+from skkd.balancers import (
+    BALANCERS,
+    Balancer,
+    DescentShare,
+    FixedBalance,
+    LossShare,
+    ScheduledBalance,
+    StepState,
+)
+from skkd.schedules import SCHEDULES
+from tests.balancers.tiny import TinyProblem
+from tests.helpers import make_data, quick
+
+with_any_scalars = pytest.mark.parametrize("xp", [np, torch], ids=["numpy", "torch"])
+every_rule = pytest.mark.parametrize("rule", BALANCERS.values(), ids=BALANCERS)
+
+
+class Given(Balancer):
+    """Proposes the task loss."""
+
+    needs = frozenset({"losses"})
+
+    def propose(self, state):
+        return state.task_loss
+
+
+class GivenProgress(Balancer):
+    """Proposes a float, and needs nothing."""
+
+    def propose(self, state):
+        return state.progress
+
+
+def scalars_of(xp, **values):
+    """A state whose scalars are those of a device: numpy's on the CPU, tensors elsewhere."""
+    kind = np.float64 if xp is np else lambda value: torch.tensor(value, dtype=torch.float64)
+    return StepState(**{name: kind(value) for name, value in values.items()})
+
+
+def proposals(xp, *values):
+    return [scalars_of(xp, task_loss=value) for value in values]
+
+
+def progresses(*values):
+    return [StepState(progress=value) for value in values]
+
+
+def conflicting(xp, A, B, cosine, **losses):
+    return scalars_of(xp, A=A, B=B, C=cosine * A**0.5 * B**0.5, **losses)
+
+
+def run(rule, states):
+    """The balancing parameters over a sequence of steps."""
+    rule.reset()
+    return [float(rule.weights(state)[1]) for state in states]
+
+
+# Any rule in any state
+
+share = st.floats(0, 1)
+guards = {"conflict_clamp": st.booleans(), "admissible_step": st.booleans()}
+ratios = st.floats(1e-3, 1e3)
+
+
+@st.composite
+def rules(draw):
+    """Every rule under all options."""
+    options = {name: draw(values) for name, values in guards.items()}
+    kind = draw(st.sampled_from(list(BALANCERS.values())))
+    if kind is FixedBalance:
+        return FixedBalance(draw(share), **options)
+    if kind is ScheduledBalance:
+        warmup = draw(share)
+        return ScheduledBalance(
+            draw(st.sampled_from(list(SCHEDULES))),
+            start=draw(share),
+            end=draw(share),
+            warmup=warmup,
+            hold=draw(st.floats(0, 1 - warmup)),
+            stop=draw(st.none() | share),
+            **options,
+        )
+    options["min_weight"], options["max_weight"] = sorted([draw(share), draw(share)])
+    options["smoothing"] = draw(st.floats(0, 0.99))
+    if kind is LossShare:
+        options["monotone"] = draw(st.booleans())
+    return kind(draw(ratios), **options)
+
+
+@st.composite
+def states(draw, xp):
+    """Losses up to 1e6 before and after a step, and any gradients that can exist."""
+    loss = st.floats(0, 1e6)
+    names = ("task_loss", "distillation_loss", "task_loss_after", "distillation_loss_after")
+    A, B = draw(st.floats(0, 1e150)), draw(st.floats(0, 1e150))
+    cosine = draw(st.sampled_from([-1.0, 0.0, 1.0]) | st.floats(-1, 1))
+    state = conflicting(xp, A, B, cosine, **{name: draw(loss) for name in names})
+    state.progress = draw(share)
+    return state
+
+
+@with_any_scalars
+@given(rule=rules(), data=st.data())
+def test_weights_are_finite_and_bounded_and_sum_to_one(xp, rule, data):
+    rule.validate()
+    rule.reset()
+    low, high = (0, 1) if rule.conflict_clamp else (rule.min_weight, rule.max_weight)
+    for state in data.draw(st.lists(states(xp), min_size=1, max_size=5)):
+        task, distillation = map(float, rule.weights(state))
+        assert low <= distillation <= high
+        assert task >= 0
+        assert task + distillation == pytest.approx(1, abs=3e-16)
+        if "losses_after" in rule.requirements():
+            rule.update(state)
+
+
+# Guards
+
+
+@with_any_scalars
+def test_smoothing_is_an_exponential_moving_average(xp):
+    values = np.random.default_rng(0).random(20)
+    expected = [values[0]]
+    for value in values[1:]:
+        expected.append(0.9 * expected[-1] + 0.1 * value)
+    np.testing.assert_allclose(run(Given(smoothing=0.9), proposals(xp, *values)), expected, 1e-12)
+
+
+def test_smoothing_acts_on_a_rule_that_proposes_floats():
+    assert run(GivenProgress(smoothing=0.5), progresses(0.0, 1.0, 1.0)) == [0.0, 0.5, 0.75]
+
+
+@with_any_scalars
+def test_bounds(xp):
+    bounds = {"min_weight": 0.25, "max_weight": 0.75}
+    assert run(Given(**bounds), proposals(xp, -1.0, 0.5, 2.0)) == [0.25, 0.5, 0.75]
+    assert run(GivenProgress(**bounds), progresses(0.0, 0.5, 1.0)) == [0.25, 0.5, 0.75]
+
+
+@with_any_scalars
+@pytest.mark.parametrize("smoothing", [0.0, 0.25, 0.75])
+def test_nan_holds_the_last_weight(xp, smoothing):
+    rule = Given(smoothing=smoothing)
+    assert run(rule, proposals(xp, 0.5, np.nan, np.nan)) == [0.5, 0.5, 0.5]
+
+
+@with_any_scalars
+def test_nan_at_first_gives_the_middle_of_the_bounds(xp):
+    assert run(Given(min_weight=0.5), proposals(xp, np.nan, 1.0)) == [0.75, 1.0]
+
+
+def test_nan_float_holds_the_last_weight():
+    assert run(GivenProgress(), progresses(0.25, np.nan)) == [0.25, 0.25]
+
+
+@with_any_scalars
+@pytest.mark.parametrize("smoothing", [0.0, 0.25, 0.75])
+def test_infinite_proposals_stay_within_bounds(xp, smoothing):
+    rule = Given(smoothing=smoothing, min_weight=0.25, max_weight=0.75)
+    weights = run(rule, proposals(xp, 0.5, np.inf, 0.5, -np.inf))
+    assert all(0.25 <= weight <= 0.75 for weight in weights)
+
+
+@with_any_scalars
+@pytest.mark.parametrize(
+    "after", [(np.inf, 1.0), (1.0, np.inf), (np.inf, np.inf), (np.nan, np.nan)], ids=str
+)
+def test_losses_that_explode_in_a_step_leave_a_finite_weight(xp, after):
+    rule = Given(admissible_step=True).reset()
+    for proposed in (0.0, 1.0, 0.0):
+        state = scalars_of(
+            xp,
+            task_loss=proposed,
+            distillation_loss=1.0,
+            task_loss_after=after[0],
+            distillation_loss_after=after[1],
+        )
+        assert 0 <= rule.weights(state)[1] <= 1
+        rule.update(state)
+
+
+# Conflict clamp
+
+positive = st.floats(1e-6, 1e6)
+
+
+@with_any_scalars
+@given(A=positive, B=positive, cosine=st.floats(-0.999, 1), proposed=share, smoothing=share)
+def test_conflict_clamp_lets_both_losses_fall(xp, A, B, cosine, proposed, smoothing):
+    rule = Given(conflict_clamp=True, smoothing=min(smoothing, 0.99))
+    states = [
+        conflicting(xp, A, B, 0.0, task_loss=1 - proposed),
+        conflicting(xp, A, B, cosine, task_loss=proposed),
+    ]
+    weight, C = run(rule, states)[1], float(states[1].C)
+    room = 1e-14 * (A + B)
+    assert (1 - weight) * A + weight * C >= -room
+    assert (1 - weight) * C + weight * B >= -room
+    if C < 0:
+        x = weight / (1 - weight)
+        assert -C / B * (1 - 1e-9) <= x <= A / -C * (1 + 1e-9)
+
+
+@with_any_scalars
+@given(A=positive, B=positive, cosine=share, proposed=share)
+def test_conflict_clamp_leaves_peace_alone(xp, A, B, cosine, proposed):
+    state = conflicting(xp, A, B, cosine, task_loss=proposed)
+    assert run(Given(conflict_clamp=True), [state]) == [proposed]
+
+
+@with_any_scalars
+@pytest.mark.parametrize(("proposed", "expected"), [(0.1, 0.75), (0.99, 0.8)])
+def test_conflict_clamp_goes_over_the_bounds(xp, proposed, expected):
+    # x is between |C|/B = 3 and A/|C| = 4.
+    state = scalars_of(xp, A=4.0, B=1 / 3, C=-1.0, task_loss=proposed)
+    assert run(Given(conflict_clamp=True), [state]) == pytest.approx([expected], rel=1e-12)
+    rule = Given(conflict_clamp=True, max_weight=0.5)
+    assert run(rule, [state]) == pytest.approx([0.75], rel=1e-12)
+
+
+@with_any_scalars
+@pytest.mark.parametrize(("A", "expected"), [(4.0, 0.25), (0.0, 0.75)])
+def test_opposed_gradients_hold_the_weight(xp, A, expected):
+    states = [
+        conflicting(xp, 1.0, 1.0, 0.0, task_loss=0.25),
+        conflicting(xp, A, 4.0, -1.0, task_loss=0.75),  # without a gradient there is no conflict
+    ]
+    assert run(Given(conflict_clamp=True), states) == [0.25, expected]
+
+
+@pytest.mark.parametrize(("weight", "rises"), [(0.02, 1), (0.98, 0)])
+def test_conflict_clamp_in_a_training_step(weight, rises):
+    def slopes(rule):
+        problem = TinyProblem(rule, lr=0.125, conflict=True)
+        before = problem.theta
+        problem.step()
+        return problem.slopes(before, problem.theta - before)
+
+    assert slopes(FixedBalance(weight))[rises] > 1e-3
+    clamped = slopes(FixedBalance(weight, conflict_clamp=True, gradients="all"))
+    assert clamped[rises] == pytest.approx(0.0, abs=1e-10)  # on the edge of the interval
+    assert clamped[1 - rises] < 0
+
+
+# Admissible step
+
+ADMISSIBLE_RULES = {
+    "rising": ScheduledBalance(start=0.0, end=1.0, admissible_step=True),
+    "falling": ScheduledBalance(start=1.0, end=0.0, admissible_step=True),
+    "jumping": ScheduledBalance("step", start=0.0, end=1.0, admissible_step=True),
+    "loss_share": LossShare(ratio=3.0, admissible_step=True),
+    "descent_share": DescentShare(smoothing=0.0, gradients="all", admissible_step=True),
+}
+
+
+def path(rule, lr, n_steps=60, conflict=True):
+    """Balancing parameters and losses of a training, one entry a step, on the same batch."""
+    problem = TinyProblem(rule, lr, conflict=conflict)
+    losses, weights = [], []
+    for i in range(n_steps):
+        losses.append(problem.losses())
+        weights.append(problem.step(progress=i / (n_steps - 1))[0])
+    return np.array(weights), np.array(losses)
+
+
+def total(weight, losses):
+    return (1 - weight) * losses[..., 0] + weight * losses[..., 1]
+
+
+@pytest.mark.parametrize("conflict", [False, True])
+@pytest.mark.parametrize("rule", ADMISSIBLE_RULES.values(), ids=ADMISSIBLE_RULES)
+def test_total_never_rises_under_the_admissible_step(rule, conflict):
+    totals = total(*path(rule, lr=0.1, conflict=conflict))
+    assert np.diff(totals).max() <= 1e-15
+
+
+def test_total_rises_without_the_admissible_step():
+    totals = total(*path(ScheduledBalance("step", start=0.0, end=1.0), lr=0.1, conflict=True))
+    assert np.diff(totals).max() > 0.01
+
+
+@pytest.mark.parametrize("lr", [0.1, 30.0])
+@pytest.mark.parametrize("rule", ADMISSIBLE_RULES.values(), ids=ADMISSIBLE_RULES)
+def test_a_move_costs_at_most_what_the_step_gained(rule, lr):
+    weights, losses = path(rule, lr)
+    old, new = weights[:-1], weights[1:]
+    gain = total(old, losses[:-1]) - total(old, losses[1:])
+    cost = total(new, losses[1:]) - total(old, losses[1:])
+    assert (cost <= np.maximum(gain, 0.0) + 1e-14 * losses.max()).all()
+    if lr > 1:
+        assert (gain < 0).any()  # the steps were too large indeed
+
+
+def test_admissible_step_still_lets_the_weight_move():
+    weights, _ = path(ADMISSIBLE_RULES["rising"], lr=0.1, conflict=False)
+    assert np.ptp(weights) > 0.5
+
+
+# The base class
+
+
+@pytest.mark.parametrize(
+    ("rule", "expected"),
+    [
+        (FixedBalance(), set()),
+        (ScheduledBalance(), set()),
+        (LossShare(), {"losses"}),
+        (DescentShare(), {"gradients"}),
+        (FixedBalance(conflict_clamp=True), {"gradients"}),
+        (DescentShare(admissible_step=True), {"gradients", "losses", "losses_after"}),
+    ],
+)
+def test_requirements_are_those_of_rule_and_guards(rule, expected):
+    assert rule.requirements() == expected
+
+
+@every_rule
+def test_defaults_are_valid(rule):
+    rule().validate()
+
+
+@every_rule
+@with_any_scalars
+@pytest.mark.parametrize("options", [{}, {"conflict_clamp": True, "admissible_step": True}])
+def test_reset_forgets_and_clone_drops_the_state(rule, xp, options):
+    names = ("task_loss", "distillation_loss", "task_loss_after", "distillation_loss_after")
+
+    def weights(rule):
+        values = []
+        rule.reset()
+        for i, cosine in enumerate([0.5, -0.9, -1.0]):
+            losses = {name: 1.0 / (i + j + 1) for j, name in enumerate(names)}
+            state = conflicting(xp, 1.0 + i, 2.0, cosine, **losses)
+            values.append(float(rule.weights(state)[1]))
+            if rule.admissible_step:
+                rule.update(state)
+        return values
+
+    rule = rule(**options)
+    first = weights(rule)
+    assert weights(rule) == first
+    assert not hasattr(clone(rule), "weight_")
+    assert weights(clone(rule)) == first
+
+
+@every_rule
+@pytest.mark.filterwarnings("error")
+def test_distillation_without_a_gradient_gives_no_warning(rule):
+    X, y = make_data()
+    clf = quick(
+        None,
+        balancer=rule(conflict_clamp=True, admissible_step=True),
+        distillation_loss=lambda logits, soft_targets, temperature: 0 * logits.sum(-1),
+    )
+    history = clf.fit(X, y, teacher_proba=np.full((len(X), 3), 1 / 3)).history_
+    assert np.isfinite(history["weight"]).all()
+
+
+def test_importance_is_the_share_in_the_weighted_loss():
+    trace = {
+        "task_loss": np.array([1.0, 0.0, 2.0]),
+        "distillation_loss": np.array([3.0, 0.0, 0.0]),
+        "weight": np.array([0.5, 0.5, 0.5]),
+    }
+    np.testing.assert_array_equal(FixedBalance().importance(trace), [0.75, np.nan, 0.0])
+
+
+NOT_A_SHARE = [-0.1, 1.1, np.nan, np.inf, "0.5", None, True]
+NOT_POSITIVE = [0.0, -1.0, np.nan, np.inf, "1", None, True]
+WRONG = [
+    *[(LossShare, "min_weight", value) for value in NOT_A_SHARE],
+    *[(DescentShare, "max_weight", value) for value in NOT_A_SHARE],
+    *[(DescentShare, "smoothing", value) for value in [*NOT_A_SHARE, 1.0]],
+    *[(kind, "ratio", value) for kind in (LossShare, DescentShare) for value in NOT_POSITIVE],
+    *[(kind, "gradients", "some") for kind in BALANCERS.values()],
+    *[(DescentShare, "gradients", value) for value in (None, ["all"])],
+    *[(FixedBalance, "weight", value) for value in NOT_A_SHARE],
+    *[
+        (ScheduledBalance, name, value)
+        for name in ("start", "end", "warmup", "hold")
+        for value in NOT_A_SHARE
+    ],
+    *[(ScheduledBalance, "stop", value) for value in NOT_A_SHARE if value is not None],
+    *[(ScheduledBalance, "schedule", value) for value in ("unknown", None)],
+]
+
+
+@pytest.mark.parametrize(("kind", "name", "value"), WRONG)
+def test_validate_names_the_wrong_parameter(kind, name, value):
+    with pytest.raises(ValueError, match=f"^{name}=.* of {kind.__name__} is not"):
+        kind(**{name: value}).validate()
+
+
+@pytest.mark.parametrize(
+    ("rule", "names"),
+    [
+        (LossShare(min_weight=0.6, max_weight=0.5), ("min_weight=0.6", "max_weight=0.5")),
+        (ScheduledBalance(warmup=0.6, hold=0.5), ("warmup=0.6", "hold=0.5")),
+    ],
+)
+def test_validate_names_both_of_a_pair(rule, names):
+    with pytest.raises(ValueError) as caught:
+        rule.validate()
+    assert all(name in str(caught.value) for name in names)
+
+
+def test_valid_limits():
+    FixedBalance(np.float32(1.0)).validate()
+    ScheduledBalance(lambda progress: progress, start=0, end=1, warmup=0.5, hold=0.5).validate()
+    LossShare(1e-9, min_weight=0.5, max_weight=0.5).validate()

@@ -1,0 +1,107 @@
+"""Early stopping on held-out rows, as scikit-learn's MLPClassifier knows it."""
+
+import numpy as np
+import pytest
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import log_loss
+from skorch.callbacks import Callback
+
+from skkd._held_out import split_held_out
+from skkd._seeds import draw_seeds
+from tests.helpers import Net, fitted_teacher, make_data, quick, quick_net
+
+X, Y = make_data(n_rows=100)
+TEACHER = fitted_teacher(X, Y)
+
+
+def overfitting(**params):
+    """A student that soon gets worse on rows it does not see."""
+    student = quick_net(module__hidden=64, lr=0.05, max_epochs=200, batch_size=20)
+    return quick(TEACHER, student=student, early_stopping=True, **params)
+
+
+@pytest.mark.parametrize("n_iter_no_change", [1, 4])
+def test_stops_after_epochs_without_change(n_iter_no_change):
+    clf = overfitting(n_iter_no_change=n_iter_no_change).fit(X, Y)
+    score = clf.history_["valid_score"]
+    assert clf.n_epochs_ == len(score) < 200
+    assert clf.n_epochs_ == 1 + score.argmax() + n_iter_no_change
+
+
+def test_keeps_the_best_weights():
+    clf = overfitting(n_iter_no_change=5).fit(X, Y)
+    held_out = held_out_rows(clf)
+    loss = log_loss(Y[held_out], clf.predict_proba(X[held_out]), labels=clf.classes_)
+    assert loss == pytest.approx(-clf.history_["valid_score"].max(), rel=1e-9)
+    best = clf.history_["valid_score"].argmax()
+    accuracy = clf.score(X[held_out], Y[held_out])
+    assert accuracy == pytest.approx(clf.history_["valid_accuracy"][best])
+
+
+def held_out_rows(clf):
+    seed = draw_seeds(clf.random_state, 3)[2]
+    return split_held_out(X, Y, clf.validation_fraction, seed)[1]
+
+
+def test_without_it_all_rows_are_used():
+    clf = overfitting().set_params(early_stopping=False, student__max_epochs=3).fit(X, Y)
+    assert clf.n_epochs_ == 3
+    assert "valid_score" not in clf.history_
+
+
+@pytest.mark.parametrize("fraction", [0.1, 0.3])
+def test_fraction_of_held_out_rows(fraction):
+    held_out = held_out_rows(overfitting(validation_fraction=fraction))
+    assert len(held_out) == pytest.approx(fraction * len(X), abs=3)
+    assert set(Y[held_out]) == set(Y)
+
+
+def test_labels_of_held_out_rows_do_not_reach_the_student():
+    clf = overfitting()
+    clf.set_params(student__max_epochs=4, n_iter_no_change=10)
+    held_out = held_out_rows(clf)
+    proba = TEACHER.predict_proba(X)
+    other, other_proba = Y.copy(), proba.copy()
+    other[held_out] = (Y[held_out] + 1) % 3
+    other_proba[held_out] = proba[held_out][:, [1, 2, 0]]
+
+    class Keep(Callback):
+        def on_train_end(self, net, **kwargs):
+            net.history.record("last", net.module_.layers[0].weight.detach().numpy().tolist())
+
+    # The best epoch may be another one; the history of the training rows is the same.
+    first = clf.fit(X, Y, teacher_proba=proba).history_["loss"]
+    np.testing.assert_array_equal(clf.fit(X, other, teacher_proba=other_proba).history_["loss"], first)
+
+
+def test_repeated_rows_do_not_leak():
+    twice, labels = np.vstack([X, X]), np.hstack([Y, Y])
+    seed = draw_seeds(0, 3)[2]
+    train, held_out = split_held_out(twice, labels, 0.2, seed)
+    assert not {tuple(row) for row in twice[train]} & {tuple(row) for row in twice[held_out]}
+
+
+@pytest.mark.parametrize("n_rows", [6, 12])
+def test_few_rows(n_rows):
+    few = np.hstack([np.flatnonzero(Y == label)[: n_rows // 3] for label in range(3)])
+    clf = overfitting(n_iter_no_change=2)
+    if n_rows // 3 < 3:
+        with pytest.raises(ValueError, match=r"early_stopping.*6 rows.*early_stopping=False"):
+            clf.fit(X[few], Y[few])
+    else:
+        assert "valid_score" in clf.fit(X[few], Y[few]).history_
+
+
+def test_with_a_cross_fitted_teacher_and_weights():
+    weight = np.random.default_rng(0).uniform(0.1, 2, len(X))
+    clf = overfitting(n_iter_no_change=2).set_params(teacher=LogisticRegression(), cv=3)
+    clf.fit(X, Y, sample_weight=weight)
+    held_out = held_out_rows(clf)
+    loss = log_loss(Y[held_out], clf.predict_proba(X[held_out]), sample_weight=weight[held_out])
+    assert loss == pytest.approx(-clf.history_["valid_score"].max(), rel=1e-9)
+
+
+def test_module_with_other_layers_is_restored_whole():
+    clf = overfitting(n_iter_no_change=3).set_params(student__module=Net).fit(X, Y)
+    assert not clf.student_.module_.training
+    assert clf.predict_proba(X).shape == (100, 3)
