@@ -30,7 +30,8 @@ def over_last_layer(gradients: Tensor, layer_input: Tensor) -> Tensor:
     layer_input : Tensor of shape (n_rows, n_features)
         h, the layer's input.
     """
-    return _gram(torch.matmul(layer_input.t(), gradients).view(2, -1))
+    in_weights = gradients.transpose(1, 2).reshape(-1, len(layer_input)) @ layer_input
+    return _gram(in_weights.view(2, -1))
 
 
 def over_parameters(task: Sequence[Tensor], distillation: Sequence[Tensor]) -> Tensor:

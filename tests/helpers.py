@@ -1,4 +1,4 @@
-"""Small data, teachers and students that the tests share; worker processes import them from here."""
+"""Small data, teachers and students that the tests share, also with their worker processes."""
 
 import numpy as np
 import torch
@@ -16,7 +16,13 @@ from skkd.losses import kl
 def make_data(n_rows=60, n_classes=3, seed=0, dtype=np.float64):
     """Rows of 5 features that overlap, so that no teacher of them is sure of itself."""
     X, y = make_classification(
-        n_rows, 5, n_informative=4, n_redundant=0, n_classes=n_classes, flip_y=0.1, random_state=seed
+        n_rows,
+        5,
+        n_informative=4,
+        n_redundant=0,
+        n_classes=n_classes,
+        flip_y=0.1,
+        random_state=seed,
     )
     return X.astype(dtype), y
 
@@ -110,6 +116,25 @@ class Net(nn.Module):
 class DropoutNet(Net):
     def __init__(self, n_features, n_classes):
         super().__init__(n_features, n_classes, extra=nn.Dropout(0.5))
+
+
+class FailingNet(Net):
+    """Misbehaves from a given training step on."""
+
+    def __init__(self, n_features, n_classes, good_steps, failure):
+        super().__init__(n_features, n_classes)
+        self.steps_left = good_steps
+        self.failure = failure
+
+    def forward(self, X):
+        logits = super().forward(X)
+        if self.training:
+            self.steps_left -= 1
+            if self.steps_left < 0:
+                if isinstance(self.failure, float):
+                    return logits * self.failure
+                raise self.failure
+        return logits
 
 
 class ConvNet(nn.Module):

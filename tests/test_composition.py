@@ -121,9 +121,11 @@ def test_clone_unfits_what_cv_fits():
             .cv_results_["mean_test_score"]
         ),
         lambda clf: BaggingClassifier(clf, 2, n_jobs=2, random_state=0).fit(X, Y).predict_proba(X),
-        lambda clf: VotingClassifier([("a", clf), ("b", clf)], voting="soft", n_jobs=2)
-        .fit(X, Y)
-        .predict_proba(X),
+        lambda clf: (
+            VotingClassifier([("a", clf), ("b", clf)], voting="soft", n_jobs=2)
+            .fit(X, Y)
+            .predict_proba(X)
+        ),
         lambda clf: StackingClassifier([("a", clf)], cv=2, n_jobs=2).fit(X, Y).predict_proba(X),
     ],
     ids=["cross_val_score", "grid", "bagging", "voting", "stacking"],
@@ -399,6 +401,16 @@ def test_html_shows_teacher_and_student(fitted, student):
     assert "DistilledClassifier" in make_pipeline(StandardScaler(), clf)._repr_html_()
 
 
+@pytest.mark.parametrize("student", [LogisticRegression(), "mlp", Pipeline([("net", None)])])
+def test_a_wrong_student_is_for_fit_to_refuse(student):
+    """A wrong parameter must not break what only shows the estimator, or asks a fitted one."""
+    clf = DistilledClassifier(LogisticRegression(), student, cv=2)
+    assert is_classifier(clf)
+    assert "LogisticRegression" in clf._repr_html_()
+    with pytest.raises(TypeError, match="student must be"):
+        clf.fit(X, Y)
+
+
 def test_html_without_teacher():
     assert "NeuralNetClassifier" in DistilledClassifier(None)._repr_html_()
 
@@ -415,4 +427,7 @@ def test_not_for_feature_selection_without_coefficients():
 
 
 def test_module_parameters_are_listed():
-    assert "student__module__hidden" in quick(None, student=quick_net(Net, module__hidden=3)).get_params()
+    assert (
+        "student__module__hidden"
+        in quick(None, student=quick_net(Net, module__hidden=3)).get_params()
+    )

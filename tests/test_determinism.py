@@ -5,7 +5,6 @@ import pytest
 import torch
 from joblib import Parallel, delayed
 from sklearn.base import clone
-from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 
 from skkd import DistilledClassifier
@@ -100,12 +99,6 @@ def test_order_of_batches_follows_the_random_state():
     clf = make("default").set_params(student__batch_size=8)
     losses = [clf.fit(X, Y).history_["loss"] for _ in range(2)]
     np.testing.assert_array_equal(*losses)
-
-
-def test_cross_fitting_with_processes():
-    forest = RandomForestClassifier(5, random_state=0)
-    fits = [quick(forest, cv=3, n_jobs=n_jobs).fit(X, Y) for n_jobs in (None, 2)]
-    np.testing.assert_array_equal(*(clf.predict_proba(X) for clf in fits))
 
 
 def test_prediction_does_not_depend_on_what_was_asked_before():

@@ -1,6 +1,7 @@
 """scikit-learn's own checks: none fails, none is skipped."""
 
 import pytest
+import torch
 from sklearn.linear_model import LogisticRegression
 from sklearn.utils.estimator_checks import check_estimator, parametrize_with_checks
 
@@ -10,7 +11,9 @@ from tests.helpers import quick_net
 
 
 def estimators():
-    student = quick_net(TabularMLP, max_epochs=30, lr=0.3, batch_size=256)
+    student = quick_net(
+        TabularMLP, optimizer=torch.optim.SGD, max_epochs=30, lr=0.3, batch_size=256
+    )
     return [
         DistilledClassifier(LogisticRegression(), cv=3),
         DistilledClassifier(LogisticRegression(), student, cv=3),

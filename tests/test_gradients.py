@@ -90,6 +90,13 @@ def test_over_logits_equals_autograd(net, X):
     torch.testing.assert_close(over_logits(gradients_in(logits)), expected, rtol=1e-12, atol=0)
 
 
+@pytest.mark.parametrize("over", [over_logits, lambda e: over_last_layer(e, torch.ones(6, 4))])
+def test_memory_layout_does_not_matter(over):
+    gradients = torch.randn(2, 6, N_CLASSES)
+    strided = gradients.transpose(1, 2).contiguous().transpose(1, 2)
+    torch.testing.assert_close(over(strided), over(gradients))
+
+
 def test_over_parameters_equals_autograd(net, X):
     parameters = list(net.parameters())
     losses = losses_of(net(X))

@@ -53,9 +53,7 @@ def test_relabelled_classes_in_another_order():
     first = quick(None, student=quick_net(net)).fit(X, Y, teacher_proba=proba)
     swapped = quick(None, student=quick_net(twin))
     swapped.fit(X, 1 - Y, teacher_proba=proba[:, ::-1].copy())
-    np.testing.assert_allclose(
-        first.predict_proba(X), swapped.predict_proba(X)[:, ::-1], rtol=1e-9
-    )
+    np.testing.assert_allclose(first.predict_proba(X), swapped.predict_proba(X)[:, ::-1], rtol=1e-9)
 
 
 @pytest.mark.parametrize("kind", ["fortran", "strided", "reversed", "columns", "float32"])

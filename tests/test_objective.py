@@ -127,6 +127,15 @@ def test_large_logits_cost_no_precision(loss):
         torch.testing.assert_close(got, expected, rtol=1e-6, atol=1e-6)
 
 
+@pytest.mark.parametrize("loss", [kl, same_as_kl])
+def test_works_where_gradients_are_switched_off(data, loss):
+    labels, proba, logits = data
+    objective = objective_of(labels, proba, loss=loss)
+    with torch.no_grad():
+        losses, _ = objective(logits, ALL)
+    assert torch.equal(losses, objective(logits, ALL)[0])
+
+
 def test_custom_loss_gets_the_labels_where_it_asks(data):
     labels, proba, logits = data
     seen = []

@@ -13,6 +13,7 @@ from sklearn.exceptions import NotFittedError
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import (
+    GridSearchCV,
     LeaveOneOut,
     RepeatedStratifiedKFold,
     ShuffleSplit,
@@ -276,7 +277,11 @@ def test_class_missing_in_a_fold_gets_zero():
     labels = NAMES[Y]
     only = np.flatnonzero(labels == "cat")
     rest = np.flatnonzero(labels != "cat")
-    splits = [(rest, only), (np.r_[only, rest[::2]], rest[1::2]), (np.r_[only, rest[1::2]], rest[::2])]
+    splits = [
+        (rest, only),
+        (np.r_[only, rest[::2]], rest[1::2]),
+        (np.r_[only, rest[1::2]], rest[::2]),
+    ]
     with pytest.warns(UserWarning, match=r"does not know \['cat'\]"):
         targets, _ = targets_seen(LogisticRegression(), X, labels, cv=splits)
     np.testing.assert_array_equal(targets[only, 2], 0.0)
@@ -381,12 +386,22 @@ def test_teacher_without_sample_weight_gets_a_warning(teacher):
         targets_seen(teacher, X, Y, cv=3, fit_params={"sample_weight": WEIGHT})
 
 
+def test_search_as_a_teacher_takes_weights():
+    search = GridSearchCV(LogisticRegression(), {"C": [0.1, 1.0]}, cv=2)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        _, clf = targets_seen(search, X, Y, cv=2, fit_params={"sample_weight": WEIGHT})
+    expected = clone(search).fit(X, Y, sample_weight=WEIGHT)
+    np.testing.assert_allclose(clf.teacher_.predict_proba(X), expected.predict_proba(X))
+
+
 def test_no_warning_without_weights():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         targets_seen(KNeighborsClassifier(), X, Y, cv=3)
 
 
+@pytest.mark.slow
 def test_cross_fitting_in_processes_gives_the_same_targets():
     alone, _ = targets_seen(LogisticRegression(), X, Y, cv=3)
     parallel, _ = targets_seen(LogisticRegression(), X, Y, cv=3, n_jobs=2)

@@ -6,9 +6,10 @@ import sys
 import pytest
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
+from tqdm import tqdm
 
-from skkd import DistilledClassifier
-from tests.helpers import fitted_teacher, make_data, quick, quick_net
+from skkd import DistilledClassifier, TrainingDivergedError
+from tests.helpers import FailingNet, fitted_teacher, make_data, quick, quick_net
 
 X, Y = make_data()
 TEACHER = fitted_teacher(X, Y)
@@ -71,12 +72,11 @@ def test_progress_bar(capsys):
 
 
 def test_progress_bar_is_closed_when_a_fit_fails(capsys):
-    from tqdm import tqdm
-
-    clf = quick(TEACHER, student=quick_net(lr=1e30), verbose=2)
-    with pytest.raises(ArithmeticError):
+    student = quick_net(FailingNet, module__good_steps=2, module__failure=float("nan"))
+    clf = quick(TEACHER, student=student, verbose=2)
+    with pytest.raises(TrainingDivergedError):
         clf.fit(X, Y)
-    assert not [bar for bar in tqdm._instances]
+    assert not list(tqdm._instances)
 
 
 def test_lines_without_tqdm(monkeypatch, capsys):
