@@ -107,7 +107,11 @@ def plain_skorch(X, y, proba, *, batch_size: int, fused: bool):
 
 def distilled(X, y, proba, *, batch_size: int, fused: bool, balancer) -> DistilledClassifier:
     clf = DistilledClassifier(
-        None, make_net(batch_size, fused), balancer=balancer, temperature=TEMPERATURE, random_state=0
+        None,
+        make_net(batch_size, fused),
+        balancer=balancer,
+        temperature=TEMPERATURE,
+        random_state=0,
     )
     return clf.fit(X, y, teacher_proba=proba)
 
@@ -171,9 +175,7 @@ def measure_prediction(data, repetitions: int) -> dict[str, float]:
     def repeated(method):
         return lambda: [method(X[:1]) for _ in range(500)]
 
-    batch = medians(
-        {"forward": forward, "skkd": lambda: clf.predict_proba(many)}, 5 * repetitions
-    )
+    batch = medians({"forward": forward, "skkd": lambda: clf.predict_proba(many)}, 5 * repetitions)
     row = medians(
         {
             "MLPClassifier": repeated(mlp.predict_proba),

@@ -38,7 +38,9 @@ def make_loans(n_rows: int, seed: int = 0) -> tuple[pd.DataFrame, np.ndarray]:
         {
             "income": rng.lognormal(10, 0.5, n_rows),
             "years": rng.integers(0, 40, n_rows),
-            "purpose": rng.choice(["car", "home", "study", "boat"], n_rows, p=[0.5, 0.3, 0.19, 0.01]),
+            "purpose": rng.choice(
+                ["car", "home", "study", "boat"], n_rows, p=[0.5, 0.3, 0.19, 0.01]
+            ),
             "owner": rng.choice([True, False], n_rows),
         }
     )

@@ -108,7 +108,9 @@ def cell(values: list[float], *, error: bool) -> str:
     mean = np.mean(values)
     if not error:
         return f"{mean:.3g}" if mean < 100 else f"{mean:.0f}"
-    return f"{mean:.4f} ±{np.std(values, ddof=1) / np.sqrt(len(values)) if len(values) > 1 else 0:.4f}"
+    return (
+        f"{mean:.4f} ±{np.std(values, ddof=1) / np.sqrt(len(values)) if len(values) > 1 else 0:.4f}"
+    )
 
 
 columns = list(next(iter(results.values()))[0])
@@ -136,7 +138,11 @@ for ax, (name, history) in zip(axes, histories.items(), strict=True):
     loss_ax = ax.twinx()
     loss_ax.plot(history["epoch"], history["task_loss"], color="C1", ls="--", label="task loss")
     loss_ax.plot(
-        history["epoch"], history["distillation_loss"], color="C2", ls=":", label="distillation loss"
+        history["epoch"],
+        history["distillation_loss"],
+        color="C2",
+        ls=":",
+        label="distillation loss",
     )
     loss_ax.set(yscale="log")
 axes[0].set_ylabel("balancing parameter")

@@ -103,10 +103,12 @@ class LoaderBatches:
 
 
 def make_batches(net, X, *, seed: int, torch_state: PrivateTorchState):
-    """Batches as the net's parameters ask for; shuffled unless ``iterator_train__shuffle=False``."""
+    """Batches as the net's parameters ask for; shuffled unless told not to."""
     options = net.get_params_for("iterator_train")
     plain = (
-        net.dataset is Dataset and net.iterator_train is DataLoader and set(options) <= _PLAIN_OPTIONS
+        net.dataset is Dataset
+        and net.iterator_train is DataLoader
+        and set(options) <= _PLAIN_OPTIONS
     )
     if not plain:
         return LoaderBatches(net, X, torch_state)

@@ -1,5 +1,7 @@
 """The estimator: reads as the algorithm, and does by itself only what needs ``self``."""
 
+import copy
+
 import numpy as np
 import torch
 from sklearn import get_config
@@ -16,8 +18,8 @@ from ._held_out import split_held_out
 from ._parameters import CONSTRAINTS, make_balancer, make_loss
 from ._seeds import PrivateTorchState, draw_seeds
 from ._sklearn_private import _check_sample_weight, _safe_indexing, _VisualBlock
-from ._training import Patience, Rows, train
-from .balancers import BALANCERS
+from ._tables import is_frame
+from ._training import Patience, Rows, layer_to_watch, train
 from .students import default_student
 
 __all__ = ["DistilledClassifier"]
@@ -277,7 +279,7 @@ class DistilledClassifier(ClassifierMixin, BaseEstimator):
         balancer, loss = make_balancer(self.balancer), make_loss(self.distillation_loss)
         init_seed, order_seed, split_seed = draw_seeds(self.random_state, 3)
         torch_state = PrivateTorchState(init_seed)
-        rows, steps, net = self._start(X, y, sample_weight, teacher_proba, torch_state)
+        rows, steps, net = self._start(X, y, sample_weight, teacher_proba, balancer, torch_state)
         rows, held_out = self._hold_out(rows, net, split_seed)
         self.history_ = train(
             net,
@@ -293,42 +295,48 @@ class DistilledClassifier(ClassifierMixin, BaseEstimator):
             verbose=self.verbose,
         )
         net.initialize_optimizer()  # its moments would be twice the size of the student
-        self.student_ = Pipeline([*steps, ("net", net)]) if steps else net
-        self.balancer_ = balancer
-        self.n_epochs_ = len(self.history_["epoch"])
-        return self
+        return self._keep(Pipeline([*steps, ("net", net)]) if steps else net, balancer)
 
-    def _start(self, X, y, sample_weight, teacher_proba, torch_state, classes=None):
-        """Ask the teacher about the rows, and make a student ready for them."""
+    def _start(self, X, y, sample_weight, teacher_proba, balancer, torch_state, classes=None):
+        """Make a student ready for the rows, and ask the teacher about them."""
         steps, net = _student.split_student(self.student)
         X, inputs, steps = _inputs.read_training(self, X, steps, net)
         y, weight = self._read_labels(X, y, sample_weight, classes)
-        self.teacher_, proba = self._soft_targets(X, y, weight, teacher_proba)
-        inputs, y, proba, weight = _with_positive_weight(inputs, y, proba, weight)
-        steps, inputs = _student.fit_preprocessing(steps, inputs, y)
-        inputs = _inputs.as_net_input(inputs, net)
+        # The student comes first: what is wrong with it must not be found after the teacher's work.
+        kept = _rows_that_count(weight)
+        steps, inputs = _student.fit_preprocessing(steps, _take(inputs, kept), _take(y, kept))
+        inputs, kept_weight = _inputs.as_net_input(inputs, net, fits=True), _take(weight, kept)
         n_classes = len(self.classes_)
-        net = _student.initialise_net(net, inputs, weight, n_classes, torch_state)
+        net = _student.initialise_net(net, inputs, kept_weight, n_classes, torch_state)
         net.classes = self.classes_
-        return Rows(inputs, self._columns_of(y), proba, weight), steps, net
+        layer_to_watch(net, inputs, n_classes, balancer, torch_state)
+        self.teacher_, proba = self._soft_targets(X, y, weight, teacher_proba)
+        labels = self._columns_of(_take(y, kept))
+        return Rows(inputs, labels, _take(proba, kept), kept_weight), steps, net
 
     def _partial_fit(self, X, y, classes, sample_weight, teacher_proba):
         self._check_parameters(teacher_proba)
+        loss = make_loss(self.distillation_loss)
         init_seed, order_seed, _ = draw_seeds(self.random_state, 3)
         if hasattr(self, "student_"):
-            rows = self._continue(X, y, sample_weight, teacher_proba)
-            net, balancer, done = _student.net_of(self.student_), self.balancer_, self.n_epochs_
+            done = self.n_epochs_
             torch_state = PrivateTorchState(init_seed + done)
+            rows = self._continue(X, y, classes, sample_weight, teacher_proba)
+            # On copies: a chunk that makes the training diverge must leave nothing behind.
+            student, balancer = copy.deepcopy((self.student_, self.balancer_))
+            net = _student.net_of(student)
         else:
-            torch_state = PrivateTorchState(init_seed)
-            rows, steps, net = self._start(X, y, sample_weight, teacher_proba, torch_state, classes)
-            self.student_ = Pipeline([*steps, ("net", net)]) if steps else net
-            balancer, done = make_balancer(self.balancer), 0
+            done = 0
+            balancer, torch_state = make_balancer(self.balancer), PrivateTorchState(init_seed)
+            rows, steps, net = self._start(
+                X, y, sample_weight, teacher_proba, balancer, torch_state, classes
+            )
+            student = Pipeline([*steps, ("net", net)]) if steps else net
         history = train(
             net,
             rows,
             balancer,
-            loss=make_loss(self.distillation_loss),
+            loss=loss,
             temperature=float(self.temperature),
             n_epochs=1,
             n_epochs_done=done,
@@ -336,21 +344,31 @@ class DistilledClassifier(ClassifierMixin, BaseEstimator):
             torch_state=torch_state,
             verbose=self.verbose,
         )
-        self.history_ = history if done == 0 else _appended(self.history_, history)
-        self.balancer_ = balancer
-        self.n_epochs_ = done + 1
-        return self
+        self.history_ = _appended(self.history_, history) if done else history
+        return self._keep(student, balancer)
 
-    def _continue(self, X, y, sample_weight, teacher_proba) -> Rows:
+    def _continue(self, X, y, classes, sample_weight, teacher_proba) -> Rows:
         """Ask the teacher about one more chunk of rows."""
+        if classes is not None and not np.array_equal(np.unique(classes), self.classes_):
+            raise ValueError(
+                f"classes={np.asarray(classes).tolist()} is not what the first call of partial_fit "
+                f"was given, {self.classes_.tolist()}."
+            )
         inputs = _inputs.read(self, X)
-        X = X if isinstance(X, np.ndarray) or _inputs.is_frame(X) else inputs
+        X = X if isinstance(X, np.ndarray) or is_frame(X) else inputs
         y, weight = self._read_labels(X, y, sample_weight, self.classes_)
         self.teacher_, proba = self._soft_targets(X, y, weight, teacher_proba)
-        inputs, y, proba, weight = _with_positive_weight(inputs, y, proba, weight)
+        kept = _rows_that_count(weight)
         net = _student.net_of(self.student_)
-        inputs = _inputs.as_net_input(_student.preprocess(self.student_, inputs), net)
-        return Rows(inputs, self._columns_of(y), proba, weight)
+        inputs = _student.preprocess(self.student_, _take(inputs, kept))
+        inputs = _inputs.as_net_input(inputs, net)
+        labels = self._columns_of(_take(y, kept))
+        return Rows(inputs, labels, _take(proba, kept), _take(weight, kept))
+
+    def _keep(self, student, balancer):
+        self.student_, self.balancer_ = student, balancer
+        self.n_epochs_ = len(self.history_["epoch"])
+        return self
 
     def _soft_targets(self, X, y, weight, teacher_proba):
         """The fitted teacher, if any, and probabilities in the order of ``classes_``."""
@@ -372,7 +390,7 @@ class DistilledClassifier(ClassifierMixin, BaseEstimator):
 
     def _hold_out(self, rows, net, seed):
         """Training and held-out rows; None for the latter where nothing needs them."""
-        if not (self.early_stopping or _student.monitors_held_out_rows(net)):
+        if not (self.early_stopping or _student.looks_at_held_out_rows(net)):
             return rows, None
         kept, held_out = split_held_out(rows.X, rows.labels, self.validation_fraction, seed)
         if not len(held_out):
@@ -403,9 +421,13 @@ class DistilledClassifier(ClassifierMixin, BaseEstimator):
         The weights are the products of sample and class weights.
         """
         y = column_or_1d(np.asarray(y), warn=True)
-        check_consistent_length(X, y, sample_weight)
+        check_consistent_length(X, y)
+        if sample_weight is not None and np.ndim(given := np.asarray(sample_weight)):
+            if len(given) != len(y):
+                raise ValueError(f"sample_weight has {len(given)} entries for {len(y)} rows of X.")
         check_classification_targets(y)
         self.classes_ = np.unique(y if classes is None else classes)
+        self._columns_of(y)
         if len(self.classes_) < 2:
             label = self.classes_[:1].tolist()[0]
             raise ValueError(f"y has 1 class, {label!r}; at least 2 classes are needed.")
@@ -425,8 +447,8 @@ class DistilledClassifier(ClassifierMixin, BaseEstimator):
         unknown = self.classes_[columns] != y
         if unknown.any():
             raise ValueError(
-                f"y has the label {y[unknown][0]!r}, which is not among the classes "
-                f"{self.classes_.tolist()} of the first call of partial_fit; give classes=... there."
+                f"y has the label {y[unknown].tolist()[0]!r}, which is not among the classes "
+                f"{self.classes_.tolist()} of the first call; partial_fit needs classes=..."
             )
         return columns
 
@@ -438,15 +460,32 @@ class DistilledClassifier(ClassifierMixin, BaseEstimator):
 
     def _restored_on_error(self, method, *args):
         """Call a method; if it fails, leave this estimator as it was, with any earlier fit."""
-        before = vars(self).copy()
+        before = self.__dict__.copy()
         try:
             return method(*args)
         except BaseException:
-            vars(self).clear()
-            vars(self).update(before)
+            self.__dict__ = before
             raise
 
     # scikit-learn's protocols
+
+    def get_params(self, deep=True):
+        """Parameters, of nested estimators as well; not those of a fitted teacher.
+
+        Parameters
+        ----------
+        deep : bool, default=True
+
+        Returns
+        -------
+        params : dict
+        """
+        params = super().get_params(deep=deep)
+        if self._has_fitted_teacher():
+            return {
+                name: value for name, value in params.items() if not name.startswith("teacher__")
+            }
+        return params
 
     def set_params(self, **params):
         """Set parameters, also those of the student, the balancer and an unfitted teacher.
@@ -480,14 +519,16 @@ class DistilledClassifier(ClassifierMixin, BaseEstimator):
         """Clone, but carry a fitted teacher along: a clone of it would be unfitted."""
         params = self.get_params(deep=False)
         copied = {
-            name: value if name == "teacher" and self._has_fitted_teacher() else clone(value, safe=False)
+            name: value
+            if name == "teacher" and self._has_fitted_teacher()
+            else clone(value, safe=False)
             for name, value in params.items()
         }
-        copy = type(self)(**copied)
+        fresh = type(self)(**copied)
         for name in ("_metadata_request", "_sklearn_output_config"):
             if name in vars(self):
-                setattr(copy, name, vars(self)[name])
-        return copy
+                setattr(fresh, name, copy.deepcopy(vars(self)[name]))
+        return fresh
 
     def _has_fitted_teacher(self) -> bool:
         return self.teacher is not None and _teacher.is_fitted(self.teacher)
@@ -518,18 +559,24 @@ class DistilledClassifier(ClassifierMixin, BaseEstimator):
 
     def _sk_visual_block_(self):
         student = getattr(self, "student_", self.student)
-        parts = {"teacher": self.teacher, "student": default_student() if student is None else student}
+        parts = {
+            "teacher": self.teacher,
+            "student": default_student() if student is None else student,
+        }
         shown = {name: part for name, part in parts.items() if part is not None}
         names = [f"{name}: {type(part).__name__}" for name, part in shown.items()]
         return _VisualBlock("parallel", list(shown.values()), names=names, dash_wrapped=False)
 
 
-def _with_positive_weight(inputs, y, proba, weight):
-    """The rows that count."""
+def _rows_that_count(weight) -> np.ndarray | None:
+    """Rows of positive weight; None where these are all, which spares a copy of X."""
     if weight is None or (weight > 0).all():
-        return inputs, y, proba, weight
-    kept = np.flatnonzero(weight > 0)
-    return _safe_indexing(inputs, kept), y[kept], proba[kept], weight[kept]
+        return None
+    return np.flatnonzero(weight > 0)
+
+
+def _take(values, kept):
+    return values if values is None or kept is None else _safe_indexing(values, kept)
 
 
 def _class_weight_of(class_weight, classes, y, weight) -> np.ndarray:
@@ -539,7 +586,10 @@ def _class_weight_of(class_weight, classes, y, weight) -> np.ndarray:
         totals = np.bincount(columns, weight, minlength=len(classes))
         present = totals > 0
         return (totals.sum() / (present.sum() * np.where(present, totals, 1)))[columns]
-    return compute_class_weight(class_weight, classes=classes, y=y)[columns]
+    of_class = compute_class_weight(class_weight, classes=classes, y=y)
+    if not (np.isfinite(of_class) & (of_class >= 0)).all():
+        raise ValueError(f"class_weight={class_weight!r} must hold finite weights of at least 0.")
+    return of_class[columns]
 
 
 def _appended(history: dict, more: dict) -> dict:

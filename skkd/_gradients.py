@@ -9,7 +9,6 @@ import torch
 from torch import Tensor, nn
 
 
-
 def over_logits(gradients: Tensor) -> Tensor:
     """The Gram matrix over the logits of the batch.
 
@@ -17,7 +16,7 @@ def over_logits(gradients: Tensor) -> Tensor:
     ----------
     gradients : Tensor of shape (2, n_rows, n_classes)
     """
-    return _gram(gradients.view(2, -1))
+    return _gram(gradients.reshape(2, -1))
 
 
 def over_last_layer(gradients: Tensor, layer_input: Tensor) -> Tensor:
@@ -52,7 +51,7 @@ class LastLayerInput:
     """
 
     def __init__(self, layer: nn.Linear):
-        self.value: Tensor | None = None
+        self.value = torch.empty(0)
         self._handle = layer.register_forward_pre_hook(self._keep)
 
     def _keep(self, layer, inputs) -> None:
@@ -60,14 +59,13 @@ class LastLayerInput:
 
     def close(self) -> None:
         self._handle.remove()
-        self.value = None
 
 
 def find_last_layer(module: nn.Module, probe, n_classes: int) -> nn.Linear | None:
     """The linear layer that ran last in a forward pass and gives one output a class, if any did."""
-    seen: list[nn.Module] = []
+    seen: list[tuple[nn.Module, Tensor]] = []
     handles = [
-        part.register_forward_hook(lambda part, inputs, output: seen.append(part))
+        part.register_forward_hook(lambda part, inputs, output: seen.append((part, output)))
         for part in module.modules()
         if not list(part.children()) and list(part.parameters(recurse=False))
     ]
@@ -76,5 +74,8 @@ def find_last_layer(module: nn.Module, probe, n_classes: int) -> nn.Linear | Non
     finally:
         for handle in handles:
             handle.remove()
-    last = seen[-1] if seen else None
-    return last if isinstance(last, nn.Linear) and last.out_features == n_classes else None
+    if not seen:
+        return None
+    last, output = seen[-1]
+    usable = isinstance(last, nn.Linear) and last.out_features == n_classes and output.ndim == 2
+    return last if usable else None  # type: ignore[return-value]

@@ -22,7 +22,7 @@ class EpochRecord:
         self.epoch = epoch
         self.started = time.perf_counter()
         self._losses: list[Tensor] = []
-        self._weights: list[Tensor | float] = []
+        self._weights: list = []
         self._grams: list[Tensor] = []
         self._read: list[dict[str, np.ndarray]] = []
         self._n_read = 0
@@ -41,9 +41,9 @@ class EpochRecord:
         return self._n_read + len(self._losses)
 
     def _flush(self) -> None:
-        losses = torch.stack(self._losses).double().cpu().numpy()
+        losses = torch.stack(self._losses).cpu().double().numpy()
         if isinstance(self._weights[0], Tensor):
-            weight = torch.stack(self._weights).double().cpu().numpy()
+            weight = torch.stack(self._weights).cpu().double().numpy()
         else:
             weight = np.array(self._weights)
         part = {"task_loss": losses[:, 0], "distillation_loss": losses[:, 1], "weight": weight}
@@ -62,7 +62,10 @@ class EpochRecord:
             raise TrainingDivergedError(
                 self.epoch + 1,
                 self._n_read + batch + 1,
-                *(float(part[name][batch]) for name in ("task_loss", "distillation_loss", "weight")),
+                *(
+                    float(part[name][batch])
+                    for name in ("task_loss", "distillation_loss", "weight")
+                ),
             )
 
     def steps(self) -> dict[str, np.ndarray]:

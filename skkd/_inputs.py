@@ -7,7 +7,7 @@ from sklearn.utils.validation import validate_data
 from torch import nn
 
 from ._sklearn_private import _num_samples
-from ._student import is_default, net_dtype, net_of
+from ._student import is_default, net_dtype
 from ._tables import has_categories, is_frame, table_encoder
 
 
@@ -50,9 +50,8 @@ def read(estimator, X):
     """Read X at prediction time, as the fitted student's preprocessing or net takes it."""
     if isinstance(estimator.student_, Pipeline):
         return _read_raw(estimator, X, reset=False)
-    X = _read_numbers(
-        estimator, X, reset=False, dtype=net_dtype(estimator.student_), allow_nan=False
-    )
+    dtype = net_dtype(estimator.student_)
+    X = _read_numbers(estimator, X, reset=False, dtype=dtype, allow_nan=False)
     if X.shape[1:] != estimator._row_shape:
         raise ValueError(
             f"X has rows of shape {X.shape[1:]}, but the student was fitted on rows of shape "
@@ -72,15 +71,19 @@ def _read_raw(estimator, X, *, reset: bool):
 
 
 def _read_numbers(estimator, X, *, reset: bool, dtype, allow_nan: bool):
-    return validate_data(
+    allow_nan = allow_nan and not sparse.issparse(X)
+    X = validate_data(
         estimator,
         X,
         reset=reset,
         dtype=dtype,
         accept_sparse="csr",
         allow_nd=True,
-        ensure_all_finite="allow-nan" if allow_nan and not sparse.issparse(X) else True,
+        ensure_all_finite="allow-nan" if allow_nan else False,
     )
+    if not allow_nan:
+        _check_finite(X)
+    return X
 
 
 def float_for(X) -> type | list:
@@ -97,11 +100,11 @@ def has_nan(X) -> bool:
     return bool(np.isnan(entries.sum())) and bool(np.isnan(entries).any())
 
 
-def as_net_input(X, net):
-    """What a student's preprocessing returned, as finite numbers in the net's dtype.
+def as_net_input(X, net, *, fits: bool = False):
+    """What a student's preprocessing returned, as finite numbers for the net.
 
-    Before the net is initialised its dtype is that of X. Whole numbers stay whole for a module with
-    an embedding.
+    In the net's dtype, or where it will be fitted in that of X. Whole numbers stay whole for a
+    module with an embedding.
     """
     if sparse.issparse(X):
         X = X.tocsr()
@@ -111,12 +114,22 @@ def as_net_input(X, net):
         isinstance(part, (nn.Embedding, nn.EmbeddingBag)) for part in _parts(net)
     )
     if not whole:
-        X = X.astype(net_dtype(net) if net.initialized_ else float_for(X), copy=False)
-        entries = X.data if sparse.issparse(X) else X
-        if not np.isfinite(entries.sum()) and not np.isfinite(entries).all():
-            raise ValueError(
-                "Input X contains NaN or infinity where it reaches the student's net. The teacher "
-                "may accept missing values; for the student put an imputer into its Pipeline, or "
-                "use student=None, which imputes by itself."
-            )
+        X = X.astype(float_for(X) if fits else net_dtype(net), copy=False)
+        _check_finite(X)
     return X
+
+
+def _check_finite(X) -> None:
+    entries = X.data if sparse.issparse(X) else X
+    if not np.isfinite(entries.sum()) and not np.isfinite(entries).all():
+        raise ValueError(
+            "Input X contains NaN or infinity where it reaches the student's net. The teacher may "
+            "accept missing values; for the student put an imputer into its Pipeline, or use "
+            "student=None, which imputes by itself (missing values, if X had some in fit)."
+        )
+
+
+def _parts(net) -> list:
+    """The parts of the net's module, where it exists already."""
+    module = getattr(net, "module_", net.module)
+    return list(module.modules()) if isinstance(module, nn.Module) else []

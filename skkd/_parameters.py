@@ -43,7 +43,7 @@ def make_loss(loss) -> losses.DistillationLoss:
     """A distillation loss from a name or a callable."""
     if callable(loss):
         return loss
-    if loss not in losses.DISTILLATION_LOSSES:
+    if not isinstance(loss, str) or loss not in losses.DISTILLATION_LOSSES:
         raise ValueError(
             f"distillation_loss={loss!r} is not known; choose one of "
             f"{_names(losses.DISTILLATION_LOSSES)}, or give a function of student_logits, "

@@ -68,4 +68,6 @@ def _set_state(state: tuple[torch.Tensor, list[torch.Tensor]]) -> None:
 
 
 def _equal(a, b) -> bool:
-    return torch.equal(a[0], b[0]) and all(torch.equal(*pair) for pair in zip(a[1], b[1]))
+    return torch.equal(a[0], b[0]) and all(
+        torch.equal(*pair) for pair in zip(a[1], b[1], strict=True)
+    )

@@ -7,7 +7,7 @@ from sklearn.utils.validation import _check_sample_weight, _num_samples
 try:  # scikit-learn >= 1.7
     from sklearn.utils._repr_html.estimator import _VisualBlock
 except ImportError:
-    from sklearn.utils._estimator_html_repr import _VisualBlock  # type: ignore[no-redef]
+    from sklearn.utils._estimator_html_repr import _VisualBlock
 
 __all__ = [
     "HasMethods",

@@ -98,6 +98,7 @@ class Step:
         return losses[0] + self.balancer.weight_ * (losses[1] - losses[0])
 
     def _backward(self, X, rows, record: Record) -> tuple[Tensor, Tensor]:
+        gram: Tensor | None
         logits = self._logits(X)
         losses, gradients = self.objective(logits.detach(), rows)
         if self.gives_losses:

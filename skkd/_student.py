@@ -13,6 +13,7 @@ from sklearn.base import clone
 from sklearn.pipeline import Pipeline
 from sklearn.utils import InputTags, get_tags
 from skorch import NeuralNet, NeuralNetClassifier
+from skorch.callbacks import EpochScoring
 from torch import Tensor, nn
 
 from ._batches import as_tensor
@@ -40,11 +41,12 @@ def split_student(student) -> tuple[list, NeuralNetClassifier]:
     steps, net = [], student
     if isinstance(student, Pipeline):
         steps, (_, net) = student.steps[:-1], student.steps[-1]
-    if not isinstance(net, NeuralNet) or not hasattr(net, "predict_proba"):
+    if not isinstance(net, NeuralNetClassifier):
         raise TypeError(
             f"student must be a skorch NeuralNetClassifier, a Pipeline that ends in one, or None "
             f"for the default; got {student!r}."
         )
+    _check_criterion(net)
     return steps, net
 
 
@@ -55,23 +57,35 @@ def is_default(net: NeuralNet) -> bool:
 
 def input_tags(student):
     """What the student accepts, as scikit-learn's input tags."""
-    steps, net = split_student(student)
-    if steps:
-        return get_tags(steps[0][1]).input_tags
-    return InputTags(sparse=True, allow_nan=is_default(net))
+    if isinstance(student, Pipeline):
+        steps = [step for _, step in student.steps[:-1] if not _is_empty(step)]
+        if steps:
+            return get_tags(steps[0]).input_tags
+        student = student.steps[-1][1]
+    default = student is None or (isinstance(student, NeuralNet) and is_default(student))
+    return InputTags(sparse=True, allow_nan=default)
 
 
-def monitors_held_out_rows(net: NeuralNet) -> bool:
-    """Whether a callback of an initialised net waits for a score on held-out rows."""
-    monitors = (getattr(callback, "monitor", None) for _, callback in net.callbacks_)
-    return any(isinstance(monitor, str) and monitor.startswith("valid") for monitor in monitors)
+def _is_empty(step) -> bool:
+    return step is None or step == "passthrough"
+
+
+def looks_at_held_out_rows(net: NeuralNet) -> bool:
+    """Whether a callback of an initialised net needs rows that are held out."""
+    for _, callback in net.callbacks_:
+        monitor = getattr(callback, "monitor", None)
+        if isinstance(monitor, str) and monitor.startswith("valid"):
+            return True
+        if isinstance(callback, EpochScoring) and not callback.on_train:
+            return True
+    return False
 
 
 def fit_preprocessing(steps: list, X, y):
     """Fit clones of the steps one after the other; return them and X as the net will see it."""
     fitted = []
     for name, step in steps:
-        if step is not None and step != "passthrough":
+        if not _is_empty(step):
             step = clone(step)
             X = step.fit_transform(X, y)
         fitted.append((name, step))
@@ -82,7 +96,7 @@ def preprocess(student, X):
     """X as the net of a fitted student sees it."""
     if isinstance(student, Pipeline):
         for _, step in student.steps[:-1]:
-            if step is not None and step != "passthrough":
+            if not _is_empty(step):
                 X = step.transform(X)
     return X
 
@@ -102,7 +116,6 @@ def initialise_net(
     X : array or CSR matrix
         The training rows as the net sees them.
     """
-    _check_criterion(net)
     net = clone(net)
     net.set_params(**_filled_in(net, X.shape, n_classes))
     with torch_state.active():
@@ -110,6 +123,9 @@ def initialise_net(
     net.callbacks_ = [
         (name, callback) for name, callback in net.callbacks_ if name not in _DEFAULT_CALLBACKS
     ]
+    for _, callback in net.callbacks_:
+        if isinstance(callback, EpochScoring):
+            callback.use_caching = False  # the cache would miss the rows that are held out
     if X.dtype == np.float64:
         net.module_.double()
     if hasattr(net.module_, "adapt"):
@@ -160,14 +176,17 @@ def _filled_in(net: NeuralNet, shape: tuple[int, ...], n_classes: int) -> dict:
 def _sized(n_rows: int) -> dict:
     """The default student for a number of rows.
 
-    Constant below 1,024 rows: then full batches keep integer weights the same as repeated rows.
+    Up to 256 rows each step sees all of them, and nothing is dropped at random: then integer
+    weights are the same as repeated rows. More rows get dropout and fewer epochs.
     """
     batch_size = 256
-    n_batches = max(n_rows / batch_size, 1.0)
+    n_batches = -(-n_rows // batch_size)
+    one_batch = n_batches == 1
     return {
-        "module__hidden": (128, 128) if n_rows < 10_000 else (256, 256),
+        "module__hidden": (256, 256),
+        "module__dropout": 0.0 if one_batch else 0.2,
         "batch_size": batch_size,
-        "max_epochs": 300,
+        "max_epochs": 300 if one_batch else max(20, min(150, 8000 // n_batches)),
     }
 
 

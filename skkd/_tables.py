@@ -30,7 +30,7 @@ def column_kinds(X) -> dict[str, list]:
             categorical = mixed and any(isinstance(value, str) for value in X[:, column])
             kinds["categorical" if categorical else "numeric"].append(column)
         return kinds
-    for name, dtype in zip(X.columns, _dtypes(X)):
+    for name, dtype in zip(X.columns, _dtypes(X), strict=True):
         kind = _kind_of_dtype(dtype)
         if kind is None:
             raise ValueError(
@@ -50,7 +50,7 @@ def has_categories(X) -> bool:
 
 
 def table_encoder(X) -> ColumnTransformer:
-    """An unfitted encoder: categories one-hot, numbers imputed with an indicator of what is missing.
+    """An unfitted encoder: categories one-hot, numbers imputed with an indicator of the missing.
 
     Levels in fewer than RARE_LEVEL rows share one column, into which unknown levels fall as well.
     """
@@ -58,13 +58,16 @@ def table_encoder(X) -> ColumnTransformer:
     numeric = SimpleImputer(strategy="median", add_indicator=True, keep_empty_features=True)
     if not is_frame(X):
         numeric = Pipeline([("number", FunctionTransformer(_to_float)), ("impute", numeric)])
-    categorical = OneHotEncoder(
+    one_hot = OneHotEncoder(
         handle_unknown="infrequent_if_exist", min_frequency=RARE_LEVEL, sparse_output=False
     )
-    steps = [("numeric", numeric, kinds["numeric"]), ("categorical", categorical, kinds["categorical"])]
-    return ColumnTransformer(
-        [step for step in steps if step[2]], verbose_feature_names_out=False
-    )
+    missing = FunctionTransformer(_with_plain_missing, feature_names_out="one-to-one")
+    categorical = Pipeline([("missing", missing), ("one_hot", one_hot)])
+    steps = [
+        ("numeric", numeric, kinds["numeric"]),
+        ("categorical", categorical, kinds["categorical"]),
+    ]
+    return ColumnTransformer([step for step in steps if step[2]], verbose_feature_names_out=False)
 
 
 def _dtypes(X) -> list:
@@ -79,6 +82,11 @@ def _kind_of_dtype(dtype) -> str | None:
     if name.startswith(("object", "str", "category", "categorical", "enum")):
         return "categorical"
     return None
+
+
+def _with_plain_missing(X):
+    """None for every kind of missing value in a pandas frame; scikit-learn does not know pd.NA."""
+    return X.astype(object).where(X.notna(), None) if hasattr(X, "notna") else X
 
 
 def _to_float(X) -> np.ndarray:

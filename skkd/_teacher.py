@@ -5,13 +5,15 @@ from a model which saw its label.
 """
 
 import warnings
+from numbers import Integral
 
 import numpy as np
 from joblib import Parallel, delayed
+from sklearn import get_config
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.frozen import FrozenEstimator
-from sklearn.model_selection import check_cv
+from sklearn.model_selection import GridSearchCV, RandomizedSearchCV, check_cv
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted, has_fit_parameter
 
@@ -49,8 +51,10 @@ def check_teacher(teacher, cv) -> None:
             f"teacher must have predict_proba; {type(teacher).__name__} has not. Wrap it in "
             "sklearn.calibration.CalibratedClassifierCV, or give teacher_proba=... to fit."
         )
-    if isinstance(cv, str) and cv != "oob":
-        raise ValueError(f"cv={cv!r} is not known; give None, an int, a splitter or 'oob'.")
+    if (isinstance(cv, str) and cv != "oob") or (isinstance(cv, Integral) and cv < 2):
+        raise ValueError(
+            f"cv={cv!r} is not allowed; give None, an int of at least 2, a splitter or 'oob'."
+        )
     if cv is None and not is_fitted(teacher):
         raise NotFittedError(
             f"This {type(teacher).__name__} teacher is not fitted, and cv=None leaves it as it is. "
@@ -105,13 +109,22 @@ def check_proba(proba: np.ndarray, n_rows: int, n_classes: int, source: str) -> 
 
 
 def read_proba(teacher_proba, n_rows: int, classes: np.ndarray) -> np.ndarray:
-    """``teacher_proba`` in the order of ``classes``; columns of a frame are found by their names."""
+    """``teacher_proba`` in the order of ``classes``; a frame's columns are found by their names."""
     if is_frame(teacher_proba):
         known = np.asarray(teacher_proba.columns)
         proba = np.asarray(teacher_proba)
         check_proba(proba, n_rows, len(known), "teacher_proba")
+        if not set(known.tolist()) & set(classes.tolist()):
+            # Labels are numbers, but a file or polars made text of the names of their columns.
+            label_of = {str(label): label for label in classes.tolist()}
+            known = np.array([label_of.get(name, name) for name in known.tolist()], dtype=object)
+        if not set(known.tolist()) & set(classes.tolist()):
+            raise ValueError(
+                f"The columns of teacher_proba {_short(known)} and the classes of y "
+                f"{_short(classes)} have none in common; name the columns by the labels."
+            )
         return align(proba, known, classes)
-    proba = np.asarray(teacher_proba)
+    proba = np.ascontiguousarray(teacher_proba)
     check_proba(proba, n_rows, len(classes), "teacher_proba")
     return proba
 
@@ -147,9 +160,7 @@ def align(proba: np.ndarray, known: np.ndarray, classes: np.ndarray) -> np.ndarr
     return np.where(total > 0, aligned / np.where(total > 0, total, 1), 1 / len(classes))
 
 
-def cross_fit(
-    teacher, X, y, sample_weight, classes: np.ndarray, *, cv, n_jobs, fit_params: dict | None = None
-) -> np.ndarray:
+def cross_fit(teacher, X, y, sample_weight, classes: np.ndarray, *, cv, n_jobs) -> np.ndarray:
     """Out-of-fold probabilities of clones of the teacher.
 
     Rows of weight zero take part in no fit. Where a splitter tests a row more than once, its
@@ -159,11 +170,9 @@ def cross_fit(
     -------
     proba : ndarray of shape (n_rows, n_classes)
     """
-    splits = _splits(X, y, sample_weight, classes, cv)
+    splits = _splits(X, y, classes, cv)
     results = Parallel(n_jobs=n_jobs)(
-        delayed(_fit_and_ask)(
-            teacher, X, y, sample_weight, train, test, classes, fit_params or {}
-        )
+        delayed(_fit_and_ask)(teacher, X, y, sample_weight, train, test, classes)
         for train, test in splits
     )
     total = np.zeros((len(y), len(classes)))
@@ -179,33 +188,34 @@ def cross_fit(
     return total / count[:, np.newaxis]
 
 
-def _splits(X, y, sample_weight, classes, cv) -> list[tuple[np.ndarray, np.ndarray]]:
+def _splits(X, y, classes, cv) -> list[tuple[np.ndarray, np.ndarray]]:
     if isinstance(cv, (int, np.integer)):
         counts = [int((y == label).sum()) for label in classes]
         rarest = int(np.argmin(counts))
         if counts[rarest] < cv:
             raise ValueError(
                 f"cv={cv} needs at least {cv} rows of every class, and class "
-                f"{classes.tolist()[rarest]!r} of y has {counts[rarest]}. Lower cv, drop the class, or give "
-                "a splitter (with it a class may be missing in a fold)."
+                f"{classes.tolist()[rarest]!r} of y has {counts[rarest]}. Lower cv, drop the "
+                "class, or give a splitter (with it a class may be missing in a fold)."
             )
-    splits = []
-    for train, test in check_cv(cv, y, classifier=True).split(X, y):
-        if sample_weight is not None:
-            train = train[sample_weight[train] > 0]
-        splits.append((train, test))
-    return splits
+    return list(check_cv(cv, y, classifier=True).split(X, y))
 
 
-def _fit_and_ask(teacher, X, y, sample_weight, train, test, classes, fit_params) -> np.ndarray:
+def _fit_and_ask(teacher, X, y, sample_weight, train, test, classes) -> np.ndarray:
     weight = None if sample_weight is None else sample_weight[train]
-    fitted = fit_teacher(teacher, _safe_indexing(X, train), y[train], weight, fit_params)
+    fitted = fit_teacher(teacher, _safe_indexing(X, train), y[train], weight)
     return ask(fitted, _safe_indexing(X, test), classes)
 
 
-def fit_teacher(teacher, X, y, sample_weight, fit_params: dict | None = None):
-    """A clone of the teacher fitted on the rows, with their weights where it takes any."""
-    return clone(teacher).fit(X, y, **(fit_params or {}), **_weight_argument(teacher, sample_weight))
+def fit_teacher(teacher, X, y, sample_weight):
+    """A clone of the teacher fitted on the rows, with their weights where it takes any.
+
+    Rows of weight zero take no part.
+    """
+    if sample_weight is not None and (sample_weight == 0).any():
+        kept = np.flatnonzero(sample_weight > 0)
+        X, y, sample_weight = _safe_indexing(X, kept), y[kept], sample_weight[kept]
+    return clone(teacher).fit(X, y, **_weight_argument(teacher, sample_weight))
 
 
 def fit_oob(teacher, X, y, sample_weight, classes: np.ndarray):
@@ -225,9 +235,12 @@ def fit_oob(teacher, X, y, sample_weight, classes: np.ndarray):
         )
     bagged = {"oob_score": True} | ({"bootstrap": True} if "bootstrap" in params else {})
     fitted = fit_teacher(clone(teacher).set_params(**bagged), X, y, sample_weight)
-    proba = np.asarray(fitted.oob_decision_function_)
-    # A row that every member saw has no vote: zeros or NaN, which become uniform.
-    proba = np.where(np.isfinite(proba), proba, 0.0)
+    votes = np.asarray(fitted.oob_decision_function_)
+    # A row that every member saw has no vote (zeros or NaN), nor has one of weight zero, which was
+    # not there: their targets become uniform.
+    proba = np.zeros((len(y), votes.shape[1]))
+    present = slice(None) if sample_weight is None else sample_weight > 0
+    proba[present] = np.where(np.isfinite(votes), votes, 0.0)
     return fitted, align(proba, np.asarray(fitted.classes_), classes)
 
 
@@ -235,18 +248,27 @@ def _weight_argument(teacher, sample_weight) -> dict:
     """``sample_weight`` under the name that the teacher's ``fit`` knows it by."""
     if sample_weight is None:
         return {}
-    if isinstance(teacher, Pipeline):
-        name, last = teacher.steps[-1]
-        if has_fit_parameter(last, "sample_weight"):
-            return {f"{name}__sample_weight": sample_weight}
-    elif has_fit_parameter(teacher, "sample_weight"):
+    if get_config()["enable_metadata_routing"]:  # then every estimator routes by this name
         return {"sample_weight": sample_weight}
+    name = _name_of_weight(teacher)
+    if name is not None:
+        return {name: sample_weight}
     warnings.warn(
         f"The teacher {type(teacher).__name__} takes no sample_weight; the weights act in the "
         "student's losses only.",
         stacklevel=2,
     )
     return {}
+
+
+def _name_of_weight(estimator) -> str | None:
+    if isinstance(estimator, Pipeline):
+        step, last = estimator.steps[-1]
+        name = _name_of_weight(last)
+        return None if name is None else f"{step}__{name}"
+    if isinstance(estimator, (GridSearchCV, RandomizedSearchCV)):
+        return _name_of_weight(estimator.estimator)
+    return "sample_weight" if has_fit_parameter(estimator, "sample_weight") else None
 
 
 def warn_if_one_hot(proba: np.ndarray, labels: np.ndarray) -> None:

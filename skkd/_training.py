@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from skorch import NeuralNet
-from skorch.callbacks import Callback
+from skorch.callbacks import Callback, EpochScoring
 from torch import Tensor
 
 from ._batches import make_batches
@@ -23,7 +23,6 @@ from ._seeds import PrivateTorchState
 from ._step import Step
 from ._student import net_dtype, probe, student_logits
 from .balancers import Balancer
-from .students import LearningRateSchedule
 
 
 @dataclass
@@ -114,6 +113,8 @@ def train(
     """
     net.notify("on_train_begin", X=rows.X, y=rows.labels)
     batches = make_batches(net, rows.X, seed=seed, torch_state=torch_state)
+    layer = layer_to_watch(net, rows.X, rows.proba.shape[1], balancer, torch_state)
+    layer_input = None if layer is None else LastLayerInput(layer)
     objective = make_objective(
         rows.labels,
         rows.proba,
@@ -123,7 +124,6 @@ def train(
         device=net.device,
         dtype=getattr(torch, net_dtype(net).name),
     )
-    layer_input = _watch_last_layer(net, rows, balancer, torch_state)
     step = Step(net, objective, balancer, layer_input, torch_state)
     first = n_epochs_done or 0
     history = History(verbose, first + n_epochs)
@@ -157,20 +157,26 @@ def train(
     return history.columns()
 
 
-def _watch_last_layer(
-    net: NeuralNet, rows: Rows, balancer: Balancer, torch_state: PrivateTorchState
-) -> LastLayerInput | None:
+def layer_to_watch(
+    net: NeuralNet, X, n_classes: int, balancer: Balancer, torch_state: PrivateTorchState
+) -> torch.nn.Linear | None:
+    """The student's last layer, if the balancer measures gradients there.
+
+    Raises
+    ------
+    ValueError
+        If it is not linear.
+    """
     if "gradients" not in balancer.requirements() or balancer.gradients != "last_layer":
         return None
-    n_classes = rows.proba.shape[1]
-    layer = find_last_layer(net.module_, lambda: probe(net, rows.X, torch_state), n_classes)
+    layer = find_last_layer(net.module_, lambda: probe(net, X, torch_state), n_classes)
     if layer is None:
         raise ValueError(
             f"{type(balancer).__name__}(gradients='last_layer') needs a student whose last layer "
             "is a torch.nn.Linear with one output a class, and this one's is not. Use "
             "gradients='logits', which is as cheap, or gradients='all'."
         )
-    return LastLayerInput(layer)
+    return layer
 
 
 class _Epochs:
@@ -198,6 +204,7 @@ class _Epochs:
         self.held_out = held_out
         self.record: EpochRecord | None = None
         self.hooks = _batch_hooks(net)
+        self.labels = torch.as_tensor(rows.labels, dtype=torch.int64, device=net.device)
         self.datasets: dict = {"dataset_train": None, "dataset_valid": None}
         if net.callbacks_:
             self.datasets["dataset_train"] = net.get_dataset(rows.X, rows.labels)
@@ -215,7 +222,9 @@ class _Epochs:
         state = self.step.state
         n_steps = (self.planned or self.net.max_epochs) * len(self.batches)
         self.net.module_.train()
-        with np.errstate(invalid="ignore", divide="ignore", over="ignore"):  # balancers guard theirs
+        with np.errstate(
+            invalid="ignore", divide="ignore", over="ignore"
+        ):  # balancers guard theirs
             for i, (X, rows) in enumerate(self.batches):
                 state.epoch, state.step = epoch, epoch * len(self.batches) + i
                 state.progress = min(state.step / max(n_steps - 1, 1), 1.0)
@@ -230,12 +239,13 @@ class _Epochs:
     def _run_batch(self, X, rows, record: EpochRecord) -> None:
         progress = None if self.planned is None else self.step.state.progress
         for begin in self.hooks["on_batch_begin"]:
-            begin(self.net, batch=(X, rows), training=True, progress=progress)
+            begin(self.net, batch=(X, self.labels[rows]), training=True, progress=progress)
         on_gradients = self._on_gradients if self.hooks["on_grad_computed"] else None
         losses, logits = self.step(X, rows, record.add, on_gradients)
         for end in self.hooks["on_batch_end"]:
             loss = self.step.weighted(losses)
-            end(self.net, batch=(X, rows), training=True, loss=loss, y_pred=logits)
+            batch = (X, self.labels[rows])
+            end(self.net, batch=batch, training=True, loss=loss, y_pred=logits)
 
     def _on_gradients(self) -> None:
         for hook in self.hooks["on_grad_computed"]:
@@ -253,18 +263,22 @@ class _Epochs:
 def _batch_hooks(net: NeuralNet) -> dict[str, list[Callable]]:
     """The hooks around a batch, of each only those which do something."""
     hooks: dict[str, list[Callable]] = {}
+    # Scores are taken at the end of an epoch here, so these need no batches.
+    callbacks = [
+        callback for _, callback in net.callbacks_ if not isinstance(callback, EpochScoring)
+    ]
     for name in ("on_batch_begin", "on_grad_computed", "on_batch_end"):
         hooks[name] = [
             getattr(callback, name)
-            for _, callback in net.callbacks_
+            for callback in callbacks
             if getattr(type(callback), name, None) is not getattr(Callback, name)
         ]
+    # skorch's history gets an entry a batch, and grows a lot by it: only where a callback reads it.
+    if hooks["on_batch_end"] or type(net).on_batch_begin is not NeuralNet.on_batch_begin:
+        hooks["on_batch_begin"].insert(0, net.on_batch_begin)
+    for name in ("on_grad_computed", "on_batch_end"):
         if getattr(type(net), name) is not getattr(NeuralNet, name):
             hooks[name].insert(0, getattr(net, name))
-    # skorch's history gets an entry a batch, and grows a lot by it: only where a callback reads it.
-    readers = [hook for hook in hooks["on_batch_end"] if hook.__self__ is not net]
-    if readers and net.on_batch_begin not in hooks["on_batch_begin"]:
-        hooks["on_batch_begin"].insert(0, net.on_batch_begin)
     return hooks
 
 
@@ -283,6 +297,8 @@ def score_held_out(net: NeuralNet, rows: Rows) -> dict[str, float]:
 def _record_for_callbacks(net: NeuralNet, row: dict[str, float]) -> None:
     """What skorch's default callbacks would have written, which others may monitor."""
     history = net.history
+    if not history[-1]["batches"]:
+        history.new_batch()  # which some callbacks look into
     values = {"train_loss": row["loss"]}
     if "valid_score" in row:
         values.update(valid_loss=-row["valid_score"], valid_acc=row["valid_accuracy"])
@@ -290,5 +306,5 @@ def _record_for_callbacks(net: NeuralNet, row: dict[str, float]) -> None:
         sign = -1.0 if name == "valid_acc" else 1.0
         earlier = [sign * old[name] for old in history[:-1] if name in old]
         history.record(name, float(value))
-        history.record(f"{name}_best", sign * value < min(earlier, default=np.inf))
-    history.record("dur", row["seconds"])
+        history.record(f"{name}_best", bool(sign * value < min(earlier, default=np.inf)))
+    history.record("dur", float(row["seconds"]))

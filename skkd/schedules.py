@@ -77,10 +77,8 @@ def logistic(progress: float, steepness: float = 10.0) -> float:
     0.07
     """
 
-    def sigmoid(t: float) -> float:
-        return 1.0 / (1.0 + math.exp(-steepness * (t - 0.5)))
-
-    return (sigmoid(progress) - sigmoid(0.0)) / (sigmoid(1.0) - sigmoid(0.0))
+    rising = math.tanh(steepness * (progress - 0.5) / 2) / math.tanh(steepness / 4)
+    return 0.5 + 0.5 * rising
 
 
 SCHEDULES: dict[str, Callable[..., float]] = {

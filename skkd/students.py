@@ -34,12 +34,13 @@ def default_student() -> NeuralNetClassifier:
         TabularMLP,
         criterion=nn.CrossEntropyLoss,
         optimizer=torch.optim.AdamW,
-        optimizer__weight_decay=1e-2,
+        optimizer__weight_decay=0.1,
         optimizer__fused=True,
-        lr=3e-3,
+        lr=2e-3,
         max_epochs="auto",
         batch_size="auto",
         module__hidden="auto",
+        module__dropout="auto",
         callbacks=[("lr_schedule", LearningRateSchedule())],
         train_split=None,
         verbose=0,
@@ -73,11 +74,13 @@ class TabularMLP(nn.Module):
         dropout: float = 0.0,
     ):
         super().__init__()
+        self.mean: Tensor
+        self.scale: Tensor
         self.register_buffer("mean", torch.zeros(n_features))
         self.register_buffer("scale", torch.ones(n_features))
         widths = [n_features, *hidden]
         layers: list[nn.Module] = []
-        for n_in, n_out in zip(widths, widths[1:]):
+        for n_in, n_out in zip(widths, widths[1:], strict=False):
             layers += [nn.Linear(n_in, n_out), nn.ReLU()]
             if dropout:
                 layers.append(nn.Dropout(dropout))

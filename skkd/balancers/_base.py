@@ -1,6 +1,5 @@
 """What every balancing rule shares: its inputs, its bounds and its guards."""
 
-import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from numbers import Real
@@ -201,7 +200,7 @@ class Balancer(BaseEstimator):
             distillation_fall = state.distillation_loss - distillation
             gain = (1 - self.weight_) * task_fall + self.weight_ * distillation_fall
             self._slope = distillation - task
-            self._room = where(gain > 0, gain, 0 * gain) / (abs(self._slope) + 1e-30)
+            self._room = where(gain > 0, gain, 0.0) / (abs(self._slope) + 1e-30)
 
     # The guards
 
@@ -265,10 +264,10 @@ def check_real(
     closed: str = "both",
 ) -> None:
     """Raise a ValueError unless ``value`` is a real number in the interval."""
-    ok = isinstance(value, Real) and not isinstance(value, bool) and not math.isnan(value)
-    ok = ok and (low <= value if closed in ("both", "left") else low < value)
-    ok = ok and (value <= high if closed in ("both", "right") else value < high)
-    if not ok:
+    is_real = isinstance(value, Real) and not isinstance(value, bool)
+    above = is_real and (low <= value if closed in ("both", "left") else low < value)
+    below = is_real and (value <= high if closed in ("both", "right") else value < high)
+    if not (above and below):
         left = "[" if closed in ("both", "left") else "("
         right = "]" if closed in ("both", "right") else ")"
         raise ValueError(

@@ -21,8 +21,8 @@ class DescentShare(Balancer):
 
     There always is such a weight, and both losses fall to first order at it, unless their gradients
     are exactly opposed: no other definition of importance has that. At :math:`\rho = 1` it is
-    :math:`x = \sqrt{A/B}`, the two-task case of IMTL-G [2]_ and of Nash bargaining [3]_. Inspired by
-    [1]_; the derivation is ours.
+    :math:`x = \sqrt{A/B}`, the two-task case of IMTL-G [2]_ and of Nash bargaining [3]_. Inspired
+    by [1]_; the derivation is ours.
 
     Costs two small matrix products and a dozen scalar operations a step (``gradients="all"``: a
     second backward pass). Within .3 points of the best fixed weight on most data; it does not know
@@ -84,8 +84,8 @@ class DescentShare(Balancer):
         check_real("ratio", self.ratio, 0, float("inf"), self, closed="neither")
 
     def propose(self, state: StepState) -> Scalar:
-        # x = root / (2 B), so lambda = x / (1 + x) = root / (root + 2 B): no division by B. There is
-        # no cancellation to fear: C^2 <= A B bounds the linear term by the square root.
+        # x = root / (2 B), so lambda = x / (1 + x) = root / (root + 2 B): no division by B. There
+        # is no cancellation to fear: C^2 <= A B bounds the linear term by the square root.
         A, B, C = state.A, state.B, state.C
         linear = (1.0 - self.ratio) * C
         root = (linear * linear + 4.0 * self.ratio * A * B) ** 0.5 - linear

@@ -62,8 +62,8 @@ class ScheduledBalance(Balancer):
 
     with *s* a function of :mod:`skkd.schedules` and *q* the progress after warm-up and hold. From 1
     to 0, linear, it is teacher annealing [1]_; ``hold=0.5`` is hold-then-decay; ``stop`` gives
-    early-stopped distillation [2]_; rising schedules are used by [3]_. Costs nothing a step. Falling
-    late is the largest clean effect in print; when to fall has to be tuned.
+    early-stopped distillation [2]_; rising schedules are used by [3]_. Costs nothing a step.
+    Falling late is the largest clean effect in print; when to fall has to be tuned.
 
     Parameters
     ----------
