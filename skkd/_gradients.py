@@ -9,14 +9,25 @@ import torch
 from torch import Tensor, nn
 
 
-def over_logits(gradients: Tensor) -> Tensor:
-    """The Gram matrix over the logits of the batch.
+def over_logits(gradients: Tensor, row_weight: Tensor | None = None) -> Tensor:
+    r"""The Gram matrix over the logits of the batch, taken as a function of the rows.
+
+    With :math:`w_i e_i` the gradient in the logits of row i, the inner product is the mean over the
+    weighted rows, :math:`\sum_i w_i \langle e_{t,i}, e_{d,i} \rangle`: a row of weight two is the
+    same as two rows.
 
     Parameters
     ----------
     gradients : Tensor of shape (2, n_rows, n_classes)
+        :math:`w_i e_i`.
+    row_weight : Tensor of shape (1, n_rows) or None
+        :math:`w_i`, up to a factor; None: all equal.
     """
-    return _gram(gradients.reshape(2, -1))
+    pair = gradients.reshape(2, -1)
+    if row_weight is None:
+        return _gram(pair)
+    unweighted = (gradients / row_weight.unsqueeze(-1)).reshape(2, -1)
+    return torch.mm(pair, unweighted.t()).double().view(4)
 
 
 def over_last_layer(gradients: Tensor, layer_input: Tensor) -> Tensor:
@@ -59,6 +70,7 @@ class LastLayerInput:
 
     def close(self) -> None:
         self._handle.remove()
+        self.value = torch.empty(0)
 
 
 def find_last_layer(module: nn.Module, probe, n_classes: int) -> nn.Linear | None:

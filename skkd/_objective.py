@@ -47,7 +47,17 @@ def make_objective(
     return kind(label_tensor, soft_targets, weight, loss, temperature)
 
 
-class ClosedForm:
+class Objective:
+    """What both kinds share: the weights of the rows."""
+
+    weight: Tensor | None
+
+    def row_weight(self, rows: Rows) -> Tensor | None:
+        """Weights of shape (1, n_rows), with a mean of one over all rows; None if all are equal."""
+        return None if self.weight is None else take(self.weight, rows)
+
+
+class ClosedForm(Objective):
     r"""Cross-entropy and divergence, whose gradients in the logits are known.
 
     With p the softmax of the logits, y the one-hot label, q the soft target and :math:`p_T` the
@@ -81,8 +91,8 @@ class ClosedForm:
         log_p = logits - logits.exp().sum(-1, keepdim=True).log()
         row_losses = entropy - (targets * log_p).sum(-1)
         gradients = log_p.exp() - targets
-        if self.weight is not None:
-            weight = take(self.weight, rows)
+        weight = self.row_weight(rows)
+        if weight is not None:
             row_losses = row_losses * weight
             gradients = gradients * weight.unsqueeze(-1)
         loss_scale, gradient_scale = self._scale(logits.shape[-2])
@@ -101,7 +111,7 @@ def take(values: Tensor, rows: Rows) -> Tensor:
     return values if isinstance(rows, slice) else values.index_select(1, rows)
 
 
-class Autograd:
+class Autograd(Objective):
     """Any distillation loss of :mod:`skkd.losses`' form, differentiated by torch."""
 
     def __init__(self, labels, soft_targets, weight, loss, temperature):
@@ -122,9 +132,9 @@ class Autograd:
             cross_entropy(logits, labels),
             self.loss(logits, self.soft_targets[rows], self.temperature, **extra),
         ]
-        if self.weight is not None:
-            weight = take(self.weight, rows).squeeze(0)
-            row_losses = [weight * values for values in row_losses]
+        weight = self.row_weight(rows)
+        if weight is not None:
+            row_losses = [weight.squeeze(0) * values for values in row_losses]
         losses = [values.mean() for values in row_losses]
         gradients = [torch.autograd.grad(value, logits)[0] for value in losses]
         return torch.stack(losses).detach(), torch.stack(gradients)

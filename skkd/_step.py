@@ -106,18 +106,18 @@ class Step:
         if self.gradients == "all":
             gram = self._two_passes(logits, gradients)
         else:
-            gram = self._one_pass(logits, gradients)
+            gram = self._one_pass(logits, gradients, rows)
         record(losses, self.balancer.weight_, gram)
         return losses, logits.detach()
 
-    def _one_pass(self, logits: Tensor, gradients: Tensor) -> Tensor | None:
+    def _one_pass(self, logits: Tensor, gradients: Tensor, rows) -> Tensor | None:
         """Weigh in the logits, then go back through the student once."""
         gram = None
         if self.gradients is not None:
             if self.layer_input is not None:
                 gram = _gradients.over_last_layer(gradients, self.layer_input.value)
             else:
-                gram = _gradients.over_logits(gradients)
+                gram = _gradients.over_logits(gradients, self.objective.row_weight(rows))
             self._tell(gram)
         task, distillation = self.balancer.weights(self.state)
         self.zero_gradients()

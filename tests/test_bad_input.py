@@ -91,7 +91,7 @@ PARAMETERS = {
     "gradients": (
         {"balancer": DescentShare(gradients="some")},
         ValueError,
-        "gradients='some'.*'last_layer', 'logits', 'all'",
+        "gradients='some'.*'logits', 'last_layer', 'all'",
     ),
     "balancer_name": (
         {"balancer": "seesaw"},

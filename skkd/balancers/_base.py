@@ -18,7 +18,7 @@ Scalar = Any  # float, numpy.float64 or Tensor without dimension
 #: What a rule may ask of the training loop, which computes only what is asked.
 NEEDS = frozenset({"losses", "gradients", "losses_after"})
 
-GRADIENTS = ("last_layer", "logits", "all")
+GRADIENTS = ("logits", "last_layer", "all")
 
 
 @dataclass(slots=True)
@@ -87,10 +87,11 @@ class Balancer(BaseEstimator):
         Let the parameter move only as far as the step's gain pays for. With R the distillation
         less the task loss after the step, the total of the batch still falls if
         :math:`\Delta\lambda R < L(\theta, \lambda) - L(\theta', \lambda)`. Costs a forward pass.
-    gradients : {"last_layer", "logits", "all"}, default="last_layer"
-        Where gradients are measured, if they are: over the weights of the student's last linear
-        layer or its logits (both in closed form), or over all parameters (a second backward pass).
-        A guarantee holds for what was measured.
+    gradients : {"logits", "last_layer", "all"}, default="logits"
+        Where gradients are measured, if they are: over the student's logits or the weights of its
+        last linear layer (both in closed form), or over all parameters (a second backward pass).
+        A guarantee holds for what was measured. Accuracy was the same within noise with logits and
+        last layer, and logits are cheapest and there in every student.
 
     Examples
     --------
@@ -114,7 +115,7 @@ class Balancer(BaseEstimator):
         smoothing: float = 0.0,
         conflict_clamp: bool = False,
         admissible_step: bool = False,
-        gradients: str = "last_layer",
+        gradients: str = "logits",
     ):
         self.min_weight = min_weight
         self.max_weight = max_weight

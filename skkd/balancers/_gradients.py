@@ -24,13 +24,13 @@ class DescentShare(Balancer):
     :math:`x = \sqrt{A/B}`, the two-task case of IMTL-G [2]_ and of Nash bargaining [3]_. Inspired
     by [1]_; the derivation is ours.
 
-    Costs two small matrix products and a dozen scalar operations a step (``gradients="all"``: a
+    Costs a small matrix product and a dozen scalar operations a step (``gradients="all"``: a
     second backward pass). Within .3 points of the best fixed weight on most data; it does not know
     how good the teacher is, and a teacher worse than the student misleads it.
 
     Parameters
     ----------
-    ratio : float, default=0.5
+    ratio : float, default=0.25
         :math:`\rho` > 0: distillation's part of the descent as a multiple of the task's.
     min_weight, max_weight, conflict_clamp, admissible_step, gradients
         As in :class:`Balancer`.
@@ -60,14 +60,14 @@ class DescentShare(Balancer):
 
     def __init__(
         self,
-        ratio: float = 0.5,
+        ratio: float = 0.25,
         *,
         min_weight: float = 0.0,
         max_weight: float = 1.0,
         smoothing: float = 0.9,
         conflict_clamp: bool = False,
         admissible_step: bool = False,
-        gradients: str = "last_layer",
+        gradients: str = "logits",
     ):
         super().__init__(
             min_weight=min_weight,

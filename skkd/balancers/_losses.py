@@ -54,7 +54,7 @@ class LossShare(Balancer):
         smoothing: float = 0.0,
         conflict_clamp: bool = False,
         admissible_step: bool = False,
-        gradients: str = "last_layer",
+        gradients: str = "logits",
     ):
         super().__init__(
             min_weight=min_weight,

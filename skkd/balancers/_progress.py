@@ -40,7 +40,7 @@ class FixedBalance(Balancer):
         *,
         conflict_clamp: bool = False,
         admissible_step: bool = False,
-        gradients: str = "last_layer",
+        gradients: str = "logits",
     ):
         super().__init__(
             conflict_clamp=conflict_clamp, admissible_step=admissible_step, gradients=gradients
@@ -106,7 +106,7 @@ class ScheduledBalance(Balancer):
         stop: float | None = None,
         conflict_clamp: bool = False,
         admissible_step: bool = False,
-        gradients: str = "last_layer",
+        gradients: str = "logits",
     ):
         super().__init__(
             conflict_clamp=conflict_clamp, admissible_step=admissible_step, gradients=gradients
