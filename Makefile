@@ -50,7 +50,9 @@ format: $(STAMP) ## Fix what ruff can fix and format the code
 	$(BIN)/ruff format .
 
 demo: $(STAMP) ## Run the quick-start example
-	$(BIN)/python examples/plot_quickstart.py
+	mkdir -p build
+	$(BIN)/python examples/plot_quickstart.py build/balance.png
+	@echo 'The balancing parameter over the training: build/balance.png'
 
 speed: $(STAMP) ## Measure how fast training and prediction are
 	$(BIN)/python benchmarks/speed.py

@@ -19,6 +19,7 @@ The data sets come with scikit-learn, so nothing is downloaded. Takes about a mi
 
 import os
 import pickle
+import sys
 import time
 
 import matplotlib.pyplot as plt
@@ -126,26 +127,24 @@ for label, runs in results.items():
 # The balancing parameter over the training
 # -----------------------------------------
 #
-# It starts where both losses have their share in the descent and moves with their gradients.
+# Each loss keeps its share in the descent: the parameter moves as their gradients do. The band spans
+# the smallest and the largest value within an epoch.
 
-fig, axes = plt.subplots(1, len(histories), figsize=(9, 3), layout="constrained", sharey=True)
-for ax, (name, history) in zip(axes, histories.items(), strict=True):
-    ax.fill_between(
-        history["epoch"], history["weight_min"], history["weight_max"], alpha=0.25, color="C0", lw=0
-    )
-    ax.plot(history["epoch"], history["weight"], color="C0")
-    ax.set(title=name, xlabel="epoch", ylim=(0, 1))
-    loss_ax = ax.twinx()
-    loss_ax.plot(history["epoch"], history["task_loss"], color="C1", ls="--", label="task loss")
-    loss_ax.plot(
-        history["epoch"],
-        history["distillation_loss"],
-        color="C2",
-        ls=":",
-        label="distillation loss",
-    )
-    loss_ax.set(yscale="log")
-axes[0].set_ylabel("balancing parameter")
-loss_ax.set_ylabel("loss (nats)")
-loss_ax.legend(loc="upper right")
-plt.show()
+fig, axes = plt.subplots(
+    2, len(histories), figsize=(8, 4.5), layout="constrained", sharex="col", sharey="row"
+)
+for (ax, losses), (name, history) in zip(axes.T, histories.items(), strict=True):
+    epoch = history["epoch"]
+    ax.fill_between(epoch, history["weight_min"], history["weight_max"], alpha=0.25, lw=0)
+    ax.plot(epoch, history["weight"], "C0")
+    ax.set_title(name)
+    losses.plot(epoch, history["task_loss"], "C1--", label="task loss")
+    losses.plot(epoch, history["distillation_loss"], "C2-.", label="distillation loss")
+    losses.set(xlabel="epoch", yscale="log")
+axes[0, 0].set(ylabel="balancing parameter", ylim=(0, 1))
+axes[1, 0].set_ylabel("loss (nats)")
+axes[1, 0].legend()
+if len(sys.argv) > 1:  # a file to keep the figure in
+    fig.savefig(sys.argv[1], dpi=150)
+else:
+    plt.show()
