@@ -127,8 +127,8 @@ for label, runs in results.items():
 # The balancing parameter over the training
 # -----------------------------------------
 #
-# Each loss keeps its share in the descent: the parameter moves as their gradients do. The band spans
-# the smallest and the largest value within an epoch.
+# Each loss keeps its share in the descent: the parameter moves as their gradients do. The band is
+# between the smallest and the largest value of an epoch.
 
 fig, axes = plt.subplots(
     2, len(histories), figsize=(8, 4.5), layout="constrained", sharex="col", sharey="row"
