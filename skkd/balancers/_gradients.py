@@ -25,12 +25,12 @@ class DescentShare(Balancer):
     by [1]_; the derivation is ours.
 
     Costs a small matrix product and a dozen scalar operations a step (``gradients="all"``: a
-    second backward pass). Within .3 points of the best fixed weight on most data; it does not know
+    second backward pass). Near the best fixed weight on most data; but it does not know
     how good the teacher is, and a teacher worse than the student misleads it.
 
     Parameters
     ----------
-    ratio : float, default=0.25
+    ratio : float, default=0.05
         :math:`\rho` > 0: distillation's part of the descent as a multiple of the task's.
     min_weight, max_weight, conflict_clamp, admissible_step, gradients
         As in :class:`Balancer`.
@@ -60,7 +60,7 @@ class DescentShare(Balancer):
 
     def __init__(
         self,
-        ratio: float = 0.25,
+        ratio: float = 0.05,
         *,
         min_weight: float = 0.0,
         max_weight: float = 1.0,
