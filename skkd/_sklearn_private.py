@@ -1,7 +1,7 @@
 """scikit-learn's private names, all in one place: what may move when it is upgraded."""
 
 from sklearn.utils import _safe_indexing
-from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
+from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import _check_sample_weight, _num_samples
 
 try:  # scikit-learn >= 1.7
@@ -10,9 +10,7 @@ except ImportError:
     from sklearn.utils._estimator_html_repr import _VisualBlock
 
 __all__ = [
-    "HasMethods",
     "Interval",
-    "StrOptions",
     "_VisualBlock",
     "_check_sample_weight",
     "_num_samples",

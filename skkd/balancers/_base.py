@@ -15,9 +15,6 @@ __all__ = ["Balancer", "StepState"]
 
 Scalar = Any  # float, numpy.float64 or Tensor without dimension
 
-#: What a rule may ask of the training loop, which computes only what is asked.
-NEEDS = frozenset({"losses", "gradients", "losses_after"})
-
 GRADIENTS = ("logits", "last_layer", "all")
 
 
@@ -105,6 +102,8 @@ class Balancer(BaseEstimator):
     ...         return state.task_loss / (state.task_loss + state.distillation_loss)
     """
 
+    #: What the rule asks of the training loop, which computes only what is asked: "losses",
+    #: "gradients", "losses_after".
     needs: ClassVar[frozenset[str]] = frozenset()
 
     def __init__(

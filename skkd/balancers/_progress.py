@@ -12,8 +12,8 @@ class FixedBalance(Balancer):
     r"""A constant balancing parameter, the classic choice [1]_.
 
     Costs nothing a step. 0 is plain training on labels, 1 is distillation alone. Right where the
-    weight was tuned on this very problem; no constant is right on two (the best one runs from .1
-    to 1 over real data sets).
+    weight was tuned on this very problem; the best
+    constant differs from set to set.
 
     Parameters
     ----------
