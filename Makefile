@@ -19,10 +19,10 @@ PYTEST := $(PYTEST_ENV) $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help venv test test-fast lint format demo speed build clean
+.PHONY: help venv test test-fast lint format demo speed bench-small bench build clean
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 venv: $(STAMP) ## Create .venv and install the package with its test tools
 
@@ -56,6 +56,17 @@ demo: $(STAMP) ## Run the quick-start example
 
 speed: $(STAMP) ## Measure how fast training and prediction are
 	$(BIN)/python benchmarks/speed.py
+
+bench-small: $(STAMP) ## Repeat a part of the study, in some minutes, and compare the two
+	$(BIN)/python -m benchmarks.run --profile small --jobs 2
+	$(BIN)/python -m benchmarks.report build/bench-small.jsonl --out build/bench-small
+	test ! -f benchmarks/results/study.jsonl || \
+	  $(BIN)/python -m benchmarks.report build/bench-small.jsonl --against benchmarks/results/study.jsonl
+
+bench: $(STAMP) ## Run what is missing of the whole study, in hours, and write its report
+	$(BIN)/python -m pip install --quiet --progress-bar off -c constraints.txt -e ".[bench]"
+	$(BIN)/python -m benchmarks.run --jobs 2
+	$(BIN)/python -m benchmarks.report
 
 build: $(STAMP) ## Build sdist and wheel, and try the wheel in an empty environment
 	rm -rf dist $(WHEEL_VENV)

@@ -128,8 +128,13 @@ def _keel_with_attributes(name: str) -> Callable[[bytes], pd.DataFrame]:
         lines = [line.split() for line in header.splitlines() if line.startswith("@attribute")]
         # A category stands as {...}: "@attribute AGE real [0.0,99.0]", "@attribute SEX {Male,...}".
         dtypes = {words[1]: "float32" if words[2] == "real" else "str" for words in lines}
+        # "None" is a level of some categories, and no missing value.
         return pd.read_csv(
-            io.StringIO(data.strip()), header=None, names=list(dtypes), dtype=dtypes, na_values=[]
+            io.StringIO(data.strip()),
+            header=None,
+            names=list(dtypes),
+            dtype=dtypes,
+            keep_default_na=False,
         )
 
     return read

@@ -1,0 +1,203 @@
+"""From lines of results to tables: paired differences, regret, ranks and tests.
+
+Points are hundredths of accuracy. Everything is paired: a difference is taken between runs on the
+same split and seed, its standard error is that of the mean over seeds.
+"""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from .methods import TARGETS, WEIGHTS, WITHOUT_TARGETS, parse
+from .run import read_lines
+
+BASELINE = "labels"
+SCORES = ("accuracy", "log_loss", "auc", "ece", "agreement")
+COSTS = ("fit_seconds", "fits", "row_ms", "batch_ms", "bytes", "weight")
+
+
+def read_results(path: Path) -> pd.DataFrame:
+    """Results, one row a run; of repeated runs the last one.
+
+    Raises
+    ------
+    ValueError
+        Where runs of different sizes are in one file: they must not be compared.
+    """
+    frame = pd.DataFrame(read_lines(path))
+    if frame.empty:
+        raise ValueError(f"{path} holds no results; run `python -m benchmarks.run` first.")
+    settings = frame[["max_rows", "epochs_scale"]].drop_duplicates()
+    if len(settings) > 1:
+        raise ValueError(
+            f"{path} holds runs of different --max-rows or --epochs-scale:\n{settings}\n"
+            "Give each setting a file of its own by --out."
+        )
+    return frame.drop_duplicates(["method", "set", "seed"], keep="last")
+
+
+def accuracies(frame: pd.DataFrame) -> pd.DataFrame:
+    """Accuracy in points: a row for each set and seed, a column for each method."""
+    return 100 * frame.pivot(index=["set", "seed"], columns="method", values="accuracy")
+
+
+def by_set(paired: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Means over seeds and their standard errors: a row for each set, a column for each method."""
+    groups = paired.groupby(level="set")
+    return groups.mean(), groups.sem()
+
+
+def differences(frame: pd.DataFrame, baseline: str = BASELINE) -> pd.DataFrame:
+    """Accuracy less that of the baseline on the same split, in points."""
+    accuracy = accuracies(frame)
+    return accuracy.sub(accuracy[baseline], axis=0)
+
+
+def regrets(frame: pd.DataFrame, *, hindsight: bool = False) -> pd.DataFrame:
+    """Accuracy of the best fixed weight less that of each method, in points.
+
+    The best weight is that of the same targets, where a method names none that of calibrated ones;
+    labels alone are the weight 0. By default it is chosen on the other seeds of the set, for a
+    maximum over noise would flatter it: a method can then have a negative regret. In hindsight it
+    is the best of the set's means over all seeds.
+
+    Returns
+    -------
+    regret : DataFrame
+        A row for each set and seed, a column for each method that fixed weights were run for.
+    """
+    accuracy = accuracies(frame)
+    best = {
+        targets: _best_fixed(accuracy[names], hindsight)
+        for targets, names in _fixed_weights(accuracy.columns).items()
+    }
+    regret = {}
+    for name in accuracy.columns.drop(["teacher", "teacher@calibrated"], errors="ignore"):
+        method = parse(name)
+        targets = method.targets
+        if method.rule in WITHOUT_TARGETS and best and targets not in best:
+            targets = next(iter(best))
+        if targets in best:
+            regret[name] = best[targets] - accuracy[name]
+    return pd.DataFrame(regret, index=accuracy.index)
+
+
+def _fixed_weights(names: pd.Index) -> dict[str, list[str]]:
+    """The methods of a fixed weight by their targets, where all weights were run."""
+    found = {}
+    for targets in TARGETS:
+        wanted = [BASELINE, *(f"fixed({weight:g})@{targets}" for weight in WEIGHTS)]
+        present = [name for name in wanted if name in names]
+        if len(present) >= 3:
+            found[targets] = present
+    return found
+
+
+def _best_fixed(accuracy: pd.DataFrame, hindsight: bool) -> pd.Series:
+    """The accuracy on each set and seed of the weight that is best on the set's other seeds."""
+    groups = accuracy.groupby(level="set")
+    means = groups.transform("mean")
+    if not hindsight:
+        counts = groups.transform("count")
+        means = (means * counts - accuracy) / (counts - 1).where(counts > 1)
+    known = means.notna().any(axis=1)
+    choice = means[known].idxmax(axis=1)
+    chosen = pd.Series(np.nan, index=accuracy.index)
+    chosen[known] = [accuracy.at[row, name] for row, name in choice.items()]
+    return chosen
+
+
+def summary(frame: pd.DataFrame) -> pd.DataFrame:
+    """One row a method: means over sets of what was measured, and how it compares.
+
+    ``difference`` is to labels alone, in points; ``p`` the two-sided Wilcoxon signed-rank test of
+    its means by set; ``harmed`` how many sets are below labels alone by more than two standard
+    errors. Methods come by their mean difference.
+    """
+    means = frame.groupby(["method", "set"])[[*SCORES, *COSTS]].mean().groupby("method").mean()
+    table = means[[*SCORES]].copy()
+    table.insert(0, "sets", frame.groupby("method")["set"].nunique())
+    table.insert(1, "runs", frame.groupby("method").size())
+    mean, error = by_set(differences(frame))
+    table["difference"] = mean.mean()
+    table["error"] = np.sqrt((error**2).sum(min_count=1)) / mean.count()
+    table["worst"] = mean.min()
+    table["harmed"] = (mean < -2 * error).sum()
+    table["p"] = [_wilcoxon(mean[name].dropna()) for name in table.index]
+    for column, hindsight in (("regret", False), ("hindsight regret", True)):
+        regret = by_set(regrets(frame, hindsight=hindsight))[0]
+        table[column] = regret.mean()
+        table[f"worst {column}"] = regret.max()
+    return table.join(means[[*COSTS]]).sort_values("difference", ascending=False)
+
+
+def _wilcoxon(values: pd.Series) -> float:
+    return float(stats.wilcoxon(values).pvalue) if (values != 0).any() else 1.0
+
+
+def ranks(accuracy: pd.DataFrame) -> tuple[pd.Series, float, float]:
+    """Mean ranks over sets, with Friedman's test and Nemenyi's critical difference.
+
+    Parameters
+    ----------
+    accuracy : DataFrame
+        A row for each set, a column for each method, at least three; without gaps.
+
+    Returns
+    -------
+    ranks : Series
+        1 is best; ascending.
+    p : float
+        Of Friedman's test that all methods are alike.
+    difference : float
+        Mean ranks that are closer than this do not differ at the 5 % level (Nemenyi; Demsar, JMLR
+        7, 2006).
+    """
+    n_sets, n_methods = accuracy.shape
+    mean_ranks = accuracy.rank(axis=1, ascending=False).mean().sort_values()
+    p = stats.friedmanchisquare(*accuracy.to_numpy().T).pvalue
+    quantile = stats.studentized_range.ppf(0.95, n_methods, np.inf) / np.sqrt(2)
+    return mean_ranks, p, quantile * np.sqrt(n_methods * (n_methods + 1) / (6 * n_sets))
+
+
+def serving(frame: pd.DataFrame, student: str) -> pd.DataFrame:
+    """Teacher and student by set: how good, how fast and how big (medians over seeds)."""
+    columns = ["accuracy", "auc", "row_ms", "batch_ms", "bytes"]
+    medians = frame.groupby(["method", "set"])[columns].median()
+    teacher, own = medians.loc["teacher"], medians.loc[student]
+    kinds = frame[frame["method"] == "teacher"].groupby("set")["kind"].first()
+    difference, error = by_set(differences(frame, "teacher"))
+    return pd.DataFrame(
+        {
+            "teacher": kinds,
+            "teacher accuracy": teacher["accuracy"],
+            "student accuracy": own["accuracy"],
+            "difference": difference[student],
+            "error": error[student],
+            "auc ratio": own["auc"] / teacher["auc"],
+            "teacher row ms": teacher["row_ms"],
+            "row speed-up": teacher["row_ms"] / own["row_ms"],
+            "batch speed-up": teacher["batch_ms"] / own["batch_ms"],
+            "bytes ratio": own["bytes"] / teacher["bytes"],
+        }
+    ).dropna(subset=["student accuracy"])
+
+
+def reproduction(frame: pd.DataFrame, reference: pd.DataFrame) -> pd.DataFrame:
+    """How far accuracies are from those of another file, in standard errors of the two means.
+
+    The spread over seeds is that of the reference, which has more of them.
+    """
+    groups = [
+        (100 * part.set_index(["set", "method"])["accuracy"]).groupby(level=[0, 1])
+        for part in (frame, reference)
+    ]
+    table = pd.DataFrame({"here": groups[0].mean(), "reference": groups[1].mean()}).dropna()
+    n_runs = [group.count().reindex(table.index) for group in groups]
+    spread = groups[1].std().reindex(table.index)
+    table["difference"] = table["here"] - table["reference"]
+    table["error"] = spread * np.sqrt(1 / n_runs[0] + 1 / n_runs[1])
+    table["within two errors"] = table["difference"].abs() <= 2 * table["error"] + 1e-9
+    return table

@@ -1,0 +1,117 @@
+"""The figures of the report, by matplotlib."""
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+
+def heat_map(table: pd.DataFrame, title: str, *, low_is_good: bool = False) -> Figure:
+    """Points by method (rows) and set (columns), with the mean over sets at the right."""
+    table = table.assign(mean=table.mean(axis=1))
+    figure = Figure(figsize=(max(7, 3.5 + 0.75 * table.shape[1]), 1.4 + 0.3 * table.shape[0]))
+    axes = figure.subplots()
+    limit = max(np.nanpercentile(table.abs(), 90), 0.5)
+    colours = "RdYlGn_r" if low_is_good else "RdYlGn"
+    axes.imshow(table, cmap=colours, vmin=-limit, vmax=limit, aspect="auto")
+    for (row, column), value in np.ndenumerate(table.to_numpy()):
+        if np.isfinite(value):
+            axes.text(column, row, f"{value:.2f}", ha="center", va="center", fontsize=8)
+    axes.set_xticks(range(table.shape[1]), table.columns, rotation=40, ha="right")
+    axes.set_yticks(range(table.shape[0]), table.index)
+    axes.axvline(table.shape[1] - 1.5, color="black", linewidth=1)
+    figure.suptitle(title, fontsize=10)
+    figure.tight_layout()
+    return figure
+
+
+def critical_difference(ranks: pd.Series, difference: float, title: str) -> Figure:
+    """Mean ranks on a line; bars join methods that do not differ (Demsar, JMLR 7, 2006).
+
+    Parameters
+    ----------
+    ranks : Series
+        Mean rank by method, ascending.
+    difference : float
+        Nemenyi's critical difference.
+    """
+    n_methods = len(ranks)
+    bars = groups_within(ranks.to_numpy(), difference)
+    half = -(-n_methods // 2)
+    top, depth = 0.6 + 0.22 * len(bars), 0.35 * half
+    figure = Figure(figsize=(9, 0.9 + 0.75 * (top + depth)))
+    axes = figure.subplots()
+    low, high = 1, n_methods
+    margin = 0.45 * (high - low)
+    axes.set(xlim=(low - margin, high + margin), ylim=(-top - depth, 1.0))
+    axes.axis("off")
+    axes.hlines(0, low, high, color="black")
+    for tick in range(low, high + 1, max(1, n_methods // 12)):
+        axes.vlines(tick, 0, 0.1, color="black")
+        axes.text(tick, 0.15, str(tick), ha="center", fontsize=8)
+    axes.hlines(0.6, low, low + difference, color="black", linewidth=2)
+    axes.text(low, 0.68, f"critical difference {difference:.2f}", fontsize=8)
+    for i, (start, end) in enumerate(bars):
+        height = -0.25 - 0.22 * i
+        axes.hlines(height, ranks.iloc[start] - 0.05, ranks.iloc[end] + 0.05, linewidth=3)
+    for i, (name, rank) in enumerate(ranks.items()):
+        is_left = i < half
+        height = -top - 0.35 * (i if is_left else n_methods - 1 - i)
+        edge = low - 0.03 * margin if is_left else high + 0.03 * margin
+        axes.plot([rank, rank, edge], [0, height, height], color="grey", linewidth=0.8)
+        label = f"{name}  {rank:.2f}" if is_left else f"{rank:.2f}  {name}"
+        axes.text(edge, height, label, ha="right" if is_left else "left", va="center", fontsize=8)
+    axes.set_title(title, fontsize=10)
+    figure.tight_layout()
+    return figure
+
+
+def groups_within(ranks: np.ndarray, difference: float) -> list[tuple[int, int]]:
+    """First and last index of the longest runs of ascending ranks that span at most a difference.
+
+    Examples
+    --------
+    >>> groups_within(np.array([1.0, 1.5, 2.5, 5.0]), 1.2)
+    [(0, 1), (1, 2)]
+    """
+    ends = np.searchsorted(ranks, ranks + difference, side="right") - 1
+    return [
+        (start, int(end))
+        for start, end in enumerate(ends)
+        if end > start and (start == 0 or end > ends[start - 1])
+    ]
+
+
+def accuracy_against_latency(frame: pd.DataFrame, students: dict[str, str]) -> Figure:
+    """A panel a set: accuracy and milliseconds for a single row, of the teacher and of students.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        Results, one row a run.
+    students : dict of str
+        Methods by the name they are shown under.
+    """
+    names = list(dict.fromkeys(frame["set"]))
+    n_columns = min(4, len(names))
+    n_rows = -(-len(names) // n_columns)
+    figure = Figure(figsize=(3.0 * n_columns, 2.4 * n_rows + 0.6))
+    panels = figure.subplots(n_rows, n_columns, squeeze=False, sharex=True).ravel()
+    for axes, name in zip(panels, names, strict=False):
+        rows = frame[frame["set"] == name]
+        for label, method in {"teacher": "teacher", **students}.items():
+            own = rows[rows["method"] == method]
+            accuracy = own["accuracy"]
+            error = accuracy.sem() if len(own) > 1 else 0.0
+            axes.errorbar(
+                own["row_ms"].median(), accuracy.mean(), error, marker="o", ls="", label=label
+            )
+        axes.set(xscale="log", title=name)
+        axes.title.set_fontsize(9)
+        axes.tick_params(labelsize=8)
+    for axes in panels[len(names) :]:
+        axes.axis("off")
+    figure.supxlabel("milliseconds for a single row, one thread", fontsize=9)
+    figure.supylabel("test accuracy", fontsize=9)
+    figure.legend(*panels[0].get_legend_handles_labels(), loc="upper right", ncols=4, fontsize=8)
+    figure.tight_layout(rect=(0, 0, 1, 0.95))
+    return figure

@@ -1,0 +1,209 @@
+"""The methods of the study: what can be compared, by name.
+
+A method is written ``RULE@TARGETS+AUGMENTER/OPTION=VALUE``, of which the rule alone is required:
+
+- the rule: ``labels``, ``default``, ``search``, one of ``RULES``, or a name in
+  ``skkd.balancers.BALANCERS``; with parameters as in a call, ``fixed(0.3)``,
+  ``descent_share(ratio=0.5)``;
+- the targets: ``insample``, ``oof`` or ``calibrated`` (the default);
+- an augmenter of ``skkd.augmenters.AUGMENTERS``, which makes rows that the teacher labels;
+- parameters of DistilledClassifier, ``descent_share@oof/temperature=2,student__lr=0.001``.
+
+A name in ``GROUPS`` stands for several rules: ``schedules@oof`` are all schedules. ``default`` is
+``DistilledClassifier(teacher, cv=5)`` and nothing else: it cross-fits the teacher by itself.
+"""
+
+import ast
+import inspect
+import re
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from sklearn.model_selection import GridSearchCV
+
+from skkd import DistilledClassifier
+from skkd._student import _sized
+from skkd.balancers import BALANCERS, Balancer, FixedBalance, ScheduledBalance
+
+from .teachers import Signals, TemperedTeacher, make_teacher
+
+TARGETS = ("insample", "oof", "calibrated")
+
+#: Rules that look at no targets, or make their own.
+WITHOUT_TARGETS = ("labels", "default")
+
+#: The fixed weights that are tried, and that a search chooses from; 0 is labels alone.
+WEIGHTS = (0.1, 0.3, 0.5, 0.7, 0.9, 1.0)
+
+#: Rules that are not a balancer of their own.
+RULES: dict[str, Callable[..., Balancer]] = {
+    "labels": lambda: FixedBalance(0.0),
+    "linear_down": lambda: ScheduledBalance("linear", start=1.0, end=0.0),
+    "linear_up": lambda: ScheduledBalance("linear", start=0.0, end=1.0),
+    "hold_then_decay": lambda: ScheduledBalance("linear", start=1.0, end=0.0, hold=0.5),
+    "early_stopped": lambda: ScheduledBalance(start=0.9, end=0.9, stop=0.5),
+}
+
+GROUPS: dict[str, Callable[[], list[str]]] = {
+    "fixed_weights": lambda: [f"fixed({weight:g})" for weight in WEIGHTS],
+    "schedules": lambda: [name for name in RULES if name != "labels"],
+    "dynamic": lambda: [name for name in BALANCERS if name not in ("fixed", "scheduled")],
+}
+
+_SPELLING = re.compile(
+    r"(?P<rule>\w+)(?P<params>\(.*?\))?(@(?P<targets>\w+))?"
+    r"(\+(?P<augmenter>\w+)(?P<augmenter_params>\(.*?\))?)?(/(?P<options>.+))?"
+)
+
+
+@dataclass(frozen=True)
+class Method:
+    """A method in its parts."""
+
+    rule: str
+    params: str = ""
+    targets: str = "calibrated"
+    augmenter: str = ""
+    options: str = ""
+
+    @property
+    def name(self) -> str:
+        """The method's spelling: the same for all spellings of one method."""
+        name = self.rule + self.params
+        name += "" if self.rule in WITHOUT_TARGETS else f"@{self.targets}"
+        name += f"+{self.augmenter}" if self.augmenter else ""
+        return name + (f"/{self.options}" if self.options else "")
+
+
+def expand(spellings: list[str]) -> list[Method]:
+    """The methods that spellings and groups stand for, each once, in their order."""
+    methods: dict[str, Method] = {}
+    for spelling in spellings:
+        group, end = re.match(r"(\w+)(.*)", spelling).groups()
+        for name in [rule + end for rule in GROUPS[group]()] if group in GROUPS else [spelling]:
+            method = parse(name)
+            methods.setdefault(method.name, method)
+    return list(methods.values())
+
+
+def parse(spelling: str) -> Method:
+    """The method that a name stands for; a ValueError says what is wrong with it."""
+    match = _SPELLING.fullmatch(spelling.replace(" ", ""))
+    if match is None:
+        raise ValueError(f"Method {spelling!r} is not of the form RULE@TARGETS+AUGMENTER/OPTIONS.")
+    part = match.groupdict("")
+    targets = part["targets"] or "calibrated"
+    known = ("default", "search", *RULES, *BALANCERS)
+    if part["rule"] not in known:
+        raise ValueError(
+            f"Rule {part['rule']!r} of method {spelling!r} is not known; choose one of "
+            f"{', '.join(known)}, or a group: {', '.join(GROUPS)}."
+        )
+    if targets not in TARGETS:
+        raise ValueError(
+            f"Targets {targets!r} of method {spelling!r} are not known; choose one of "
+            f"{', '.join(TARGETS)}."
+        )
+    if part["rule"] in WITHOUT_TARGETS:
+        targets = "calibrated"
+    augmenter = part["augmenter"] + part["augmenter_params"]
+    return Method(part["rule"], part["params"], targets, augmenter, part["options"])
+
+
+@dataclass
+class Fitted:
+    """A trained student, the seconds it took and the number of students trained for it."""
+
+    clf: DistilledClassifier
+    seconds: float
+    n_fits: int = 1
+
+
+def fit(
+    method: Method,
+    X,
+    y,
+    signals: Signals,
+    teacher,
+    *,
+    kind: str,
+    seed: int,
+    epochs_scale: float = 1.0,
+) -> Fitted:
+    """Train the student by a method.
+
+    Parameters
+    ----------
+    X, y
+        Training rows.
+    signals : Signals
+        Of the teacher for these rows.
+    teacher : callable
+        Gives the fitted teacher, which is asked for only where new rows need it.
+    kind : str
+        Of the teacher, for the method that fits one by itself.
+    epochs_scale : float
+        The student's epochs as a multiple of what they are by default.
+    """
+    options = _call(f"({method.options})")[1]
+    if epochs_scale != 1:
+        epochs = max(1, round(epochs_scale * _sized(len(y))["max_epochs"]))
+        options = {"student__max_epochs": epochs} | options
+    if method.rule == "default":
+        clf = DistilledClassifier(make_teacher(kind, X, seed), cv=5, random_state=seed)
+        return _timed(clf.set_params(**options), X, y)
+    clf = DistilledClassifier(None, random_state=seed, **_without_calibration())
+    clf.set_params(**options)
+    if method.augmenter:
+        # New rows get targets of the same kind as the real ones.
+        temperature = signals.temperature if method.targets == "calibrated" else 1.0
+        asked = TemperedTeacher(teacher(), temperature)
+        clf.set_params(teacher=asked, augmenter=_augmenter(method.augmenter))
+    proba = signals.targets[method.targets]
+    if method.rule == "search":
+        return _search(clf, X, y, proba)
+    clf.set_params(balancer=_balancer(method))
+    return _timed(clf, X, y, teacher_proba=proba)
+
+
+def _timed(clf, X, y, **arguments) -> Fitted:
+    start = time.perf_counter()
+    clf.fit(X, y, **arguments)
+    return Fitted(clf, time.perf_counter() - start)
+
+
+def _search(clf, X, y, proba) -> Fitted:
+    """The fixed weight of the least log-loss in five folds, labels alone among them."""
+    grid = {"balancer": [FixedBalance(weight) for weight in (0.0, *WEIGHTS)]}
+    search = GridSearchCV(clf, grid, cv=5, scoring="neg_log_loss", error_score="raise")
+    done = _timed(search, X, y, teacher_proba=proba)
+    return Fitted(done.clf.best_estimator_, done.seconds, 5 * len(grid["balancer"]) + 1)
+
+
+def _balancer(method: Method) -> Balancer:
+    args, kwargs = _call(method.params)
+    return {**BALANCERS, **RULES}[method.rule](*args, **kwargs)
+
+
+def _augmenter(spelling: str):
+    from skkd.augmenters import AUGMENTERS
+
+    name, params = re.fullmatch(r"(\w+)(.*)", spelling).groups()
+    args, kwargs = _call(params)
+    return AUGMENTERS[name](*args, **kwargs)
+
+
+def _call(params: str) -> tuple[tuple, dict]:
+    """Arguments out of text such as ``(0.3, smoothing=0.5)``; only literals are allowed."""
+    if not params:
+        return (), {}
+    call = ast.parse(f"f{params}", mode="eval").body
+    arguments = tuple(ast.literal_eval(value) for value in call.args)
+    return arguments, {word.arg: ast.literal_eval(word.value) for word in call.keywords}
+
+
+def _without_calibration() -> dict:
+    """The targets that are given are used as they are."""
+    known = inspect.signature(DistilledClassifier).parameters
+    return {"calibrate": False} if "calibrate" in known else {}
