@@ -34,8 +34,8 @@ from .teachers import TEACHERS, make_teacher, signals
 
 RESULTS = Path(__file__).parent / "results"
 
-#: Options that stand behind a name. ``targets`` and ``search`` are parts of the study that take long
-#: and are run on two seeds; ``small`` repeats a bit of it.
+#: Options that stand behind a name. ``targets`` and ``search`` are parts of the study that take
+#: long, and are run on two seeds; ``small`` repeats a bit of it.
 PROFILES: dict[str, dict] = {
     "study": {
         "sets": list(SUITE),
