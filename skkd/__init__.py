@@ -6,11 +6,15 @@ a balancing parameter that moves by itself.
 
 from . import balancers, losses, schedules, students
 from ._classifier import DistilledClassifier
+from ._display import BalanceDisplay
+from ._landscape import BalanceLandscapeDisplay
 from .exceptions import TrainingDivergedError
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "BalanceDisplay",
+    "BalanceLandscapeDisplay",
     "DistilledClassifier",
     "TrainingDivergedError",
     "balancers",
