@@ -1,0 +1,118 @@
+"""
+What the balancing rules do
+===========================
+
+A balancing rule moves the weight of the teacher against that of the labels while the student
+learns. Two displays show what came of it:
+
+- ``BalanceDisplay``: the balancing parameter, both losses and the importance over the epochs;
+- ``BalanceLandscapeDisplay``: after a search, where the rules stand beside all fixed weights.
+
+Two sets that ask for opposite things: on digits most of the weight belongs to the labels; where 3
+of 10 labels are drawn at random it belongs to the teacher, which averages the noise out. Takes
+about two minutes on one core.
+"""
+
+# %%
+# Data and teachers
+# -----------------
+#
+# A forest learns from half of the rows. The student learns from the other half, of which the forest
+# has not seen a label.
+
+import os
+import sys
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import numpy as np
+from sklearn.datasets import load_digits, make_classification
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.frozen import FrozenEstimator
+from sklearn.model_selection import GridSearchCV, train_test_split
+
+from skkd import BalanceDisplay, BalanceLandscapeDisplay, DistilledClassifier
+from skkd.balancers import FixedBalance
+
+SMALL = "SKKD_SMALL" in os.environ  # set by the tests
+FOLDER = Path(sys.argv[1]) if len(sys.argv) > 1 else None  # to keep the figures in
+N_TREES, N_EPOCHS, N_WEIGHTS = (20, 5, 3) if SMALL else (300, 60, 6)
+TEMPERATURES = [1.0] if SMALL else [1.0, 2.0]
+
+DATA = {
+    "digits": load_digits(return_X_y=True),
+    "noisy labels": make_classification(
+        2000, 20, n_informative=8, n_redundant=0, flip_y=0.3, random_state=0
+    ),
+}
+
+
+def halves_and_teacher(X, y):
+    X_teacher, X, y_teacher, y = train_test_split(X, y, test_size=0.5, stratify=y, random_state=0)
+    forest = RandomForestClassifier(N_TREES, min_samples_leaf=3, random_state=0)
+    return X.astype(np.float32), y, FrozenEstimator(forest.fit(X_teacher, y_teacher))
+
+
+def student_of(teacher, **params):
+    clf = DistilledClassifier(teacher, random_state=0, **params)
+    return clf.set_params(student__max_epochs=N_EPOCHS)
+
+
+# %%
+# Over the training
+# -----------------
+#
+# One column for each set. ``LossShare`` gives the teacher ever more weight the better the student
+# imitates it. ``DescentShare`` keeps the teacher's share of the descent, the dashed line, and gives
+# it much weight only where its gradient is small.
+
+RULES = ["scheduled", "loss_share", "descent_share", "min_norm"]
+
+fig, axes = plt.subplots(4, 2, figsize=(8, 7), sharex=True, sharey="row", layout="constrained")
+for column, (name, (X, y)) in zip(axes.T, DATA.items(), strict=True):
+    X, y, teacher = halves_and_teacher(X, y)
+    fitted = [student_of(teacher, balancer=rule).fit(X, y) for rule in [*RULES, "fixed"]]
+    runs = {type(clf.balancer_).__name__: clf for clf in fitted}
+    BalanceDisplay.from_histories(runs, ax=column)
+    column[0].set_title(name)
+    column[0].get_legend().remove()
+for ax in axes[:, 1]:
+    ax.set_ylabel("")
+handles, labels = axes[0, 0].get_legend_handles_labels()
+fig.legend(handles, labels, loc="outside lower center", ncols=5)
+if FOLDER:
+    fig.savefig(FOLDER / "balance_rules.png", dpi=100)
+
+# %%
+# Beside all fixed weights
+# ------------------------
+#
+# What a fixed weight could have reached is known only after a search over it. Rules are searched in
+# the same grid. Bars are standard errors over the folds.
+
+grid = [
+    {
+        "balancer": [FixedBalance()],
+        "balancer__weight": np.linspace(0, 1, N_WEIGHTS),
+        "temperature": TEMPERATURES,
+    },
+    {"balancer": RULES, "temperature": TEMPERATURES},
+]
+
+fig, axes = plt.subplots(1, 2, figsize=(8, 4.5), layout="constrained")
+for ax, (name, (X, y)) in zip(axes, DATA.items(), strict=True):
+    X, y, teacher = halves_and_teacher(X, y)
+    search = GridSearchCV(student_of(teacher), grid, cv=2 if SMALL else 5, refit=False).fit(X, y)
+    display = BalanceLandscapeDisplay.from_search(search, ax=ax)
+    ax.set_title(f"{name}, teacher {teacher.score(X, y):.3f}")
+    legend = ax.get_legend()
+    legend.set_loc("upper center")
+    legend.set_bbox_to_anchor((0.5, -0.17), transform=ax.transAxes)
+    best = max(curve["mean"].max() for curve in display.fixed.values())
+    print(f"{name:<14}{'best fixed weight':<20}{best:.3f}")
+    for rule, found in display.rules.items():
+        print(f"{'':<14}{rule:<20}{found['mean']:.3f} ±{found['error']:.3f}")
+if FOLDER:
+    fig.savefig(FOLDER / "landscape.png", dpi=100)
+else:
+    plt.show()
