@@ -15,11 +15,12 @@ from sklearn.utils.validation import check_consistent_length, check_is_fitted, c
 
 from . import _inputs, _student, _teacher
 from ._held_out import split_held_out
-from ._parameters import CONSTRAINTS, make_balancer, make_loss
+from ._parameters import CONSTRAINTS, make_loss, make_temperature
 from ._seeds import PrivateTorchState, draw_seeds
 from ._sklearn_private import _check_sample_weight, _safe_indexing, _VisualBlock
 from ._tables import is_frame
 from ._training import Patience, Rows, layer_to_watch, train
+from .balancers._registry import make_balancer
 from .students import default_student
 
 __all__ = ["DistilledClassifier"]
@@ -60,8 +61,11 @@ class DistilledClassifier(ClassifierMixin, BaseEstimator):
         can be searched as ``balancer__ratio``.
     distillation_loss : {"kl", "reverse_kl", "js", "logit_mse", "dkd"} or callable, default="kl"
         See :mod:`skkd.losses`.
-    temperature : float, default=1.0
-        T > 0, which softens teacher and student in the distillation loss.
+    temperature : float, callable or "teacher_entropy", default=1.0
+        T > 0, which softens teacher and student in the distillation loss. A callable gives it for
+        a progress in [0, 1], such as :class:`skkd.schedules.TemperatureSchedule`, and is asked
+        once an epoch. "teacher_entropy" gives each row one between 4, where the teacher is sure,
+        and 1, where it knows nothing: :math:`4^{1 - H(q) / \log K}`.
     cv : int, splitter, iterable of splits, "oob" or None, default=None
         Fits an unfitted teacher such that no row's target comes from a model that saw its label:
         out-of-fold by cross-fitting, or out-of-bag for a bagged teacher ("oob"). ``teacher_`` is
@@ -70,8 +74,9 @@ class DistilledClassifier(ClassifierMixin, BaseEstimator):
         Stop when the log-loss on held-out rows has not improved for ``n_iter_no_change`` epochs,
         and keep the best weights.
     validation_fraction : float, default=0.1
-        Share of the rows to hold out where something needs them: early stopping, or a callback of
-        the student that monitors ``valid_loss``. Chosen by the rows' content.
+        Share of the rows to hold out where something needs them: early stopping, a balancer that
+        looks at them, or a callback of the student that monitors ``valid_loss``. Chosen by the
+        rows' content.
     n_iter_no_change : int, default=10
         Patience of early stopping, in epochs.
     class_weight : dict, "balanced" or None, default=None
@@ -99,7 +104,8 @@ class DistilledClassifier(ClassifierMixin, BaseEstimator):
     history_ : dict of ndarrays, one entry an epoch
         ``epoch``, ``task_loss``, ``distillation_loss``, ``loss`` (their weighted sum), ``weight``
         (the balancing parameter, its mean over the epoch), ``weight_min``, ``weight_max``,
-        ``distillation_share`` (of the importance that the rule looks at), ``lr``, ``seconds``;
+        ``distillation_share`` (of the importance that the rule looks at), ``temperature``, ``lr``,
+        ``seconds``;
         with held-out rows also ``valid_score`` (minus their log-loss) and ``valid_accuracy``.
         Losses are means over batches. Made for ``pd.DataFrame(clf.history_)``.
     n_epochs_ : int
@@ -280,13 +286,13 @@ class DistilledClassifier(ClassifierMixin, BaseEstimator):
         init_seed, order_seed, split_seed = draw_seeds(self.random_state, 3)
         torch_state = PrivateTorchState(init_seed)
         rows, steps, net = self._start(X, y, sample_weight, teacher_proba, balancer, torch_state)
-        rows, held_out = self._hold_out(rows, net, split_seed)
+        rows, held_out = self._hold_out(rows, net, balancer, split_seed)
         self.history_ = train(
             net,
             rows,
             balancer,
             loss=loss,
-            temperature=float(self.temperature),
+            temperature=make_temperature(self.temperature),
             n_epochs=net.max_epochs,
             held_out=held_out,
             patience=Patience(self.n_iter_no_change) if self.early_stopping else None,
@@ -328,6 +334,11 @@ class DistilledClassifier(ClassifierMixin, BaseEstimator):
         else:
             done = 0
             balancer, torch_state = make_balancer(self.balancer), PrivateTorchState(init_seed)
+            if needed_by := _who_needs_held_out_rows(False, None, balancer):
+                raise ValueError(
+                    f"{needed_by} needs held-out rows, and partial_fit holds none out. Use fit, or "
+                    "another balancer."
+                )
             rows, steps, net = self._start(
                 X, y, sample_weight, teacher_proba, balancer, torch_state, classes
             )
@@ -337,7 +348,7 @@ class DistilledClassifier(ClassifierMixin, BaseEstimator):
             rows,
             balancer,
             loss=loss,
-            temperature=float(self.temperature),
+            temperature=make_temperature(self.temperature),
             n_epochs=1,
             n_epochs_done=done,
             seed=order_seed + done,
@@ -388,17 +399,21 @@ class DistilledClassifier(ClassifierMixin, BaseEstimator):
         )
         return _teacher.fit_teacher(self.teacher, X, y, weight), proba
 
-    def _hold_out(self, rows, net, seed):
+    def _hold_out(self, rows, net, balancer, seed):
         """Training and held-out rows; None for the latter where nothing needs them."""
-        if not (self.early_stopping or _student.looks_at_held_out_rows(net)):
+        needed_by = _who_needs_held_out_rows(self.early_stopping, net, balancer)
+        if not (needed_by or "held_out_losses" in balancer.wants):
             return rows, None
         kept, held_out = split_held_out(rows.X, rows.labels, self.validation_fraction, seed)
-        if not len(held_out):
+        if len(held_out):
+            return rows.take(kept), rows.take(held_out)
+        if needed_by:
             raise ValueError(
-                f"early_stopping needs held-out rows, and {len(rows.labels)} rows are too few: "
-                "some class must have at least 3 distinct rows. Set early_stopping=False."
+                f"{needed_by} needs held-out rows, and {len(rows.labels)} rows are too few: some "
+                "class must have at least 3 distinct rows. Set early_stopping=False and take a "
+                "balancer that looks at no held-out rows, or give more rows."
             )
-        return rows.take(kept), rows.take(held_out)
+        return rows, None
 
     def _logits(self, X, transform=None) -> np.ndarray:
         check_is_fitted(self)
@@ -566,6 +581,16 @@ class DistilledClassifier(ClassifierMixin, BaseEstimator):
         shown = {name: part for name, part in parts.items() if part is not None}
         names = [f"{name}: {type(part).__name__}" for name, part in shown.items()]
         return _VisualBlock("parallel", list(shown.values()), names=names, dash_wrapped=False)
+
+
+def _who_needs_held_out_rows(early_stopping, net, balancer) -> str | None:
+    if early_stopping:
+        return "early_stopping"
+    if balancer.requirements() & {"held_out_losses", "held_out_slopes"} - balancer.wants:
+        return f"The balancer {type(balancer).__name__}"
+    if net is not None and _student.looks_at_held_out_rows(net):
+        return "A callback of the student"
+    return None
 
 
 def _rows_that_count(weight) -> np.ndarray | None:

@@ -25,13 +25,13 @@ def over_logits(gradients: Tensor, row_weight: Tensor | None = None) -> Tensor:
     """
     pair = gradients.reshape(2, -1)
     if row_weight is None:
-        return _gram(pair)
+        return gram(pair)
     unweighted = (gradients / row_weight.unsqueeze(-1)).reshape(2, -1)
     return torch.mm(pair, unweighted.t()).double().view(4)
 
 
-def over_last_layer(gradients: Tensor, layer_input: Tensor) -> Tensor:
-    r"""The Gram matrix over the weights of the last linear layer, :math:`g_i = h^T e_i`.
+def in_last_layer(gradients: Tensor, layer_input: Tensor) -> Tensor:
+    r"""Both gradients in the weights of the last linear layer, :math:`g_i = e_i^T h`.
 
     Parameters
     ----------
@@ -39,17 +39,30 @@ def over_last_layer(gradients: Tensor, layer_input: Tensor) -> Tensor:
         e, in the logits.
     layer_input : Tensor of shape (n_rows, n_features)
         h, the layer's input.
+
+    Returns
+    -------
+    pair : Tensor of shape (2, n_classes * n_features)
     """
-    in_weights = gradients.transpose(1, 2).reshape(-1, len(layer_input)) @ layer_input
-    return _gram(in_weights.view(2, -1))
+    n_classes, n_features = gradients.shape[-1], layer_input.shape[-1]
+    pair = gradients.new_empty(2, n_classes, n_features)
+    for of_loss, of_weights in zip(gradients.unbind(), pair.unbind(), strict=True):
+        torch.mm(of_loss.t(), layer_input, out=of_weights)
+    return pair.view(2, -1)
 
 
-def over_parameters(task: Sequence[Tensor], distillation: Sequence[Tensor]) -> Tensor:
-    """The Gram matrix over all parameters, from one gradient each for every parameter."""
-    return _gram(torch.stack([torch.cat([g.flatten() for g in of]) for of in (task, distillation)]))
+def in_parameters(task: Sequence[Tensor], distillation: Sequence[Tensor]) -> Tensor:
+    """Both gradients in all parameters as vectors, from one tensor for every parameter.
+
+    Returns
+    -------
+    pair : Tensor of shape (2, n_parameters)
+    """
+    return torch.stack([torch.cat([g.flatten() for g in of]) for of in (task, distillation)])
 
 
-def _gram(pair: Tensor) -> Tensor:
+def gram(pair: Tensor) -> Tensor:
+    """The Gram matrix of two gradients, of shape (2, n)."""
     return torch.mm(pair, pair.t()).double().view(4)
 
 

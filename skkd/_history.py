@@ -22,13 +22,13 @@ class EpochRecord:
         self.epoch = epoch
         self.started = time.perf_counter()
         self._losses: list[Tensor] = []
-        self._weights: list = []
+        self._weights: list = []  # numbers, or tensors of one or four entries
         self._grams: list[Tensor] = []
         self._read: list[dict[str, np.ndarray]] = []
         self._n_read = 0
 
     def add(self, losses: Tensor, weight, gram) -> None:
-        """Keep one step: losses of shape (2,), the balancing parameter, and A, C, C, B or None."""
+        """Keep one step, as :data:`skkd._step.Record` says."""
         self._losses.append(losses)
         self._weights.append(weight)
         if gram is not None:
@@ -42,11 +42,16 @@ class EpochRecord:
 
     def _flush(self) -> None:
         losses = torch.stack(self._losses).cpu().double().numpy()
-        if isinstance(self._weights[0], Tensor):
-            weight = torch.stack(self._weights).cpu().double().numpy()
+        task, distillation = losses.T
+        part = {"task_loss": task, "distillation_loss": distillation}
+        if isinstance(self._weights[0], Tensor) and self._weights[0].ndim:
+            spread = torch.stack(self._weights).cpu().double().numpy()
+            names = ("weight", "weight_min", "weight_max", "loss")
+            part.update(zip(names, spread.T, strict=True))
         else:
-            weight = np.array(self._weights)
-        part = {"task_loss": losses[:, 0], "distillation_loss": losses[:, 1], "weight": weight}
+            weight = _as_array(self._weights)
+            loss = (1 - weight) * task + weight * distillation
+            part.update(weight=weight, weight_min=weight, weight_max=weight, loss=loss)
         if self._grams:
             gram = torch.stack(self._grams).cpu().numpy()
             part.update(A=gram[:, 0], C=gram[:, 1], B=gram[:, 3])
@@ -74,25 +79,28 @@ class EpochRecord:
             self._flush()
         return {name: np.concatenate([part[name] for part in self._read]) for name in self._read[0]}
 
-    def summary(self, balancer: Balancer, lr: float) -> dict[str, float]:
-        """One row of ``history_``."""
+    def summary(self, balancer: Balancer, **more: float) -> dict[str, float]:
+        """One row of ``history_``, with more columns."""
         steps = self.steps()
-        task, distillation, weight = (
-            steps[name] for name in ("task_loss", "distillation_loss", "weight")
-        )
         share = balancer.importance(steps)
         return {
             "epoch": self.epoch + 1,
-            "task_loss": task.mean(),
-            "distillation_loss": distillation.mean(),
-            "loss": ((1 - weight) * task + weight * distillation).mean(),
-            "weight": weight.mean(),
-            "weight_min": weight.min(),
-            "weight_max": weight.max(),
+            **{
+                name: steps[name].mean()
+                for name in ("task_loss", "distillation_loss", "loss", "weight")
+            },
+            "weight_min": steps["weight_min"].min(),
+            "weight_max": steps["weight_max"].max(),
             "distillation_share": np.nanmean(share) if np.isfinite(share).any() else np.nan,
-            "lr": lr,
+            **more,
             "seconds": time.perf_counter() - self.started,
         }
+
+
+def _as_array(weights: list) -> np.ndarray:
+    if isinstance(weights[0], Tensor):
+        return torch.stack(weights).cpu().double().numpy()
+    return np.array(weights)
 
 
 class History:

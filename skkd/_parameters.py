@@ -1,15 +1,18 @@
 """From parameters as a user gives them to the objects that training needs, checked."""
 
+import math
+from collections.abc import Callable
 from numbers import Integral, Real
 
-from sklearn.base import clone
-
 from . import losses
-from ._sklearn_private import Interval
-from .balancers import BALANCERS, Balancer
+from ._sklearn_private import Interval, StrOptions
 
 CONSTRAINTS: dict = {
-    "temperature": [Interval(Real, 0, None, closed="neither")],
+    "temperature": [
+        Interval(Real, 0, None, closed="neither"),
+        StrOptions({"teacher_entropy"}),
+        callable,
+    ],
     "early_stopping": ["boolean"],
     "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
     "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
@@ -18,25 +21,6 @@ CONSTRAINTS: dict = {
     "random_state": ["random_state"],
     "verbose": ["verbose"],
 }
-
-
-def make_balancer(balancer) -> Balancer:
-    """A fresh balancer from a name or an instance, which is not changed."""
-    if isinstance(balancer, str):
-        if balancer not in BALANCERS:
-            raise ValueError(
-                f"balancer={balancer!r} is not known; choose one of {_names(BALANCERS)}, or give "
-                "an instance of skkd.balancers.Balancer."
-            )
-        fresh = BALANCERS[balancer]()
-    elif isinstance(balancer, Balancer):
-        fresh = clone(balancer)
-    else:
-        raise TypeError(
-            f"balancer must be a name or an instance of skkd.balancers.Balancer; got {balancer!r}."
-        )
-    fresh.validate()
-    return fresh.reset()
 
 
 def make_loss(loss) -> losses.DistillationLoss:
@@ -50,6 +34,21 @@ def make_loss(loss) -> losses.DistillationLoss:
             "soft_targets and temperature."
         )
     return losses.DISTILLATION_LOSSES[loss]
+
+
+def make_temperature(temperature) -> Callable[[float], float | str]:
+    """A function of progress that gives the temperature, or "teacher_entropy" for one a row."""
+    if not callable(temperature):
+        value = temperature if isinstance(temperature, str) else float(temperature)
+        return lambda progress: value
+    for progress in (0.0, 0.5, 1.0):
+        value = temperature(progress)
+        if not (isinstance(value, Real) and 0 < float(value) < math.inf):
+            raise ValueError(
+                f"The schedule temperature={temperature!r} gives {value!r} at progress "
+                f"{progress}; a temperature must be a finite number above 0."
+            )
+    return temperature
 
 
 def _names(known: dict) -> str:

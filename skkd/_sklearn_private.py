@@ -1,7 +1,7 @@
 """scikit-learn's private names, all in one place: what may move when it is upgraded."""
 
 from sklearn.utils import _safe_indexing
-from sklearn.utils._param_validation import Interval
+from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import _check_sample_weight, _num_samples
 
 try:  # scikit-learn >= 1.7
@@ -11,6 +11,7 @@ except ImportError:
 
 __all__ = [
     "Interval",
+    "StrOptions",
     "_VisualBlock",
     "_check_sample_weight",
     "_num_samples",

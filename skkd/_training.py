@@ -18,11 +18,16 @@ from torch import Tensor
 from ._batches import make_batches
 from ._gradients import LastLayerInput, find_last_layer
 from ._history import EpochRecord, History
+from ._look_ahead import LookAhead
 from ._objective import make_objective
 from ._seeds import PrivateTorchState
 from ._step import Step
 from ._student import net_dtype, probe, student_logits
-from .balancers import Balancer
+from .balancers import Balancer, HeldOutLosses
+
+# A class that no tree voted for still has this probability when the teacher is judged: votes of
+# zero would make the log-loss of any forest infinite.
+_SMALLEST_PROBA = 1e-3
 
 
 @dataclass
@@ -80,7 +85,7 @@ def train(
     balancer: Balancer,
     *,
     loss: Callable[..., Tensor],
-    temperature: float,
+    temperature: Callable[[float], float | str],
     n_epochs: int,
     n_epochs_done: int | None = None,
     held_out: Rows | None = None,
@@ -95,8 +100,10 @@ def train(
     ----------
     balancer : Balancer
         Reset; its state moves.
-    loss, temperature
-        The distillation loss and its temperature.
+    loss : callable
+        The distillation loss.
+    temperature : callable
+        Its temperature as a function of progress.
     n_epochs : int
         At most this many epochs; progress is measured by them.
     n_epochs_done : int or None
@@ -120,15 +127,19 @@ def train(
         rows.proba,
         rows.sample_weight,
         loss=loss,
-        temperature=temperature,
+        temperature=temperature(0.0),
         device=net.device,
         dtype=getattr(torch, net_dtype(net).name),
     )
-    step = Step(net, objective, balancer, layer_input, torch_state)
+    look_ahead = None
+    if "held_out_slopes" in balancer.requirements():
+        look_ahead = _look_ahead(net, held_out, layer_input, len(batches), rows, seed)
+    step = Step(net, objective, balancer, layer_input, torch_state, look_ahead)
+    step.state.seed = seed
     first = n_epochs_done or 0
     history = History(verbose, first + n_epochs)
     planned = n_epochs if n_epochs_done is None else None
-    epochs = _Epochs(net, batches, step, rows, held_out, planned)
+    epochs = _Epochs(net, batches, step, rows, held_out, planned, temperature)
     try:
         for epoch in range(first, first + n_epochs):
             row = epochs.run(epoch)
@@ -139,7 +150,7 @@ def train(
                 break
     except KeyboardInterrupt:
         if epochs.record is not None and epochs.record.n_steps:
-            history.append(epochs.record.summary(balancer, epochs.lr))
+            history.append(epochs.record.summary(balancer, **epochs.settings))
         if not history.n_epochs:
             raise
         warnings.warn(
@@ -171,12 +182,27 @@ def layer_to_watch(
         return None
     layer = find_last_layer(net.module_, lambda: probe(net, X, torch_state), n_classes)
     if layer is None:
+        others = "gradients='logits', which is as cheap, or gradients='all'"
+        if "held_out_slopes" in balancer.requirements():
+            others = "gradients='all'"
         raise ValueError(
             f"{type(balancer).__name__}(gradients='last_layer') needs a student whose last layer "
-            "is a torch.nn.Linear with one output a class, and this one's is not. Use "
-            "gradients='logits', which is as cheap, or gradients='all'."
+            f"is a torch.nn.Linear with one output a class, and this one's is not. Use {others}."
         )
     return layer
+
+
+def _look_ahead(net, held_out, layer_input, n_batches: int, rows: Rows, seed: int) -> LookAhead:
+    return LookAhead(
+        net,
+        held_out.X,
+        held_out.labels,
+        held_out.sample_weight,
+        layer_input=layer_input,
+        parameters=[p for group in net.optimizer_.param_groups for p in group["params"]],
+        batch_size=-(-len(rows.labels) // n_batches),
+        seed=seed,
+    )
 
 
 class _Epochs:
@@ -186,6 +212,8 @@ class _Epochs:
     ----------
     planned : int or None
         Epochs until the end of training; None: no end is known.
+    temperature : callable
+        The temperature of an epoch, as a function of progress.
     """
 
     def __init__(
@@ -196,9 +224,11 @@ class _Epochs:
         rows: Rows,
         held_out: Rows | None,
         planned: int | None,
+        temperature: Callable[[float], float | str],
     ):
         self.net = net
         self.planned = planned
+        self.temperature = temperature
         self.batches = batches
         self.step = step
         self.held_out = held_out
@@ -211,16 +241,26 @@ class _Epochs:
             if held_out is not None:
                 self.datasets["dataset_valid"] = net.get_dataset(held_out.X, held_out.labels)
 
+        self.competence = None
+        if held_out is not None and "held_out_losses" in step.balancer.requirements():
+            self.competence = _Competence(rows, held_out)
+
     @property
-    def lr(self) -> float:
-        return self.net.optimizer_.param_groups[0]["lr"]
+    def settings(self) -> dict[str, float]:
+        """What an epoch ran with, for the record."""
+        return {
+            "temperature": self.step.objective.mean_temperature,
+            "lr": self.net.optimizer_.param_groups[0]["lr"],
+        }
 
     def run(self, epoch: int) -> dict[str, float]:
         """Train on every batch once; return the epoch's row of ``history_``."""
         self.net.notify("on_epoch_begin", **self.datasets)
         self.record = EpochRecord(epoch)
         state = self.step.state
-        n_steps = (self.planned or self.net.max_epochs) * len(self.batches)
+        n_epochs = self.planned or self.net.max_epochs
+        n_steps = n_epochs * len(self.batches)
+        self.step.objective.soften(self.temperature(min(epoch / max(n_epochs - 1, 1), 1.0)))
         self.net.module_.train()
         with np.errstate(
             invalid="ignore", divide="ignore", over="ignore"
@@ -229,10 +269,14 @@ class _Epochs:
                 state.epoch, state.step = epoch, epoch * len(self.batches) + i
                 state.progress = min(state.step / max(n_steps - 1, 1), 1.0)
                 self._run_batch(X, rows, self.record)
-        row = self.record.summary(self.step.balancer, self.lr)
+        row = self.record.summary(self.step.balancer, **self.settings)
         self.record = None
+        state.epoch_losses.append((row["task_loss"], row["distillation_loss"]))
         if self.held_out is not None:
-            row.update(score_held_out(self.net, self.held_out))
+            log_proba = held_out_log_proba(self.net, self.held_out)
+            row.update(score_held_out(log_proba, self.held_out))
+            if self.competence is not None:
+                state.held_out = self.competence.losses(log_proba)
         _record_for_callbacks(self.net, row)
         return row
 
@@ -282,16 +326,54 @@ def _batch_hooks(net: NeuralNet) -> dict[str, list[Callable]]:
     return hooks
 
 
-def score_held_out(net: NeuralNet, rows: Rows) -> dict[str, float]:
-    """Minus the log-loss on the labels (higher is better), and the accuracy."""
+def held_out_log_proba(net: NeuralNet, rows: Rows) -> np.ndarray:
+    """The student's log-probabilities for held-out rows."""
     net.module_.eval()
-    log_proba = student_logits(net, rows.X, lambda logits: torch.log_softmax(logits, -1))
+    return student_logits(net, rows.X, lambda logits: torch.log_softmax(logits, -1))
+
+
+def score_held_out(log_proba: np.ndarray, rows: Rows) -> dict[str, float]:
+    """Minus the log-loss on the labels (higher is better), and the accuracy."""
     own = log_proba[np.arange(len(rows.labels)), rows.labels]
     hit = log_proba.argmax(axis=1) == rows.labels
     return {
         "valid_score": float(np.average(own, weights=rows.sample_weight)),
         "valid_accuracy": float(np.average(hit, weights=rows.sample_weight)),
     }
+
+
+class _Competence:
+    """What student and teacher know of the labels, class by class.
+
+    The teacher is judged by all fit rows, for its probabilities do not move; the student by those
+    that are held out.
+    """
+
+    def __init__(self, rows: Rows, held_out: Rows):
+        self.held_out = held_out
+        self.n_classes = rows.proba.shape[1]
+        labels = np.concatenate([rows.labels, held_out.labels])
+        own = [part.proba[np.arange(len(part.labels)), part.labels] for part in (rows, held_out)]
+        losses = -np.log(np.maximum(np.concatenate(own), _SMALLEST_PROBA))
+        weight = None
+        if rows.sample_weight is not None and held_out.sample_weight is not None:
+            weight = np.concatenate([rows.sample_weight, held_out.sample_weight])
+        self.teacher = self._by_class(losses, labels, weight)
+        total = np.bincount(labels, weight, minlength=self.n_classes)
+        self.share = total / total.sum()
+        self.n_rows = np.bincount(held_out.labels, minlength=self.n_classes)
+
+    def losses(self, log_proba: np.ndarray) -> HeldOutLosses:
+        """The losses after an epoch, from the student's log-probabilities of held-out rows."""
+        own = -log_proba[np.arange(len(self.held_out.labels)), self.held_out.labels]
+        student = self._by_class(own, self.held_out.labels, self.held_out.sample_weight)
+        return HeldOutLosses(student, self.teacher, self.share, self.n_rows)
+
+    def _by_class(self, losses, labels, weight) -> np.ndarray:
+        weight = np.ones(len(labels)) if weight is None else weight
+        total = np.bincount(labels, weight, minlength=self.n_classes)
+        with np.errstate(invalid="ignore"):
+            return np.bincount(labels, weight * losses, minlength=self.n_classes) / total
 
 
 def _record_for_callbacks(net: NeuralNet, row: dict[str, float]) -> None:

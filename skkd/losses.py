@@ -33,7 +33,7 @@ __all__ = [
 DistillationLoss = Callable[..., Tensor]
 
 
-def soften(proba: Tensor, temperature: float = 1.0) -> Tensor:
+def soften(proba: Tensor, temperature: float | Tensor = 1.0) -> Tensor:
     r"""Soften probabilities: :math:`q_k^{1/T} / \sum_j q_j^{1/T}`.
 
     This is the softmax of the teacher's logits divided by T, written in its probabilities, so that
@@ -43,8 +43,8 @@ def soften(proba: Tensor, temperature: float = 1.0) -> Tensor:
     ----------
     proba : Tensor of shape (n_rows, n_classes)
         Probabilities; every row sums to one.
-    temperature : float, default=1.0
-        T > 0. Above one the distribution gets flatter, below one sharper.
+    temperature : float or Tensor of shape (n_rows, 1), default=1.0
+        T > 0, or one a row. Above one the distribution gets flatter, below one sharper.
 
     Returns
     -------
@@ -55,7 +55,7 @@ def soften(proba: Tensor, temperature: float = 1.0) -> Tensor:
     >>> soften(torch.tensor([[0.9, 0.1]]), temperature=2.0)
     tensor([[0.7500, 0.2500]])
     """
-    if temperature == 1.0:
+    if not isinstance(temperature, Tensor) and temperature == 1.0:
         return proba
     # The largest entry becomes one before the power: no row underflows to 0/0 at a small T.
     powered = (proba / proba.amax(-1, keepdim=True)) ** (1.0 / temperature)

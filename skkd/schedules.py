@@ -8,7 +8,17 @@ shape serves a rising and a falling weight.
 import math
 from collections.abc import Callable
 
-__all__ = ["SCHEDULES", "cosine", "exponential", "linear", "logistic", "step"]
+from sklearn.base import BaseEstimator
+
+__all__ = [
+    "SCHEDULES",
+    "TemperatureSchedule",
+    "cosine",
+    "exponential",
+    "linear",
+    "logistic",
+    "step",
+]
 
 
 def linear(progress: float) -> float:
@@ -88,3 +98,45 @@ SCHEDULES: dict[str, Callable[..., float]] = {
     "step": step,
     "logistic": logistic,
 }
+
+
+class TemperatureSchedule(BaseEstimator):
+    r"""A temperature that moves over the training, for ``DistilledClassifier(temperature=...)``.
+
+    .. math:: T = start + (end - start)\, s(progress)
+
+    Falling, it is a curriculum from easy to hard: targets are flat at first and sharpen [1]_. It
+    moves from epoch to epoch. Searched as ``temperature__start``.
+
+    Parameters
+    ----------
+    start, end : float, default=4.0 and 1.0
+        First and last temperature, above 0.
+    schedule : str or callable, default="linear"
+        A name in :data:`SCHEDULES`, or a function of progress that rises from 0 to 1.
+
+    References
+    ----------
+    .. [1] Li et al., "Curriculum Temperature for Knowledge Distillation", AAAI 2023; there the
+       temperature is learned against the student, here it is given.
+
+    Examples
+    --------
+    >>> TemperatureSchedule(start=4.0, end=1.0)(0.5)
+    2.5
+    """
+
+    def __init__(
+        self,
+        start: float = 4.0,
+        end: float = 1.0,
+        schedule: str | Callable[[float], float] = "linear",
+    ):
+        self.start = start
+        self.end = end
+        self.schedule = schedule
+
+    def __call__(self, progress: float) -> float:
+        """The temperature at a progress in [0, 1]."""
+        schedule = self.schedule if callable(self.schedule) else SCHEDULES[self.schedule]
+        return self.start + (self.end - self.start) * schedule(progress)

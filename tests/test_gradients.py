@@ -5,9 +5,10 @@ from torch import nn
 from skkd._gradients import (
     LastLayerInput,
     find_last_layer,
-    over_last_layer,
+    gram,
+    in_last_layer,
+    in_parameters,
     over_logits,
-    over_parameters,
 )
 
 N_CLASSES = 3
@@ -76,10 +77,10 @@ def X():
     return torch.randn(6, 5, dtype=torch.float64)
 
 
-def test_over_last_layer_equals_autograd(net, X):
+def test_in_last_layer_equals_autograd(net, X):
     kept = LastLayerInput(net[2])
     logits = net(X)
-    got = over_last_layer(gradients_in(logits), kept.value)
+    got = gram(in_last_layer(gradients_in(logits), kept.value))
     expected = gram_by_autograd(losses_of(logits), [net[2].weight])
     torch.testing.assert_close(got, expected, rtol=1e-12, atol=0)
 
@@ -90,25 +91,25 @@ def test_over_logits_equals_autograd(net, X):
     torch.testing.assert_close(over_logits(gradients_in(logits)), expected, rtol=1e-12, atol=0)
 
 
-@pytest.mark.parametrize("over", [over_logits, lambda e: over_last_layer(e, torch.ones(6, 4))])
+@pytest.mark.parametrize("over", [over_logits, lambda e: in_last_layer(e, torch.ones(6, 4))])
 def test_memory_layout_does_not_matter(over):
     gradients = torch.randn(2, 6, N_CLASSES)
     strided = gradients.transpose(1, 2).contiguous().transpose(1, 2)
     torch.testing.assert_close(over(strided), over(gradients))
 
 
-def test_over_parameters_equals_autograd(net, X):
+def test_in_parameters_equals_autograd(net, X):
     parameters = list(net.parameters())
     losses = losses_of(net(X))
     pair = [torch.autograd.grad(loss, parameters, retain_graph=True) for loss in losses]
     expected = gram_by_autograd(losses, parameters)
-    torch.testing.assert_close(over_parameters(*pair), expected, rtol=1e-12, atol=0)
+    torch.testing.assert_close(gram(in_parameters(*pair)), expected, rtol=1e-12, atol=0)
 
 
 def test_gram_is_in_double_precision():
-    gram = over_logits(torch.ones(2, 4, N_CLASSES, dtype=torch.float32))
-    assert gram.dtype == torch.float64
-    assert gram.tolist() == [12.0] * 4
+    got = over_logits(torch.ones(2, 4, N_CLASSES, dtype=torch.float32))
+    assert got.dtype == torch.float64
+    assert got.tolist() == [12.0] * 4
 
 
 def test_last_layer_input_is_detached_and_goes_away(net, X):

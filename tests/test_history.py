@@ -34,6 +34,8 @@ def test_record_keeps_every_step_in_order(n_steps, as_weight):
     i = np.arange(n_steps)
     expected = {"task_loss": i, "distillation_loss": 2 * i, "weight": i / n_steps}
     expected |= {"A": i, "B": i + 1, "C": i + 2}
+    expected |= {"weight_min": i / n_steps, "weight_max": i / n_steps}
+    expected["loss"] = (1 - i / n_steps) * i + i / n_steps * 2 * i
     assert steps.keys() == expected.keys()
     for name, values in expected.items():
         np.testing.assert_array_equal(steps[name], values, err_msg=name)
@@ -56,6 +58,19 @@ def test_summary_is_made_of_means():
         "distillation_share": pytest.approx((0.0 + 0.75) / 2),  # of the last step it is NaN
         "lr": 0.1,
     }
+
+
+def test_rows_with_weights_of_their_own_are_summed_up():
+    record = EpochRecord(0)
+    record.add(losses(1.0, 3.0), torch.tensor([0.25, 0.1, 0.4, 1.5]), None)
+    record.add(losses(1.0, 3.0), torch.tensor([0.75, 0.3, 0.9, 2.5]), None)
+    summary = record.summary(FixedBalance())
+    assert [round(summary[name], 6) for name in ("weight", "weight_min", "weight_max", "loss")] == [
+        0.5,
+        0.1,
+        0.9,
+        2.0,
+    ]
 
 
 def test_share_is_nan_where_there_is_no_loss_at_all():

@@ -1,23 +1,59 @@
 """Balancing rules: how much distillation and task count in each optimizer step."""
 
-from ._base import Balancer, StepState
-from ._gradients import DescentShare
-from ._losses import LossShare
-from ._progress import FixedBalance, ScheduledBalance
+from ._base import Balancer, BatchRows, HeldOutLosses, StepState
+from ._gradients import ConflictAverse, DescentShare, GradientNorm, GradientSurgery, MinNorm
+from ._held_out import Competence, Gated, Hypergradient
+from ._learned import Famo, GradNorm, UncertaintyWeighting
+from ._losses import DynamicWeightAverage, GeometricMean, LossShare
+from ._progress import FixedBalance, RandomBalance, ScheduledBalance
+from ._registry import BALANCERS
+from ._rows import SampleWise
 
 __all__ = [
     "BALANCERS",
     "Balancer",
+    "BatchRows",
+    "Competence",
+    "ConflictAverse",
     "DescentShare",
+    "DynamicWeightAverage",
+    "Famo",
     "FixedBalance",
+    "Gated",
+    "GeometricMean",
+    "GradNorm",
+    "GradientNorm",
+    "GradientSurgery",
+    "HeldOutLosses",
+    "Hypergradient",
     "LossShare",
+    "MinNorm",
+    "RandomBalance",
+    "SampleWise",
     "ScheduledBalance",
     "StepState",
+    "UncertaintyWeighting",
 ]
 
-BALANCERS: dict[str, type[Balancer]] = {
-    "fixed": FixedBalance,
-    "scheduled": ScheduledBalance,
-    "loss_share": LossShare,
-    "descent_share": DescentShare,
-}
+BALANCERS.update(
+    {
+        "fixed": FixedBalance,
+        "scheduled": ScheduledBalance,
+        "random": RandomBalance,
+        "loss_share": LossShare,
+        "geometric_mean": GeometricMean,
+        "uncertainty": UncertaintyWeighting,
+        "dynamic_weight_average": DynamicWeightAverage,
+        "famo": Famo,
+        "descent_share": DescentShare,
+        "gradient_norm": GradientNorm,
+        "grad_norm": GradNorm,
+        "min_norm": MinNorm,
+        "gradient_surgery": GradientSurgery,
+        "conflict_averse": ConflictAverse,
+        "sample_wise": SampleWise,
+        "hypergradient": Hypergradient,
+        "competence": Competence,
+        "gated": Gated,
+    }
+)

@@ -1,7 +1,7 @@
 """What every balancing rule shares: its inputs, its bounds and its guards."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from numbers import Real
 from types import ModuleType
 from typing import Any, ClassVar
@@ -11,7 +11,7 @@ import torch
 from sklearn.base import BaseEstimator
 from torch import Tensor
 
-__all__ = ["Balancer", "StepState"]
+__all__ = ["Balancer", "BatchRows", "HeldOutLosses", "StepState"]
 
 Scalar = Any  # float, numpy.float64 or Tensor without dimension
 
@@ -19,8 +19,50 @@ GRADIENTS = ("logits", "last_layer", "all")
 
 
 @dataclass(slots=True)
+class BatchRows:
+    """The rows of one batch, for rules that weigh each by itself.
+
+    Attributes
+    ----------
+    logits : Tensor of shape (n_rows, n_classes)
+        The student's, detached.
+    labels : int64 Tensor of shape (n_rows,)
+        Column numbers.
+    teacher_proba : Tensor of shape (n_rows, n_classes)
+        The teacher's probabilities, not softened.
+    """
+
+    logits: Tensor
+    labels: Tensor
+    teacher_proba: Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class HeldOutLosses:
+    """Log-loss of student and teacher by class, a new one after each epoch.
+
+    Attributes
+    ----------
+    student : ndarray of shape (n_classes,)
+        The student's mean log-loss on the held-out rows of each class after the last epoch; NaN
+        where there is none.
+    teacher : ndarray of shape (n_classes,)
+        The teacher's, over all fit rows of the class; honest only if its probabilities are.
+    share : ndarray of shape (n_classes,)
+        Share of each class in the weight of all fit rows.
+    n_rows : int ndarray of shape (n_classes,)
+        Held-out rows of each class.
+    """
+
+    student: np.ndarray
+    teacher: np.ndarray
+    share: np.ndarray
+    n_rows: np.ndarray
+
+
+@dataclass(slots=True)
 class StepState:
-    """What the training loop tells a balancer about one optimizer step.
+    r"""What the training loop tells a balancer about one optimizer step.
 
     Scalars are ``numpy.float64`` on the CPU, where reading memory costs nothing, and tensors
     without dimension on other devices, where it would stop the device in every step. Operators work
@@ -32,6 +74,8 @@ class StepState:
         Optimizer steps and epochs done so far, from 0.
     progress : float
         Share of all planned steps that is done, from 0 at the first step to 1 at the last.
+    seed : int
+        Of this training; where a rule that draws numbers starts from.
     task_loss, distillation_loss : scalar or None
         The two losses of this batch, before the step.
     A, B, C : scalar or None
@@ -39,11 +83,22 @@ class StepState:
         what ``balancer.gradients`` names.
     task_loss_after, distillation_loss_after : scalar or None
         The two losses of the same batch after the step, for :meth:`Balancer.update`.
+    epoch_losses : list of (float, float)
+        Mean task and distillation loss of each finished epoch.
+    rows : BatchRows or None
+        The batch row by row.
+    held_out : HeldOutLosses or None
+        None before the end of the first epoch, and where there are too few rows to hold any out.
+    held_out_slope_task, held_out_slope_distillation : scalar or None
+        :math:`\langle \nabla L_v(\theta'), g_i \rangle`: inner products of the gradient of a
+        held-out batch's task loss after the step with those of both losses before it, for
+        :meth:`Balancer.update`.
     """
 
     step: int = 0
     epoch: int = 0
     progress: float = 0.0
+    seed: int = 0
     task_loss: Scalar = None
     distillation_loss: Scalar = None
     A: Scalar = None
@@ -51,6 +106,11 @@ class StepState:
     C: Scalar = None
     task_loss_after: Scalar = None
     distillation_loss_after: Scalar = None
+    epoch_losses: list[tuple[float, float]] = field(default_factory=list)
+    rows: BatchRows | None = None
+    held_out: HeldOutLosses | None = None
+    held_out_slope_task: Scalar = None
+    held_out_slope_distillation: Scalar = None
 
     @property
     def xp(self) -> ModuleType:
@@ -59,6 +119,7 @@ class StepState:
         return torch if isinstance(one, Tensor) else np
 
 
+@dataclass(eq=False, repr=False, kw_only=True)
 class Balancer(BaseEstimator):
     r"""Base of all balancing rules: decides how much distillation counts in each step.
 
@@ -103,27 +164,26 @@ class Balancer(BaseEstimator):
     """
 
     #: What the rule asks of the training loop, which computes only what is asked: "losses",
-    #: "gradients", "losses_after".
+    #: "losses_after", "gradients", "rows", "held_out_losses", "held_out_slopes". The rest of the
+    #: state costs nothing and is always there.
     needs: ClassVar[frozenset[str]] = frozenset()
 
-    def __init__(
-        self,
-        *,
-        min_weight: float = 0.0,
-        max_weight: float = 1.0,
-        smoothing: float = 0.0,
-        conflict_clamp: bool = False,
-        admissible_step: bool = False,
-        gradients: str = "logits",
-    ):
-        self.min_weight = min_weight
-        self.max_weight = max_weight
-        self.smoothing = smoothing
-        self.conflict_clamp = conflict_clamp
-        self.admissible_step = admissible_step
-        self.gradients = gradients
+    #: What the rule can do without: where there are too few rows to hold any out, it gets none.
+    wants: ClassVar[frozenset[str]] = frozenset()
+
+    min_weight: float = 0.0
+    max_weight: float = 1.0
+    smoothing: float = 0.0
+    conflict_clamp: bool = False
+    admissible_step: bool = False
+    gradients: str = "logits"
 
     # What a rule writes itself
+
+    @property
+    def target_share(self) -> float | None:
+        """The share of importance that the rule aims at; None if it has no such aim."""
+        return None
 
     def propose(self, state: StepState) -> Scalar:
         """Propose the balancing parameter for this step.
@@ -176,6 +236,7 @@ class Balancer(BaseEstimator):
         """All that the loop must compute: what the rule and what its guards need."""
         return (
             frozenset(self.needs)
+            | self.wants
             | ({"gradients"} if self.conflict_clamp else set())
             | ({"losses", "losses_after"} if self.admissible_step else set())
         )
@@ -193,7 +254,7 @@ class Balancer(BaseEstimator):
         return 1.0 - self.weight_, self.weight_
 
     def update(self, state: StepState) -> None:
-        """Look at the losses of the same batch after the step, where ``losses_after`` is needed."""
+        """Look at what there is after the step, where ``needs`` asks for such."""
         if self.admissible_step:
             task, distillation = state.task_loss_after, state.distillation_loss_after
             task_fall = state.task_loss - task

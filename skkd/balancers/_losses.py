@@ -1,10 +1,15 @@
 """Rules that look at the values of the two losses."""
 
+import math
+from dataclasses import dataclass, field
+from typing import ClassVar
+
 from ._base import Balancer, Scalar, StepState, check_real, where
 
-__all__ = ["LossShare"]
+__all__ = ["DynamicWeightAverage", "GeometricMean", "LossShare"]
 
 
+@dataclass(eq=False, repr=False)
 class LossShare(Balancer):
     r"""Distillation outweighs the task, literally: :math:`\lambda L_d \ge \rho (1 - \lambda) L_t`.
 
@@ -42,30 +47,10 @@ class LossShare(Balancer):
 
     # NOTE: only the paper's abstract was at hand; this reads "outweighs" as a share of loss values.
 
-    needs = frozenset({"losses"})
+    needs: ClassVar[frozenset[str]] = frozenset({"losses"})
 
-    def __init__(
-        self,
-        ratio: float = 1.0,
-        *,
-        monotone: bool = False,
-        min_weight: float = 0.0,
-        max_weight: float = 1.0,
-        smoothing: float = 0.0,
-        conflict_clamp: bool = False,
-        admissible_step: bool = False,
-        gradients: str = "logits",
-    ):
-        super().__init__(
-            min_weight=min_weight,
-            max_weight=max_weight,
-            smoothing=smoothing,
-            conflict_clamp=conflict_clamp,
-            admissible_step=admissible_step,
-            gradients=gradients,
-        )
-        self.ratio = ratio
-        self.monotone = monotone
+    ratio: float = 1.0
+    monotone: bool = field(default=False, kw_only=True)
 
     def validate(self) -> None:
         super().validate()
@@ -75,6 +60,11 @@ class LossShare(Balancer):
         super().reset()
         self._last_losses: tuple[Scalar, Scalar] | None = None
         return self
+
+    @property
+    def target_share(self) -> float:
+        """``ratio / (1 + ratio)``."""
+        return self.ratio / (1 + self.ratio)
 
     def propose(self, state: StepState) -> Scalar:
         task = self.ratio * state.task_loss
@@ -91,3 +81,85 @@ class LossShare(Balancer):
             weight = where((rise <= 0) & (weight < self.weight_), self.weight_, weight)
         self._last_losses = state.task_loss, state.distillation_loss
         return weight
+
+
+@dataclass(eq=False, repr=False)
+class GeometricMean(Balancer):
+    r"""The step follows the gradient of the losses' geometric mean: GLS [1]_.
+
+    .. math:: \nabla \sqrt{L_t L_d} = \frac{1}{2} \left( \sqrt{L_d / L_t}\, g_t
+       + \sqrt{L_t / L_d}\, g_d \right), \qquad \lambda = \frac{L_t}{L_t + L_d},
+
+    so that relative decreases of both losses count the same. Costs two operations a step. With two
+    losses it is :class:`LossShare` with a ratio of one, and fails where that fails: a distillation
+    loss close to zero takes all the weight.
+
+    Parameters
+    ----------
+    min_weight, max_weight, smoothing, conflict_clamp, admissible_step, gradients
+        As in :class:`Balancer`.
+
+    References
+    ----------
+    .. [1] Chennupati et al., "MultiNet++: Multi-Stream Feature Aggregation and Geometric Loss
+       Strategy for Multi-Task Learning", CVPR Workshops 2019.
+
+    Examples
+    --------
+    >>> from skkd.balancers import GeometricMean, StepState
+    >>> GeometricMean().reset().weights(StepState(task_loss=0.5, distillation_loss=1.5))[1]
+    0.25
+    """
+
+    # NOTE: the weights are scaled to sum to one; those of the source also change the step's length.
+
+    needs: ClassVar[frozenset[str]] = frozenset({"losses"})
+
+    def propose(self, state: StepState) -> Scalar:
+        return state.task_loss / (state.task_loss + state.distillation_loss)
+
+
+@dataclass(eq=False, repr=False)
+class DynamicWeightAverage(Balancer):
+    r"""The loss that falls more slowly from epoch to epoch counts more: DWA [1]_.
+
+    .. math:: \frac{\lambda}{1-\lambda} = \exp\left(\frac{r_d - r_t}{\tau}\right), \qquad
+       r_i = \frac{L_i(e-1)}{L_i(e-2)},
+
+    with the mean losses of the last two epochs; one half in the first two. Costs nothing a step.
+    Both ratios are close to one most of the time, and so the weight stays close to one half.
+
+    Parameters
+    ----------
+    tau : float, default=2.0
+        :math:`\tau` > 0, the source's temperature: the larger, the closer to one half. (Not the
+        temperature of the distillation.)
+    min_weight, max_weight, smoothing, conflict_clamp, admissible_step, gradients
+        As in :class:`Balancer`.
+
+    References
+    ----------
+    .. [1] Liu, Johns, Davison, "End-to-End Multi-Task Learning with Attention", CVPR 2019.
+
+    Examples
+    --------
+    >>> from skkd.balancers import DynamicWeightAverage, StepState
+    >>> state = StepState(epoch=2, epoch_losses=[(1.0, 1.0), (0.5, 0.9)])
+    >>> round(DynamicWeightAverage().reset().weights(state)[1], 3)
+    0.55
+    """
+
+    tau: float = 2.0
+
+    def validate(self) -> None:
+        super().validate()
+        check_real("tau", self.tau, 0, float("inf"), self, closed="neither")
+
+    def propose(self, state: StepState) -> float:
+        if len(state.epoch_losses) < 2:
+            return 0.5
+        (task_before, distillation_before), (task, distillation) = state.epoch_losses[-2:]
+        if task_before <= 0 or distillation_before <= 0:
+            return math.nan  # a loss that is solved has no ratio: hold
+        difference = distillation / distillation_before - task / task_before
+        return 0.5 + 0.5 * math.tanh(difference / (2 * self.tau))

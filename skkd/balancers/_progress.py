@@ -1,11 +1,15 @@
-"""Rules that look at nothing but training progress: a constant and the schedules."""
+"""Rules that look at nothing but training progress: a constant, the schedules, and chance."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
+from numbers import Integral
+
+import numpy as np
 
 from .. import schedules
 from ._base import Balancer, StepState, check_choice, check_real
 
-__all__ = ["FixedBalance", "ScheduledBalance"]
+__all__ = ["FixedBalance", "RandomBalance", "ScheduledBalance"]
 
 
 class FixedBalance(Balancer):
@@ -144,3 +148,55 @@ class ScheduledBalance(Balancer):
             return self.start
         schedule = self.schedule if callable(self.schedule) else schedules.SCHEDULES[self.schedule]
         return self.start + (self.end - self.start) * schedule(min(elapsed / moving, 1.0))
+
+
+@dataclass(eq=False, repr=False)
+class RandomBalance(Balancer):
+    r"""A control: the weights of each step are drawn at random [1]_.
+
+    .. math:: \lambda = \frac{e^{z_d}}{e^{z_t} + e^{z_d}}, \qquad z_i \sim N(0, 1).
+
+    Costs nothing a step. A rule that does no better than this has learned nothing from what it
+    looks at; in the source's tests many do not.
+
+    Parameters
+    ----------
+    random_state : int or None, default=None
+        None draws from a state of its own that follows the ``random_state`` of the classifier.
+    min_weight, max_weight, smoothing, conflict_clamp, admissible_step, gradients
+        As in :class:`Balancer`.
+
+    References
+    ----------
+    .. [1] Lin, Ye, Zhang, Tsang, "Reasonable Effectiveness of Random Weighting: A Litmus Test for
+       Multi-Task Learning", TMLR 2022.
+
+    Examples
+    --------
+    >>> from skkd.balancers import RandomBalance, StepState
+    >>> rule = RandomBalance(random_state=0).reset()
+    >>> [round(rule.weights(StepState())[1], 2) for _ in range(3)]
+    [0.44, 0.37, 0.71]
+    """
+
+    random_state: int | None = None
+
+    def validate(self) -> None:
+        super().validate()
+        if self.random_state is not None and not isinstance(self.random_state, Integral):
+            raise ValueError(
+                f"random_state={self.random_state!r} of RandomBalance is not allowed; give an int "
+                "or None."
+            )
+
+    def reset(self) -> "RandomBalance":
+        super().reset()
+        self._rng: np.random.Generator | None = None
+        return self
+
+    def propose(self, state: StepState) -> float:
+        if self._rng is None:
+            seed = state.seed if self.random_state is None else self.random_state
+            self._rng = np.random.default_rng(seed)
+        task, distillation = self._rng.standard_normal(2)
+        return 1.0 / (1.0 + np.exp(task - distillation))

@@ -1,0 +1,96 @@
+"""What a step does to held-out rows: the slopes that a hypergradient is made of."""
+
+from collections.abc import Iterator
+
+import torch
+from skorch import NeuralNet
+from torch import Tensor
+
+from ._batches import RowBatches
+from ._gradients import LastLayerInput
+from ._student import as_logits, gives_probabilities, plain_forward
+
+
+class LookAhead:
+    """Gradients of the task loss of held-out rows, a batch after the other, in evaluation mode.
+
+    Parameters
+    ----------
+    net : skorch.NeuralNet
+    X : array or CSR matrix of shape (n_rows, ...)
+        The held-out rows.
+    labels : int ndarray of shape (n_rows,)
+    sample_weight : ndarray of shape (n_rows,) or None
+    layer_input : LastLayerInput or None
+        None takes gradients in all parameters.
+    parameters : list of Tensor
+        All that the optimizer changes.
+    seed : int
+        Of the order of the rows.
+    """
+
+    def __init__(
+        self,
+        net: NeuralNet,
+        X,
+        labels,
+        sample_weight,
+        *,
+        layer_input: LastLayerInput | None,
+        parameters: list[Tensor],
+        batch_size: int,
+        seed: int,
+    ):
+        self.module = net.module_
+        self.forward = plain_forward(net)
+        self.are_probabilities = gives_probabilities(net)
+        self.layer_input = layer_input
+        self.parameters = parameters
+        self.labels = torch.as_tensor(labels, dtype=torch.int64, device=net.device)
+        self.weight = None
+        if sample_weight is not None:
+            weight = sample_weight / sample_weight.mean()
+            self.weight = torch.as_tensor(weight, dtype=parameters[0].dtype, device=net.device)
+        batches = RowBatches(
+            X,
+            batch_size=min(batch_size, X.shape[0]),
+            shuffle=True,
+            drop_last=False,
+            device=net.device,
+            seed=seed,
+        )
+        self.batches = _endless(batches)
+
+    def slopes(self, pair: Tensor) -> Tensor:
+        """Inner products of the next batch's gradient with two others, of shape (2,).
+
+        Parameters
+        ----------
+        pair : Tensor of shape (2, n)
+            Gradients of task and distillation loss, as :mod:`skkd._gradients` gives them.
+        """
+        X, rows = next(self.batches)
+        self.module.train(False)
+        with torch.set_grad_enabled(self.layer_input is None):
+            logits = as_logits(self.forward(X), self.are_probabilities)
+        self.module.train(True)
+        in_logits = self._gradient_in_logits(logits.detach(), rows)
+        if self.layer_input is not None:
+            gradient = torch.mm(in_logits.t(), self.layer_input.value).flatten()
+        else:
+            parts = torch.autograd.grad(logits, self.parameters, in_logits, materialize_grads=True)
+            gradient = torch.cat([part.flatten() for part in parts])
+        return torch.mv(pair, gradient).double()
+
+    def _gradient_in_logits(self, logits: Tensor, rows) -> Tensor:
+        gradient = torch.softmax(logits, -1)
+        labels = self.labels[rows].unsqueeze(-1)
+        gradient.scatter_add_(-1, labels, gradient.new_full(labels.shape, -1.0))
+        if self.weight is not None:
+            gradient = gradient * self.weight[rows].unsqueeze(-1)
+        return gradient / len(logits)
+
+
+def _endless(batches: RowBatches) -> Iterator:
+    while True:
+        yield from batches
