@@ -252,7 +252,7 @@ class BalanceDisplay:
         else:
             shown = [lines["weight"] for lines in self.lines_.values()], list(self.lines_)
             if new:
-                self.figure_.legend(*shown, loc="outside upper center", ncols=4)
+                self.figure_.legend(*shown, loc="outside upper center", ncols=3)
             else:
                 weight.legend(*shown)
         if self.target_lines_:
