@@ -1,0 +1,84 @@
+"""Augmenters for images."""
+
+from numbers import Real
+from typing import ClassVar
+
+import numpy as np
+
+from .._sklearn_private import Interval
+from ._base import Augmenter
+
+__all__ = ["ShiftFlipCrop"]
+
+
+class ShiftFlipCrop(Augmenter):
+    """Shift, zoom and flip images.
+
+    Each new image is cut from a random fit image and stretched to its size. Pixels are taken, never
+    averaged, which keeps any dtype what it is; beyond the edge, the edge is repeated.
+
+    Parameters
+    ----------
+    shift : float, default=0.1
+        Largest shift up, down, left or right, as a share of height or width, in [0, 1).
+    crop : float, default=0.1
+        Largest part of height and width (both the same) that the cut leaves out, in [0, 1).
+    flip : bool, default=False
+        Flip half of the images left to right. Off, for a flipped digit, letter or sign is another
+        one, or none.
+    n_new, refresh, weight
+        As in :class:`Augmenter`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skkd.augmenters import ShiftFlipCrop
+    >>> X = np.arange(16, dtype=np.uint8).reshape(1, 1, 4, 4)
+    >>> ShiftFlipCrop(shift=0.25, crop=0.0).fit(X).sample(1, np.random.default_rng(0))[0, 0]
+    array([[ 0,  0,  1,  2],
+           [ 4,  4,  5,  6],
+           [ 8,  8,  9, 10],
+           [12, 12, 13, 14]], dtype=uint8)
+    """
+
+    takes: ClassVar[str] = "images"
+
+    _parameter_constraints: ClassVar[dict] = {
+        **Augmenter._parameter_constraints,
+        "shift": [Interval(Real, 0, 1, closed="left")],
+        "crop": [Interval(Real, 0, 1, closed="left")],
+        "flip": ["boolean"],
+    }
+
+    def __init__(
+        self,
+        shift: float = 0.1,
+        crop: float = 0.1,
+        flip: bool = False,
+        *,
+        n_new: float = 1.0,
+        refresh: int = 10,
+        weight: float = 1.0,
+    ):
+        super().__init__(n_new=n_new, refresh=refresh, weight=weight)
+        self.shift = shift
+        self.crop = crop
+        self.flip = flip
+
+    def make(self, X, index, rng):
+        zoom = 1 - rng.uniform(0, self.crop, size=len(index))
+        y = self._pixels(X.shape[2], zoom, rng)
+        x = self._pixels(X.shape[3], zoom, rng)
+        if self.flip:
+            flipped = rng.random(len(index)) < 0.5
+            x[flipped] = x[flipped, ::-1]
+        # Indices apart from each other put their dimensions in front: (n_rows, h, w, c).
+        new = X[index[:, None, None], :, y[:, :, None], x[:, None, :]]
+        return np.ascontiguousarray(np.moveaxis(new, 3, 1))
+
+    def _pixels(self, size: int, zoom: np.ndarray, rng) -> np.ndarray:
+        """Which pixel of the old image each one of the new image is, along one side."""
+        centre = (size - 1) / 2
+        shift = rng.uniform(-self.shift, self.shift, size=len(zoom)) * size
+        places = centre + shift[:, None] + zoom[:, None] * (np.arange(size) - centre)
+        return np.rint(places).clip(0, size - 1).astype(np.intp)

@@ -1,0 +1,120 @@
+"""Near neighbours in a table of mixed columns, in a time linear in the rows.
+
+Distances weigh columns alike, as Gower's do: numbers are standardised, and two different categories
+are as far apart as two random values of a number are on average, a squared distance of 2.
+"""
+
+import numpy as np
+from sklearn.decomposition import PCA
+from sklearn.neighbors import NearestNeighbors
+
+from .._tables import table_encoder
+from ._tables import take
+
+# Rows among which neighbours are searched exactly; more rows are split into groups up to this size.
+_GROUP = 8192
+# Rows that scales, levels and principal components are learned from.
+_SAMPLE = 8192
+# Levels of a category that are told apart; the rarer ones count as one.
+_LEVELS = 32
+# Dimensions in which distances are taken; wider tables are reduced to their principal components.
+_WIDTH = 64
+_CHUNK = 4096
+
+
+def neighbors_of(X, n_neighbors: int) -> np.ndarray:
+    """Numbers of the near neighbours of each row, itself not among them.
+
+    Up to 8,192 rows of up to 64 encoded columns they are the nearest; beyond, near ones.
+
+    Parameters
+    ----------
+    X : array or frame of shape (n_rows, n_columns)
+    n_neighbors : int
+        Of fewer rows, all others are neighbours.
+
+    Returns
+    -------
+    neighbors : int32 ndarray of shape (n_rows, k), k <= n_neighbors, nearest first
+        A single row is its own neighbour.
+
+    Raises
+    ------
+    ValueError
+        Where a column is neither numbers nor categories, such as dates.
+    """
+    if X.shape[0] == 1:
+        return np.zeros((1, 1), dtype=np.int32)
+    points = points_of(X)
+    groups = _groups(points)
+    k = min(n_neighbors, min(map(len, groups)) - 1)
+    neighbors = np.empty((len(points), k), dtype=np.int32)
+    for group in groups:
+        search = NearestNeighbors(n_neighbors=k, algorithm="brute").fit(points[group])
+        neighbors[group] = group[search.kneighbors(return_distance=False)]
+    return neighbors
+
+
+def points_of(X) -> np.ndarray:
+    """Rows as points whose Euclidean distances weigh columns alike.
+
+    Returns
+    -------
+    points : float32 ndarray of shape (n_rows, at most 64)
+    """
+    n_rows = X.shape[0]
+    sample = take(X, np.unique(np.linspace(0, n_rows - 1, min(n_rows, _SAMPLE), dtype=np.intp)))
+    encoder = _encoder(X)
+    if any(name == "categorical" for name, *_ in encoder.transformers):
+        encoder.set_params(categorical__one_hot__max_categories=_LEVELS)
+    encoded = np.asarray(encoder.fit_transform(sample), dtype=np.float64)
+    shift, scale = np.zeros(encoded.shape[1]), np.ones(encoded.shape[1])
+    numeric = encoder.output_indices_.get("numeric", slice(0))
+    shift[numeric] = encoded[:, numeric].mean(axis=0)
+    spread = encoded[:, numeric].std(axis=0)
+    scale[numeric] = np.divide(1.0, spread, out=np.zeros_like(spread), where=spread > 0)
+    reduce = None
+    if encoded.shape[1] > _WIDTH:
+        reduce = PCA(min(_WIDTH, len(encoded)), svd_solver="randomized", random_state=0)
+        reduce.fit((encoded - shift) * scale)
+    parts = []
+    for start in range(0, n_rows, _CHUNK):
+        rows = take(X, np.arange(start, min(start + _CHUNK, n_rows)))
+        scaled = (np.asarray(encoder.transform(rows)) - shift) * scale
+        parts.append((scaled if reduce is None else reduce.transform(scaled)).astype(np.float32))
+    return np.concatenate(parts)
+
+
+def _encoder(X):
+    try:
+        return table_encoder(X)
+    except ValueError as error:
+        raise ValueError(
+            "NeighborSwap measures distances between numbers and categories, and X has columns of "
+            "other kinds. Turn them into numbers, or use RandomSwap."
+        ) from error
+
+
+def _groups(points: np.ndarray) -> list[np.ndarray]:
+    """Row numbers in groups of rows near each other, halved at the median until small enough."""
+    pending, groups = [np.arange(len(points))], []
+    while pending:
+        group = pending.pop()
+        if len(group) <= _GROUP:
+            groups.append(group)
+            continue
+        order = np.argsort(points[group] @ _widest_direction(points[group]), kind="stable")
+        middle = len(group) // 2
+        pending += [group[order[:middle]], group[order[middle:]]]
+    return groups
+
+
+def _widest_direction(points: np.ndarray) -> np.ndarray:
+    """The first principal component, near enough, by power iteration on some of the points."""
+    some = points[:: -(-len(points) // 1024)]
+    some = some - some.mean(axis=0)
+    direction = some[np.abs(some).sum(axis=1).argmax()]
+    for _ in range(10):
+        direction = some.T @ (some @ direction)
+        direction /= max(np.linalg.norm(direction), np.finfo(np.float32).tiny)
+    return direction
