@@ -6,8 +6,7 @@ from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 
 from skkd.augmenters import AUGMENTERS, Augmenter, NeighborSwap, RandomSwap, ShiftFlipCrop
-
-from .tables import columns_of, dtypes_of, pandas_frame, polars_frame
+from tests.augmenters.tables import columns_of, dtypes_of, pandas_frame, polars_frame
 
 TABULAR = {name: kind for name, kind in AUGMENTERS.items() if kind.takes == "tables"}
 all_augmenters = pytest.mark.parametrize("kind", AUGMENTERS.values(), ids=AUGMENTERS)

@@ -5,8 +5,7 @@ import pytest
 
 from skkd.augmenters import NeighborSwap, _neighbors
 from skkd.augmenters._neighbors import neighbors_of, points_of
-
-from .tables import pandas_frame, polars_frame
+from tests.augmenters.tables import pandas_frame, polars_frame
 
 
 def brute_force(points):
