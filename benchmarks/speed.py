@@ -7,7 +7,7 @@ Compared on the same net, losses, data and number of steps, at batches of 128 an
 - skkd with a fixed weight, and with DescentShare;
 - scikit-learn's MLPClassifier of the same shape, for an order of magnitude (labels alone).
 
-Then prediction: 100,000 rows against the module's own forward pass, and a single row against
+Then every balancing rule against a fixed weight. Then prediction: 100,000 rows against the module's own forward pass, and a single row against
 MLPClassifier. Every figure is the median over interleaved repetitions, so that a busy machine
 slows all of them alike. Run by ``make speed``; ``--json FILE`` keeps the numbers.
 """
@@ -31,7 +31,7 @@ from torch.nn import functional as F
 
 import skkd
 from skkd import DistilledClassifier
-from skkd.balancers import DescentShare, FixedBalance
+from skkd.balancers import BALANCERS, DescentShare, FixedBalance, Hypergradient
 
 N_ROWS, N_FEATURES, N_CLASSES = 20_000, 50, 10
 HIDDEN = (128, 64)
@@ -179,6 +179,39 @@ def measure_training(data, repetitions: int) -> list[dict]:
     return table
 
 
+#: Rules that look at gradients, to be measured wherever they can be.
+GRADIENT_RULES = (
+    "descent_share",
+    "gradient_norm",
+    "min_norm",
+    "gradient_surgery",
+    "conflict_averse",
+)
+
+
+def rules_to_measure() -> dict:
+    """Every rule with its defaults, and those that look at gradients at each place."""
+    rules = {name: rule() for name, rule in BALANCERS.items()}
+    for place in ("last_layer", "all"):
+        for name in GRADIENT_RULES:
+            rules[f"{name}, {place}"] = BALANCERS[name](gradients=place)
+    return rules | {"hypergradient, all": Hypergradient(gradients="all")}
+
+
+def measure_rules(data, repetitions: int) -> list[dict]:
+    """Seconds of each rule as a ratio to those of a fixed weight."""
+    table = []
+    for batch_size in (128, 1024):
+        functions = {
+            name: partial(distilled, *data, batch_size=batch_size, fused=False, balancer=rule)
+            for name, rule in rules_to_measure().items()
+        }
+        seconds = medians(functions, repetitions)
+        ratios = {name: value / seconds["fixed"] for name, value in seconds.items()}
+        table.append({"batch_size": batch_size, "fused": False, **ratios})
+    return table
+
+
 def measure_prediction(data, repetitions: int) -> dict[str, float]:
     X, y, proba = data
     clf = distilled(X, y, proba, batch_size=128, fused=True, balancer=FixedBalance(0.5))
@@ -236,6 +269,10 @@ def main() -> None:
             f"{row['batch_size']:>5} {row['fused']!s:>6}  "
             f"{row['skkd, DescentShare'] / fixed:.2f}  {row['plain skorch'] / fixed:.2f}"
         )
+    rules = measure_rules(data, args.repetitions)
+    print("\nEvery rule against FixedBalance, at batches of 128 and 1,024")
+    for name in rules_to_measure():
+        print(f"  {name:28}" + "".join(f"{row[name]:8.3f}" for row in rules))
     prediction = measure_prediction(data, args.repetitions)
     print("\nPrediction")
     for name, value in prediction.items():
@@ -244,7 +281,8 @@ def main() -> None:
         versions = {m.__name__: m.__version__ for m in (skkd, sklearn, skorch, torch, np)}
         with open(args.json, "w") as file:
             about = {"versions": versions, "machine": platform.processor() or platform.machine()}
-            json.dump({"training": training, "prediction": prediction, **about}, file, indent=1)
+            results = {"training": training, "rules": rules, "prediction": prediction}
+            json.dump({**results, **about}, file, indent=1)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """The squared norms of both losses' gradients and their inner product: A, C, C, B.
 
-In this order they are the Gram matrix of the pair of gradients, flattened; in float64.
+In this order they are the Gram matrix of the pair of gradients, flattened.
 """
 
 from collections.abc import Sequence
@@ -27,7 +27,7 @@ def over_logits(gradients: Tensor, row_weight: Tensor | None = None) -> Tensor:
     if row_weight is None:
         return gram(pair)
     unweighted = (gradients / row_weight.unsqueeze(-1)).reshape(2, -1)
-    return torch.mm(pair, unweighted.t()).double().view(4)
+    return torch.mm(pair, unweighted.t()).view(4)
 
 
 def in_last_layer(gradients: Tensor, layer_input: Tensor) -> Tensor:
@@ -44,11 +44,8 @@ def in_last_layer(gradients: Tensor, layer_input: Tensor) -> Tensor:
     -------
     pair : Tensor of shape (2, n_classes * n_features)
     """
-    n_classes, n_features = gradients.shape[-1], layer_input.shape[-1]
-    pair = gradients.new_empty(2, n_classes, n_features)
-    for of_loss, of_weights in zip(gradients.unbind(), pair.unbind(), strict=True):
-        torch.mm(of_loss.t(), layer_input, out=of_weights)
-    return pair.view(2, -1)
+    layer_input = layer_input.unsqueeze(0).expand(2, -1, -1)
+    return torch.bmm(gradients.transpose(1, 2), layer_input).view(2, -1)
 
 
 def in_parameters(task: Sequence[Tensor], distillation: Sequence[Tensor]) -> Tensor:
@@ -63,7 +60,7 @@ def in_parameters(task: Sequence[Tensor], distillation: Sequence[Tensor]) -> Ten
 
 def gram(pair: Tensor) -> Tensor:
     """The Gram matrix of two gradients, of shape (2, n)."""
-    return torch.mm(pair, pair.t()).double().view(4)
+    return torch.mm(pair, pair.t()).view(4)
 
 
 class LastLayerInput:

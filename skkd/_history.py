@@ -16,23 +16,35 @@ _FLUSH_EVERY = 256
 
 
 class EpochRecord:
-    """The steps of one epoch. Tensors stay where they are until many are read at once."""
+    """The steps of one epoch. Tensors stay where they are until many are read at once.
 
-    def __init__(self, epoch: int):
+    Parameters
+    ----------
+    epoch : int
+        From 0.
+    share_of_new : float
+        Share of the new rows in the loss, where there are any.
+    """
+
+    def __init__(self, epoch: int, share_of_new: float = 0.0):
         self.epoch = epoch
+        self.share_of_new = share_of_new
         self.started = time.perf_counter()
         self._losses: list[Tensor] = []
         self._weights: list = []  # numbers, or tensors of one or four entries
         self._grams: list[Tensor] = []
+        self._new_losses: list[Tensor] = []
         self._read: list[dict[str, np.ndarray]] = []
         self._n_read = 0
 
-    def add(self, losses: Tensor, weight, gram) -> None:
+    def add(self, losses: Tensor, weight, gram, new_loss=None) -> None:
         """Keep one step, as :data:`skkd._step.Record` says."""
         self._losses.append(losses)
         self._weights.append(weight)
         if gram is not None:
             self._grams.append(gram)
+        if new_loss is not None:
+            self._new_losses.append(new_loss)
         if len(self._losses) == _FLUSH_EVERY:
             self._flush()
 
@@ -53,12 +65,15 @@ class EpochRecord:
             loss = (1 - weight) * task + weight * distillation
             part.update(weight=weight, weight_min=weight, weight_max=weight, loss=loss)
         if self._grams:
-            gram = torch.stack(self._grams).cpu().numpy()
+            gram = torch.stack(self._grams).cpu().double().numpy()
             part.update(A=gram[:, 0], C=gram[:, 1], B=gram[:, 3])
+        if self._new_losses:
+            new = torch.stack(self._new_losses).cpu().double().numpy()
+            part.update(new_rows_loss=new, loss=loss_with(part["loss"], new, self.share_of_new))
         self._raise_if_diverged(part)
         self._read.append(part)
         self._n_read += len(losses)
-        self._losses, self._weights, self._grams = [], [], []
+        self._losses, self._weights, self._grams, self._new_losses = [], [], [], []
 
     def _raise_if_diverged(self, part: dict[str, np.ndarray]) -> None:
         finite = np.isfinite(part["task_loss"]) & np.isfinite(part["distillation_loss"])

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import torch
 from skorch import NeuralNet
 from torch import Tensor
+from torch.nn.functional import one_hot
 
 from ._batches import RowBatches
 from ._gradients import LastLayerInput
@@ -36,21 +37,25 @@ class LookAhead:
         labels,
         sample_weight,
         *,
+        n_classes: int,
         layer_input: LastLayerInput | None,
         parameters: list[Tensor],
         batch_size: int,
         seed: int,
     ):
-        self.module = net.module_
+        # Set by hand: Module.train() for each look took a tenth of a step.
+        self.modules = [vars(part) for part in net.module_.modules()]
         self.forward = plain_forward(net)
         self.are_probabilities = gives_probabilities(net)
         self.layer_input = layer_input
         self.parameters = parameters
-        self.labels = torch.as_tensor(labels, dtype=torch.int64, device=net.device)
+        dtype = parameters[0].dtype
+        self.targets = one_hot(torch.as_tensor(labels, dtype=torch.int64), n_classes)
+        self.targets = self.targets.to(device=net.device, dtype=dtype)
         self.weight = None
         if sample_weight is not None:
-            weight = sample_weight / sample_weight.mean()
-            self.weight = torch.as_tensor(weight, dtype=parameters[0].dtype, device=net.device)
+            weight = torch.as_tensor(sample_weight / sample_weight.mean(), dtype=dtype)
+            self.weight = weight.to(net.device).unsqueeze(-1)
         batches = RowBatches(
             X,
             batch_size=min(batch_size, X.shape[0]),
@@ -70,25 +75,22 @@ class LookAhead:
             Gradients of task and distillation loss, as :mod:`skkd._gradients` gives them.
         """
         X, rows = next(self.batches)
-        self.module.train(False)
+        in_training = [part["training"] for part in self.modules]
+        for part in self.modules:
+            part["training"] = False
         with torch.set_grad_enabled(self.layer_input is None):
             logits = as_logits(self.forward(X), self.are_probabilities)
-        self.module.train(True)
-        in_logits = self._gradient_in_logits(logits.detach(), rows)
+        for part, flag in zip(self.modules, in_training, strict=True):
+            part["training"] = flag
+        in_logits = torch.softmax(logits.detach(), -1) - self.targets[rows]
+        if self.weight is not None:
+            in_logits *= self.weight[rows]
         if self.layer_input is not None:
-            gradient = torch.mm(in_logits.t(), self.layer_input.value).flatten()
+            gradient = torch.mm(in_logits.t(), self.layer_input.value).view(-1)
         else:
             parts = torch.autograd.grad(logits, self.parameters, in_logits, materialize_grads=True)
             gradient = torch.cat([part.flatten() for part in parts])
-        return torch.mv(pair, gradient).double()
-
-    def _gradient_in_logits(self, logits: Tensor, rows) -> Tensor:
-        gradient = torch.softmax(logits, -1)
-        labels = self.labels[rows].unsqueeze(-1)
-        gradient.scatter_add_(-1, labels, gradient.new_full(labels.shape, -1.0))
-        if self.weight is not None:
-            gradient = gradient * self.weight[rows].unsqueeze(-1)
-        return gradient / len(logits)
+        return torch.mv(pair, gradient) / len(logits)
 
 
 def _endless(batches: RowBatches) -> Iterator:

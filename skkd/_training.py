@@ -198,9 +198,11 @@ def _look_ahead(net, held_out, layer_input, n_batches: int, rows: Rows, seed: in
         held_out.X,
         held_out.labels,
         held_out.sample_weight,
+        n_classes=rows.proba.shape[1],
         layer_input=layer_input,
         parameters=[p for group in net.optimizer_.param_groups for p in group["params"]],
-        batch_size=-(-len(rows.labels) // n_batches),
+        # Half as many as are trained on: the noise of a look averages out over the steps.
+        batch_size=-(-len(rows.labels) // (2 * n_batches)),
         seed=seed,
     )
 

@@ -106,12 +106,6 @@ def test_in_parameters_equals_autograd(net, X):
     torch.testing.assert_close(gram(in_parameters(*pair)), expected, rtol=1e-12, atol=0)
 
 
-def test_gram_is_in_double_precision():
-    got = over_logits(torch.ones(2, 4, N_CLASSES, dtype=torch.float32))
-    assert got.dtype == torch.float64
-    assert got.tolist() == [12.0] * 4
-
-
 def test_last_layer_input_is_detached_and_goes_away(net, X):
     kept = LastLayerInput(net[2])
     net(X)

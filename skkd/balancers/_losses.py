@@ -115,6 +115,11 @@ class GeometricMean(Balancer):
 
     needs: ClassVar[frozenset[str]] = frozenset({"losses"})
 
+    @property
+    def target_share(self) -> float:
+        """One half: in value both weighted losses are equal."""
+        return 0.5
+
     def propose(self, state: StepState) -> Scalar:
         return state.task_loss / (state.task_loss + state.distillation_loss)
 

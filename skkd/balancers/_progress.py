@@ -1,6 +1,6 @@
 """Rules that look at nothing but training progress: a constant, the schedules, and chance."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from numbers import Integral
 
@@ -176,7 +176,7 @@ class RandomBalance(Balancer):
     >>> from skkd.balancers import RandomBalance, StepState
     >>> rule = RandomBalance(random_state=0).reset()
     >>> [round(rule.weights(StepState())[1], 2) for _ in range(3)]
-    [0.44, 0.37, 0.71]
+    [0.31, 0.57, 0.19]
     """
 
     random_state: int | None = None
@@ -191,12 +191,18 @@ class RandomBalance(Balancer):
 
     def reset(self) -> "RandomBalance":
         super().reset()
-        self._rng: np.random.Generator | None = None
+        self._draws: Iterator[float] | None = None
         return self
 
     def propose(self, state: StepState) -> float:
-        if self._rng is None:
+        if self._draws is None:
             seed = state.seed if self.random_state is None else self.random_state
-            self._rng = np.random.default_rng(seed)
-        task, distillation = self._rng.standard_normal(2)
-        return 1.0 / (1.0 + np.exp(task - distillation))
+            self._draws = _draws(np.random.default_rng(seed))
+        return next(self._draws)
+
+
+def _draws(rng: np.random.Generator) -> Iterator[float]:
+    """An endless stream, drawn many at a time."""
+    while True:
+        task, distillation = rng.standard_normal((2, 256))
+        yield from (1.0 / (1.0 + np.exp(task - distillation))).tolist()
