@@ -1,0 +1,336 @@
+"""Calibration of the teacher's probabilities, by log-loss on rows that it was not fitted on."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.optimize import minimize
+from scipy.special import expit, log_softmax
+
+METHODS = ("temperature", "vector")
+
+# "auto" wants this many rows for one temperature, and this many a class for one scale a class.
+# With fewer, what is best on them is too often worse on others.
+_MIN_ROWS = 50
+_MIN_ROWS_A_CLASS = 100
+_MAX_FOLDS = 5
+
+# Strength of the pull towards "no calibration", in nats. It keeps all parameters finite where the
+# teacher is always right, and does not depend on the number of rows or on the scale of weights.
+_RIDGE = 1e-3
+_FLOOR_PRIOR = 1e-4
+
+
+@dataclass(frozen=True)
+class Calibration:
+    r"""A calibration of probabilities p over K classes,
+
+    .. math:: q = (1 - \epsilon)\, \text{softmax}(w \log p + b) + \epsilon / K.
+
+    Attributes
+    ----------
+    method : {"temperature", "vector"}
+        One scale w for all classes, 1 / w being the temperature, and b = 0; or "vector scaling",
+        with w and b for each class [1]_.
+    scale : float, or ndarray of shape (n_classes,) for "vector"
+        w, positive. Above 1 for a teacher that is less sure than it could be, such as a forest.
+    bias : ndarray of shape (n_classes,)
+        b; zeros for "temperature".
+    floor : float
+        The share :math:`\epsilon` of the uniform distribution: no class has a probability of 0,
+        however sure the teacher is.
+    log_loss_before, log_loss_after : float
+        Mean log-loss of the teacher on the rows that this was fitted on, and with calibrations
+        fitted on the other folds.
+    kept : bool
+        Whether it is applied. If not, it did not lower the log-loss by more than one standard
+        error, and :meth:`apply` gives back what it gets.
+
+    Notes
+    -----
+    NOTE: Guo et al. have no floor. Without it a single row whose label got probability 0 decides on
+    the temperature of all; a forest has many of these.
+
+    References
+    ----------
+    .. [1] Guo, Pleiss, Sun, Weinberger, "On Calibration of Modern Neural Networks", ICML 2017,
+       arXiv 1706.04599.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skkd._calibration import Calibration
+    >>> calibration = Calibration("temperature", 2.0, np.zeros(2), 0.0, 0.6, 0.5, kept=True)
+    >>> calibration.apply(np.array([[0.75, 0.25]]))
+    array([[0.9, 0.1]])
+    """
+
+    method: str
+    scale: float | np.ndarray
+    bias: np.ndarray
+    floor: float
+    log_loss_before: float
+    log_loss_after: float
+    kept: bool
+
+    @property
+    def temperature(self) -> float | np.ndarray:
+        """1 / ``scale``."""
+        return 1 / self.scale
+
+    def apply(self, proba: np.ndarray) -> np.ndarray:
+        """Calibrated probabilities.
+
+        Parameters
+        ----------
+        proba : ndarray of shape (n_rows, n_classes)
+
+        Returns
+        -------
+        proba : ndarray of shape (n_rows, n_classes), float64
+        """
+        if not self.kept:
+            return proba
+        return np.exp(_log_proba(_log(proba), self.scale, self.bias, self.floor))
+
+
+def calibrate(
+    method: str, proba: np.ndarray, labels: np.ndarray, weight=None, folds=None
+) -> Calibration | None:
+    """Fit a calibration on probabilities of a teacher that did not see these rows.
+
+    Parameters
+    ----------
+    method : {"auto", "temperature", "vector"}
+        "auto" takes what has the lowest log-loss by cross-validation, and keeps it only where that
+        is lower than before by more than one standard error.
+    proba : ndarray of shape (n_rows, n_classes)
+    labels : int ndarray of shape (n_rows,)
+        Columns of the right classes.
+    weight : ndarray of shape (n_rows,), default=None
+        Positive. Whole numbers are the same as repeated rows.
+    folds : int ndarray of shape (n_rows,), default=None
+        The fold in which each row was tested. Calibrations are judged on the same folds, so that
+        rows which belong together stay together. None: every fifth row.
+
+    Returns
+    -------
+    calibration : Calibration or None
+        None where "auto" has too few rows.
+    """
+    n_rows, n_classes = proba.shape
+    weight = np.ones(n_rows) if weight is None else weight
+    n_counted = _count(weight)
+    if method != "auto":
+        methods = (method,)
+    elif n_counted < _MIN_ROWS:
+        return None
+    else:
+        methods = METHODS if n_counted >= _MIN_ROWS_A_CLASS * n_classes else METHODS[:1]
+    folds = (np.arange(n_rows) if folds is None else folds) % _MAX_FOLDS
+
+    log_proba, share = _log(proba), weight / weight.sum()
+    before = -np.log(np.maximum(_of_labels(proba, labels), np.finfo(np.float64).eps))
+    best, chosen, kept = before, None, method != "auto"
+    theta, fitted, mean_after = None, {}, {}
+    for name in methods:
+        theta = _fit(name, log_proba, labels, share, theta)
+        after = _cross_validated(name, log_proba, labels, share, folds, theta)
+        fitted[name], mean_after[name] = theta, share @ after
+        if kept and chosen is None or _is_better(after, best, share, n_counted):
+            best, chosen, kept = after, name, True
+    chosen = methods[0] if chosen is None else chosen
+    scale, bias, floor = _read(fitted[chosen], n_classes)
+    if chosen == "temperature":
+        scale = float(scale[0])
+    return Calibration(
+        chosen, scale, bias, floor, float(share @ before), float(mean_after[chosen]), kept
+    )
+
+
+def _count(weight: np.ndarray) -> float:
+    """How many rows there are: whole weights are repeated rows, others only relative."""
+    return float(weight.sum()) if np.array_equal(weight, np.rint(weight)) else len(weight)
+
+
+def _is_better(after, before, share, n_counted: float) -> bool:
+    """Whether a loss is lower, by more than the standard error of the mean difference."""
+    gain = before - after
+    mean = share @ gain
+    return bool(mean > np.sqrt(share @ (gain - mean) ** 2 / n_counted))
+
+
+def _cross_validated(method, log_proba, labels, share, folds, start) -> np.ndarray:
+    """The log-loss of each row under a calibration fitted on the other folds."""
+    loss = np.empty(len(labels))
+    for fold in np.unique(folds):
+        test, train = folds == fold, folds != fold
+        theta = _fit(
+            method, log_proba[train], labels[train], share[train] / share[train].sum(), start
+        )
+        log_q = _log_proba(log_proba[test], *_read(theta, log_proba.shape[1]))
+        loss[test] = -_of_labels(log_q, labels[test])
+    return loss
+
+
+def _log(proba: np.ndarray) -> np.ndarray:
+    return np.log(np.maximum(proba.astype(np.float64), np.finfo(np.float64).tiny))
+
+
+def _of_labels(values: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    return values[np.arange(len(labels)), labels]
+
+
+def _log_proba(log_proba, scale, bias, floor) -> np.ndarray:
+    calibrated = log_softmax(scale * log_proba + bias, axis=1)
+    if floor == 0:
+        return calibrated
+    return np.logaddexp(np.log1p(-floor) + calibrated, np.log(floor / log_proba.shape[1]))
+
+
+# The fit. Its parameters theta are the logarithms of the scales, the biases, and the log-odds of
+# the floor; for "temperature" one scale and no bias.
+
+
+def _read(theta: np.ndarray, n_classes: int) -> tuple[np.ndarray, np.ndarray, float]:
+    """Scale (one, or one a class), bias and floor."""
+    if len(theta) == 2:
+        return np.exp(theta[:1]), np.zeros(n_classes), float(expit(theta[1]))
+    return np.exp(theta[:n_classes]), theta[n_classes:-1], float(expit(theta[-1]))
+
+
+def _fit(method: str, log_proba, labels, share, start=None) -> np.ndarray:
+    """Parameters of least mean log-loss, near ``start`` where that is given."""
+    loss = _temperature_loss if method == "temperature" else _vector_loss
+    n_classes = log_proba.shape[1]
+    if start is None:
+        # With a floor the loss is not convex: it is looked at from afar first.
+        start = min(
+            (
+                np.array([np.log(scale), np.log(floor / (1 - floor))])
+                for scale in (1 / 32, 1 / 16, 1 / 8, 1 / 4, 1 / 2, 1, 2, 4, 8)
+                for floor in (1e-3, 5e-2)
+            ),
+            key=lambda theta: _temperature_loss(theta, log_proba, labels, share)[0],
+        )
+        if method == "vector":
+            start = _fit("temperature", log_proba, labels, share, start)
+    if method == "vector" and len(start) == 2:
+        start = np.concatenate([np.full(n_classes, start[0]), np.zeros(n_classes), start[1:]])
+    return _minimize(lambda theta: loss(theta, log_proba, labels, share), start)
+
+
+def _minimize(loss, start: np.ndarray) -> np.ndarray:
+    """A minimum near ``start``, exact enough for repeated rows and whole weights to agree."""
+    last = {}
+
+    def evaluated(theta):
+        key = theta.tobytes()
+        if key not in last:
+            last.clear()
+            last[key] = loss(theta)
+        return last[key]
+
+    theta = minimize(
+        lambda theta: evaluated(theta)[:2],
+        start,
+        jac=True,
+        hess=lambda theta: evaluated(theta)[2],
+        method="trust-exact",
+        options={"gtol": 1e-6},
+    ).x
+    for _ in range(10):
+        _, gradient, hessian = evaluated(theta)
+        step = np.linalg.solve(hessian, gradient)
+        theta = theta - step
+        if np.abs(step).max() < 1e-12:
+            break
+    return theta
+
+
+class _Mixture:
+    """Softmax and floor at some logits, and what the derivatives of the log-loss are made of.
+
+    In the logits z, with s = softmax(z), e = onehot(label) - s, and ``known`` the share of the
+    label's probability that does not come from the floor, a row's gradient is - known e and its
+    Hessian known (diag s - s s') - known (1 - known) e e'.
+    """
+
+    def __init__(self, logits, labels, share, odds):
+        n_classes = logits.shape[1]
+        self.share = share
+        self.floor = floor = float(expit(odds))
+        # Numbers too small for full precision are slow, and these have no effect.
+        self.soft = np.exp(log_softmax(logits, axis=1).clip(-200))
+        right = _of_labels(self.soft, labels)
+        self.mixed = (1 - floor) * right + floor / n_classes
+        self.known = (1 - floor) * right / self.mixed
+        self.by_odds = (1 / n_classes - right) * floor * (1 - floor) / self.mixed
+
+    def value(self) -> float:
+        return float(-self.share @ np.log(self.mixed) - _FLOOR_PRIOR * np.log(self.floor))
+
+    def in_odds(self) -> tuple[float, float]:
+        """First and second derivative in the log-odds of the floor."""
+        floor, by_odds = self.floor, self.by_odds
+        return (
+            float(-self.share @ by_odds - _FLOOR_PRIOR * (1 - floor)),
+            float(
+                self.share @ (by_odds**2 - by_odds * (1 - 2 * floor))
+                + _FLOOR_PRIOR * floor * (1 - floor)
+            ),
+        )
+
+
+def _temperature_loss(theta, log_proba, labels, share) -> tuple[float, np.ndarray, np.ndarray]:
+    """Mean log-loss with ridge, its gradient and its Hessian."""
+    scaled = np.exp(theta[0]) * log_proba
+    mix = _Mixture(scaled, labels, share, theta[1])
+    centred = scaled - (mix.soft * scaled).sum(axis=1, keepdims=True)
+    error = _of_labels(centred, labels)
+    weight = share * mix.known
+    in_odds, twice_in_odds = mix.in_odds()
+    in_scale = -weight @ error
+    curvature = weight @ ((mix.soft * centred**2).sum(axis=1) - (1 - mix.known) * error**2)
+    cross = weight @ ((mix.floor + mix.by_odds) * error)
+    return (
+        mix.value() + _RIDGE * theta[0] ** 2 / 2,
+        np.array([in_scale + _RIDGE * theta[0], in_odds]),
+        np.array([[curvature + in_scale + _RIDGE, cross], [cross, twice_in_odds]]),
+    )
+
+
+def _vector_loss(theta, log_proba, labels, share) -> tuple[float, np.ndarray, np.ndarray]:
+    """Mean log-loss with ridge, its gradient and its Hessian."""
+    n = log_proba.shape[1]
+    scaled = np.exp(theta[:n]) * log_proba
+    mix = _Mixture(scaled + theta[n:-1], labels, share, theta[-1])
+    error = -mix.soft
+    error[np.arange(len(labels)), labels] += 1
+    weight = (share * mix.known)[:, np.newaxis]
+    in_odds, twice_in_odds = mix.in_odds()
+
+    weighted = weight * error
+    gradient = np.concatenate([-(weighted * scaled).sum(axis=0), -weighted.sum(axis=0), [in_odds]])
+    hessian = np.zeros((2 * n + 1, 2 * n + 1))
+    # Along the scales a logit moves by ``scaled``, along the biases by one.
+    error_in = np.hstack([scaled * error, error])
+    soft_in = np.hstack([scaled * mix.soft, mix.soft])
+    known = (1 - mix.known)[:, np.newaxis]
+    hessian[:-1, :-1] = -(weight * soft_in).T @ soft_in - (weight * known * error_in).T @ error_in
+    weighted_soft = weight * mix.soft
+    scales, biases = np.arange(n), np.arange(n, 2 * n)
+    hessian[scales, scales] += (weighted_soft * scaled**2).sum(axis=0) + gradient[:n]
+    hessian[biases, biases] += weighted_soft.sum(axis=0)
+    of_both = (weighted_soft * scaled).sum(axis=0)
+    hessian[scales, biases] += of_both
+    hessian[biases, scales] += of_both
+    hessian[-1, :-1] = (share * mix.known * (mix.floor + mix.by_odds)) @ error_in
+    hessian[:-1, -1] = hessian[-1, :-1]
+    hessian[-1, -1] = twice_in_odds
+
+    ridge = np.append(np.full(2 * n, _RIDGE), 0.0)
+    return (
+        mix.value() + float(ridge @ theta**2) / 2,
+        gradient + ridge * theta,
+        hessian + np.diag(ridge),
+    )
