@@ -1,5 +1,6 @@
 """Rules that give every row a weight of its own."""
 
+import math
 from collections.abc import Callable
 from typing import ClassVar
 
@@ -29,7 +30,7 @@ def student_entropy(rows: BatchRows) -> Tensor:
     """The student's entropy, as a share of the largest possible: more where it is unsure."""
     log_p = torch.log_softmax(rows.logits, -1)
     entropy = -(log_p.exp() * log_p).sum(-1)
-    return entropy / torch.log(torch.tensor(float(log_p.shape[-1])))
+    return entropy / math.log(log_p.shape[-1])
 
 
 def agreement(rows: BatchRows) -> Tensor:
@@ -115,6 +116,7 @@ class SampleWise(Balancer):
                 f"The rule of SampleWise gave factors of shape {tuple(factors.shape)}; expected "
                 f"one a row, {tuple(state.rows.labels.shape)}."  # type: ignore[union-attr]
             )
+        factors = factors.to(state.rows.logits.dtype)  # type: ignore[union-attr]
         factors = torch.nan_to_num(factors, nan=0.0).clamp(0.0, 1.0)
         distillation = self.weight * factors
         self.weight_ = distillation / (1.0 - self.weight + distillation)

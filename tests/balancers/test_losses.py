@@ -1,9 +1,10 @@
 import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from skkd.balancers import LossShare, StepState
+from skkd.balancers import DynamicWeightAverage, GeometricMean, LossShare, StepState
 from tests.helpers import make_data, quick
 
 losses = st.floats(0, 1e6)
@@ -103,3 +104,59 @@ def test_inequality_holds_in_every_step_of_a_training(ratio, monotone):
         np.testing.assert_allclose(left, right, rtol=1e-12)
         share = clf.history_["distillation_share"]
         np.testing.assert_allclose(share, ratio / (1 + ratio), rtol=1e-12)
+
+
+# Geometric mean
+
+
+@given(task=st.floats(1e-6, 1e6), distillation=st.floats(1e-6, 1e6))
+def test_geometric_mean_has_the_weights_of_its_gradient(task, distillation):
+    losses = torch.tensor([task, distillation], dtype=torch.float64, requires_grad=True)
+    losses.prod().sqrt().backward()
+    expected = float(losses.grad[1] / losses.grad.sum())
+    assert run(GeometricMean(), [(task, distillation)]) == pytest.approx([expected], rel=1e-12)
+
+
+def test_geometric_mean_holds_where_there_is_no_loss():
+    pairs = [(0.0, 0.0), (1.0, 3.0), (0.0, 0.0), (1.0, 0.0)]
+    assert run(GeometricMean(), pairs) == [0.5, 0.25, 0.25, 1.0]
+
+
+# Dynamic weight average
+
+
+def average(epoch_losses, tau=2.0):
+    rule = DynamicWeightAverage(tau).reset()
+    return rule.weights(StepState(epoch_losses=epoch_losses))[1]
+
+
+@pytest.mark.parametrize("tau", [0.5, 2.0, 10.0])
+def test_dynamic_weight_average_equals_its_formula(tau):
+    epochs = [(9.0, 9.0), (1.0, 0.8), (0.6, 0.7)]  # only the last two count
+    ratios = np.array([0.6 / 1.0, 0.7 / 0.8])
+    expected = np.exp(ratios / tau) / np.exp(ratios / tau).sum()
+    assert average(epochs, tau) == pytest.approx(expected[1], rel=1e-12)
+
+
+def test_dynamic_weight_average_starts_at_one_half():
+    assert average([]) == average([(1.0, 5.0)]) == 0.5
+
+
+@pytest.mark.parametrize("solved", [(0.0, 1.0), (1.0, 0.0), (0.0, 0.0)])
+def test_dynamic_weight_average_holds_where_a_loss_was_solved(solved):
+    rule = DynamicWeightAverage().reset()
+    before = rule.weights(StepState(epoch_losses=[(1.0, 1.0), (1.0, 2.0)]))
+    assert before[1] > 0.5
+    assert rule.weights(StepState(epoch_losses=[solved, (1.0, 1.0)])) == before
+
+
+def test_dynamic_weight_average_follows_the_epochs_of_a_training():
+    X, y = make_data()
+    proba = np.random.default_rng(0).dirichlet(np.ones(3), len(X))
+    clf = quick(None, balancer=DynamicWeightAverage(0.1)).set_params(student__batch_size=20)
+    history = clf.fit(X, y, teacher_proba=proba).history_
+    losses = np.array([history["task_loss"], history["distillation_loss"]])
+    ratios = losses[:, 1:] / losses[:, :-1]
+    expected = 1 / (1 + np.exp((ratios[0] - ratios[1]) / 0.1))
+    np.testing.assert_array_equal(history["weight"][:2], 0.5)
+    np.testing.assert_allclose(history["weight"][2:], expected[:-1], rtol=1e-9)

@@ -7,10 +7,15 @@ from skorch import NeuralNetClassifier
 from torch import nn
 from torch.nn.utils import parameters_to_vector
 
+from skkd._gradients import LastLayerInput
+from skkd._look_ahead import LookAhead
 from skkd._objective import make_objective
 from skkd._seeds import PrivateTorchState
 from skkd._step import Step
 from skkd.losses import kl
+
+#: Where the weights of the last layer are among all parameters.
+LAST_LAYER = slice(25, 40)
 
 
 class TinyProblem:
@@ -23,17 +28,27 @@ class TinyProblem:
         Step size.
     conflict : bool
         Whether the teacher contradicts the labels.
+    frozen : bool
+        Whether nothing but the weights of the last layer moves.
+    held_out_weight : ndarray of shape (9,) or None
+        Weights of the held-out rows that a balancer may ask for.
     """
 
-    def __init__(self, balancer, lr, *, seed=0, conflict=False):
+    def __init__(self, balancer, lr, *, seed=0, conflict=False, frozen=False, held_out_weight=None):
         rng = np.random.default_rng(seed)
         self.X = rng.standard_normal((12, 4))
         self.labels = rng.permutation(np.arange(12) % 3)
         self.proba = rng.dirichlet(np.ones(3), 12)
         if conflict:
             self.proba = 0.02 * self.proba + 0.98 * np.eye(3)[(self.labels + 1) % 3]
+        self.held_out_X = rng.standard_normal((9, 4))
+        self.held_out_labels = np.arange(9) % 3
+        self.held_out_weight = held_out_weight
         torch.manual_seed(seed)
         module = nn.Sequential(nn.Linear(4, 5), nn.Tanh(), nn.Linear(5, 3)).double()
+        if frozen:
+            for parameter in (*module[0].parameters(), module[2].bias):
+                parameter.requires_grad_(False)
         net = NeuralNetClassifier(module, criterion=nn.CrossEntropyLoss, lr=lr).initialize()
         objective = make_objective(
             self.labels,
@@ -45,26 +60,71 @@ class TinyProblem:
             dtype=torch.float64,
         )
         self.module = net.module_
-        self._step = Step(net, objective, balancer.reset(), None, PrivateTorchState(0))
+        layer_input = look_ahead = None
+        if balancer.gradients == "last_layer":
+            layer_input = LastLayerInput(self.module[2])
+        if "held_out_slopes" in balancer.requirements():
+            look_ahead = LookAhead(
+                net,
+                self.held_out_X,
+                self.held_out_labels,
+                held_out_weight,
+                layer_input=layer_input,
+                parameters=[p for p in self.module.parameters() if p.requires_grad],
+                batch_size=9,
+                seed=0,
+            )
+        self._step = Step(
+            net, objective, balancer.reset(), layer_input, PrivateTorchState(0), look_ahead
+        )
 
     @property
     def theta(self):
         """All parameters of the net as one vector."""
         return parameters_to_vector(self.module.parameters()).detach().numpy().copy()
 
-    def losses(self, theta=None):
-        """Task and distillation loss, by numpy."""
+    @property
+    def gradient(self):
+        """The gradient that the last step left in the parameters, as one vector."""
+        return torch.cat([p.grad.flatten() for p in self.module.parameters()]).numpy().copy()
+
+    @property
+    def state(self):
+        """What the balancer was told."""
+        return self._step.state
+
+    def logits(self, theta=None, X=None):
+        """The student's logits, by numpy."""
         theta = self.theta if theta is None else theta
         W, b, V, c = np.split(theta, [20, 25, 40])
-        hidden = np.tanh(self.X @ W.reshape(5, 4).T + b)
-        log_p = log_softmax(hidden @ V.reshape(3, 5).T + c, axis=1)
+        hidden = np.tanh((self.X if X is None else X) @ W.reshape(5, 4).T + b)
+        return hidden @ V.reshape(3, 5).T + c
+
+    def row_losses(self, theta=None):
+        """Task and distillation loss of each row, of shape (2, 12), by numpy."""
+        log_p = log_softmax(self.logits(theta), axis=1)
         task = -log_p[np.arange(12), self.labels]
         distillation = (xlogy(self.proba, self.proba) - self.proba * log_p).sum(axis=1)
-        return np.array([task.mean(), distillation.mean()])
+        return np.array([task, distillation])
+
+    def losses(self, theta=None):
+        """Task and distillation loss, by numpy."""
+        return self.row_losses(theta).mean(axis=1)
+
+    def held_out_loss(self, theta=None):
+        """The mean task loss of the held-out rows, by numpy."""
+        log_p = log_softmax(self.logits(theta, self.held_out_X), axis=1)
+        own = -log_p[np.arange(9), self.held_out_labels]
+        return np.average(own, weights=self.held_out_weight)
 
     def slopes(self, theta, direction, h=1e-5):
         """Slopes of both losses along a direction, by finite differences."""
         return (self.losses(theta + h * direction) - self.losses(theta - h * direction)) / (2 * h)
+
+    def curvatures(self, theta, direction, h=1e-3):
+        """Second derivatives of both losses along a direction, by finite differences."""
+        outer = self.losses(theta + h * direction) + self.losses(theta - h * direction)
+        return (outer - 2 * self.losses(theta)) / h**2
 
     def step(self, progress=0.0):
         """Take one step; return the balancing parameter and the A, B, C that it used, if any."""
@@ -74,6 +134,7 @@ class TinyProblem:
             torch.as_tensor(self.X), slice(None), lambda *values: recorded.append(values), None
         )
         [(_, weight, gram)] = recorded
+        weight = weight[0] if torch.is_tensor(weight) and weight.ndim else weight
         if gram is None:
             return float(weight), None
         A, C, _, B = gram.tolist()
