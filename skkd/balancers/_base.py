@@ -15,6 +15,9 @@ __all__ = ["Balancer", "BatchRows", "HeldOutLosses", "StepState"]
 
 Scalar = Any  # float, numpy.float64 or Tensor without dimension
 
+# Share of a step's gain that a move of the balancing parameter may use up.
+_SPENDABLE = 0.9
+
 GRADIENTS = ("logits", "last_layer", "all")
 
 
@@ -144,7 +147,8 @@ class Balancer(BaseEstimator):
     admissible_step : bool, default=False
         Let the parameter move only as far as the step's gain pays for. With R the distillation
         less the task loss after the step, the total of the batch still falls if
-        :math:`\Delta\lambda R < L(\theta, \lambda) - L(\theta', \lambda)`. Costs a forward pass.
+        :math:`\Delta\lambda R < L(\theta, \lambda) - L(\theta', \lambda)`; at most nine tenths
+        of the right side are spent, so that it does fall. Costs a forward pass.
     gradients : {"logits", "last_layer", "all"}, default="logits"
         Where gradients are measured, if they are: over the student's logits or the weights of its
         last linear layer (both in closed form), or over all parameters (a second backward pass).
@@ -261,7 +265,7 @@ class Balancer(BaseEstimator):
             distillation_fall = state.distillation_loss - distillation
             gain = (1 - self.weight_) * task_fall + self.weight_ * distillation_fall
             self._slope = distillation - task
-            self._room = where(gain > 0, gain, 0.0) / (abs(self._slope) + 1e-30)
+            self._room = _SPENDABLE * where(gain > 0, gain, 0.0) / (abs(self._slope) + 1e-30)
 
     # The guards
 
