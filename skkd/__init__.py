@@ -4,7 +4,7 @@ Train a small, fast PyTorch student on labels and on the soft targets of any fit
 a balancing parameter that moves by itself.
 """
 
-from . import balancers, losses, schedules, students
+from . import augmenters, balancers, losses, schedules, students
 from ._classifier import DistilledClassifier
 from ._display import BalanceDisplay
 from ._landscape import BalanceLandscapeDisplay
@@ -17,6 +17,7 @@ __all__ = [
     "BalanceLandscapeDisplay",
     "DistilledClassifier",
     "TrainingDivergedError",
+    "augmenters",
     "balancers",
     "losses",
     "schedules",

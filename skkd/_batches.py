@@ -102,16 +102,20 @@ class LoaderBatches:
             yield X, torch.as_tensor(rows, dtype=torch.int64, device=self.net.device)
 
 
-def make_batches(net, X, *, seed: int, torch_state: PrivateTorchState):
-    """Batches as the net's parameters ask for; shuffled unless told not to."""
-    options = net.get_params_for("iterator_train")
-    plain = (
+def are_plain(net) -> bool:
+    """Whether the net's batches are some rows of X, and nothing made of them."""
+    return (
         net.dataset is Dataset
         and net.iterator_train is DataLoader
-        and set(options) <= _PLAIN_OPTIONS
+        and set(net.get_params_for("iterator_train")) <= _PLAIN_OPTIONS
     )
-    if not plain:
+
+
+def make_batches(net, X, *, seed: int, torch_state: PrivateTorchState):
+    """Batches as the net's parameters ask for; shuffled unless told not to."""
+    if not are_plain(net):
         return LoaderBatches(net, X, torch_state)
+    options = net.get_params_for("iterator_train")
     batch_size = options.get("batch_size", net.batch_size)
     return RowBatches(
         X,

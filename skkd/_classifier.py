@@ -14,12 +14,17 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_consistent_length, check_is_fitted, column_or_1d
 
 from . import _inputs, _student, _teacher
+from ._batches import are_plain
+from ._choose_augmenter import candidates_for, choose_augmenter
 from ._held_out import split_held_out
+from ._new_rows import AugmentedRows, UnlabeledRows
 from ._parameters import CONSTRAINTS, make_loss, make_temperature
 from ._seeds import PrivateTorchState, draw_seeds
 from ._sklearn_private import _check_sample_weight, _safe_indexing, _VisualBlock
 from ._tables import is_frame
 from ._training import Patience, Rows, layer_to_watch, train
+from .augmenters import Augmenter
+from .augmenters._registry import make_augmenter
 from .balancers._registry import make_balancer
 from .students import default_student
 
@@ -70,6 +75,13 @@ class DistilledClassifier(ClassifierMixin, BaseEstimator):
         Fits an unfitted teacher such that no row's target comes from a model that saw its label:
         out-of-fold by cross-fitting, or out-of-bag for a bagged teacher ("oob"). ``teacher_`` is
         then fitted on all rows.
+    augmenter : str, Augmenter or None, default=None
+        New rows for the teacher to label, made from the fit rows: a name in
+        :data:`skkd.augmenters.AUGMENTERS`, or an instance, which also says how many there are and
+        how much they count. "auto" compares some of them, and none, in short trainings with a part
+        of the rows held out, and takes the one with the lowest log-loss there, if any.
+        Needs a teacher, not only its probabilities. Parameters can be searched as
+        ``augmenter__prob``.
     early_stopping : bool, default=False
         Stop when the log-loss on held-out rows has not improved for ``n_iter_no_change`` epochs,
         and keep the best weights.
@@ -99,6 +111,8 @@ class DistilledClassifier(ClassifierMixin, BaseEstimator):
         indices into ``classes_``.
     teacher_ : estimator or None
         The fitted teacher.
+    augmenter_ : Augmenter or None
+        What made new rows, without the rows.
     balancer_ : Balancer
         The balancing rule, as it was at the end of training.
     history_ : dict of ndarrays, one entry an epoch
@@ -149,6 +163,7 @@ class DistilledClassifier(ClassifierMixin, BaseEstimator):
         distillation_loss="kl",
         temperature=1.0,
         cv=None,
+        augmenter=None,
         early_stopping=False,
         validation_fraction=0.1,
         n_iter_no_change=10,
@@ -163,6 +178,7 @@ class DistilledClassifier(ClassifierMixin, BaseEstimator):
         self.distillation_loss = distillation_loss
         self.temperature = temperature
         self.cv = cv
+        self.augmenter = augmenter
         self.early_stopping = early_stopping
         self.validation_fraction = validation_fraction
         self.n_iter_no_change = n_iter_no_change
@@ -171,7 +187,7 @@ class DistilledClassifier(ClassifierMixin, BaseEstimator):
         self.random_state = random_state
         self.verbose = verbose
 
-    def fit(self, X, y, sample_weight=None, teacher_proba=None):
+    def fit(self, X, y, sample_weight=None, teacher_proba=None, X_unlabeled=None):
         """Train the student.
 
         Parameters
@@ -186,6 +202,10 @@ class DistilledClassifier(ClassifierMixin, BaseEstimator):
         teacher_proba : array or frame of shape (n_rows, n_classes), default=None
             The teacher's probabilities, instead of asking it. Columns follow the sorted labels of
             ``y``; those of a frame are found by their names.
+        X_unlabeled : array, frame or CSR matrix of shape (any number of rows, n_features)
+            Rows like those of X without labels, for the teacher to label; they carry distillation
+            loss only. Each epoch sees as many of them as there are fit rows, or all if they are
+            fewer, and one of them counts as much as a fit row.
 
         Returns
         -------
@@ -198,7 +218,7 @@ class DistilledClassifier(ClassifierMixin, BaseEstimator):
         TrainingDivergedError
             If a loss becomes NaN or infinite. An earlier fit survives this and any other error.
         """
-        return self._restored_on_error(self._fit, X, y, sample_weight, teacher_proba)
+        return self._restored_on_error(self._fit, X, y, sample_weight, teacher_proba, X_unlabeled)
 
     @available_if(_can_learn_in_parts)
     def partial_fit(self, X, y, classes=None, sample_weight=None, teacher_proba=None):
@@ -280,13 +300,17 @@ class DistilledClassifier(ClassifierMixin, BaseEstimator):
 
     # The algorithm
 
-    def _fit(self, X, y, sample_weight, teacher_proba):
-        self._check_parameters(teacher_proba)
+    def _fit(self, X, y, sample_weight, teacher_proba, X_unlabeled):
+        self._check_parameters(teacher_proba, X_unlabeled)
         balancer, loss = make_balancer(self.balancer), make_loss(self.distillation_loss)
-        init_seed, order_seed, split_seed = draw_seeds(self.random_state, 3)
+        init_seed, order_seed, split_seed, new_seed = draw_seeds(self.random_state, 4)
         torch_state = PrivateTorchState(init_seed)
-        rows, steps, net = self._start(X, y, sample_weight, teacher_proba, balancer, torch_state)
+        rows, student, X_unlabeled = self._start(
+            X, y, sample_weight, teacher_proba, balancer, torch_state, X_unlabeled=X_unlabeled
+        )
+        net = _student.net_of(student)
         rows, held_out = self._hold_out(rows, net, balancer, split_seed)
+        new_rows = self._new_rows(rows, student, X_unlabeled, new_seed)
         self.history_ = train(
             net,
             rows,
@@ -296,17 +320,33 @@ class DistilledClassifier(ClassifierMixin, BaseEstimator):
             n_epochs=net.max_epochs,
             held_out=held_out,
             patience=Patience(self.n_iter_no_change) if self.early_stopping else None,
+            new_rows=new_rows,
             seed=order_seed,
             torch_state=torch_state,
             verbose=self.verbose,
         )
         net.initialize_optimizer()  # its moments would be twice the size of the student
-        return self._keep(Pipeline([*steps, ("net", net)]) if steps else net, balancer)
+        return self._keep(student, balancer)
 
-    def _start(self, X, y, sample_weight, teacher_proba, balancer, torch_state, classes=None):
+    def _start(
+        self,
+        X,
+        y,
+        sample_weight,
+        teacher_proba,
+        balancer,
+        torch_state,
+        *,
+        classes=None,
+        X_unlabeled=None,
+    ):
         """Make a student ready for the rows, and ask the teacher about them."""
         steps, net = _student.split_student(self.student)
         X, inputs, steps = _inputs.read_training(self, X, steps, net)
+        if X_unlabeled is not None:
+            X_unlabeled = _inputs.read_unlabeled(X_unlabeled, X)
+        if self.augmenter is not None:
+            self._augmenter_for(X).check_rows(X)
         y, weight = self._read_labels(X, y, sample_weight, classes)
         # The student comes first: what is wrong with it must not be found after the teacher's work.
         kept = _rows_that_count(weight)
@@ -316,21 +356,32 @@ class DistilledClassifier(ClassifierMixin, BaseEstimator):
         net = _student.initialise_net(net, inputs, kept_weight, n_classes, torch_state)
         net.classes = self.classes_
         layer_to_watch(net, inputs, n_classes, balancer, torch_state)
+        if (self.augmenter is not None or X_unlabeled is not None) and not are_plain(net):
+            raise ValueError(
+                "augmenter and X_unlabeled need a student with skorch's own Dataset and PyTorch's "
+                "own DataLoader, which take rows of X as they are."
+            )
         self.teacher_, proba = self._soft_targets(X, y, weight, teacher_proba)
         labels = self._columns_of(_take(y, kept))
-        return Rows(inputs, labels, _take(proba, kept), kept_weight), steps, net
+        raw = None if self.augmenter is None else inputs if inputs is X else _take(X, kept)
+        rows = Rows(inputs, labels, _take(proba, kept), kept_weight, raw)
+        return rows, Pipeline([*steps, ("net", net)]) if steps else net, X_unlabeled
 
     def _partial_fit(self, X, y, classes, sample_weight, teacher_proba):
-        self._check_parameters(teacher_proba)
+        self._check_parameters(teacher_proba, None)
+        if self.augmenter == "auto":
+            raise ValueError(
+                "augmenter='auto' compares trainings on all rows, which partial_fit does not have. "
+                "Use fit, or name an augmenter."
+            )
         loss = make_loss(self.distillation_loss)
-        init_seed, order_seed, _ = draw_seeds(self.random_state, 3)
+        init_seed, order_seed, _, new_seed = draw_seeds(self.random_state, 4)
         if hasattr(self, "student_"):
             done = self.n_epochs_
             torch_state = PrivateTorchState(init_seed + done)
             rows = self._continue(X, y, classes, sample_weight, teacher_proba)
             # On copies: a chunk that makes the training diverge must leave nothing behind.
             student, balancer = copy.deepcopy((self.student_, self.balancer_))
-            net = _student.net_of(student)
         else:
             done = 0
             balancer, torch_state = make_balancer(self.balancer), PrivateTorchState(init_seed)
@@ -339,10 +390,10 @@ class DistilledClassifier(ClassifierMixin, BaseEstimator):
                     f"{needed_by} needs held-out rows, and partial_fit holds none out. Use fit, or "
                     "another balancer."
                 )
-            rows, steps, net = self._start(
-                X, y, sample_weight, teacher_proba, balancer, torch_state, classes
+            rows, student, _ = self._start(
+                X, y, sample_weight, teacher_proba, balancer, torch_state, classes=classes
             )
-            student = Pipeline([*steps, ("net", net)]) if steps else net
+        net = _student.net_of(student)
         history = train(
             net,
             rows,
@@ -351,6 +402,7 @@ class DistilledClassifier(ClassifierMixin, BaseEstimator):
             temperature=make_temperature(self.temperature),
             n_epochs=1,
             n_epochs_done=done,
+            new_rows=self._new_rows(rows, student, None, new_seed + done),
             seed=order_seed + done,
             torch_state=torch_state,
             verbose=self.verbose,
@@ -374,7 +426,8 @@ class DistilledClassifier(ClassifierMixin, BaseEstimator):
         inputs = _student.preprocess(self.student_, _take(inputs, kept))
         inputs = _inputs.as_net_input(inputs, net)
         labels = self._columns_of(_take(y, kept))
-        return Rows(inputs, labels, _take(proba, kept), _take(weight, kept))
+        raw = None if self.augmenter is None else _take(X, kept)
+        return Rows(inputs, labels, _take(proba, kept), _take(weight, kept), raw)
 
     def _keep(self, student, balancer):
         self.student_, self.balancer_ = student, balancer
@@ -398,6 +451,52 @@ class DistilledClassifier(ClassifierMixin, BaseEstimator):
             self.teacher, X, y, weight, self.classes_, cv=self.cv, n_jobs=self.n_jobs
         )
         return _teacher.fit_teacher(self.teacher, X, y, weight), proba
+
+    def _augmenter_for(self, X):
+        """The augmenter, or for "auto" one of those to choose from."""
+        return candidates_for(X)[0] if self.augmenter == "auto" else make_augmenter(self.augmenter)
+
+    def _new_rows(self, rows, student, X_unlabeled, seed) -> list:
+        """Where rows without labels come from, if anywhere; sets ``augmenter_``."""
+
+        def prepare(X):
+            return _inputs.read_new(self, X, student)
+
+        sources: list = []
+        n_rows = len(rows.labels)
+        ask = self._asking(self.teacher_)
+        if X_unlabeled is not None:
+            sources.append(UnlabeledRows(X_unlabeled, n_rows, ask, prepare, seed))
+        self.augmenter_ = None
+        if self.augmenter == "auto":
+            augmenter = choose_augmenter(
+                rows,
+                _student.net_of(student),
+                self._ask_without,
+                prepare,
+                loss=make_loss(self.distillation_loss),
+                temperature=make_temperature(self.temperature),
+                seed=seed,
+            )
+        else:
+            augmenter = None if self.augmenter is None else make_augmenter(self.augmenter)
+        if augmenter is not None:
+            self.augmenter_ = clone(augmenter)
+            augmenter.fit(rows.raw, rows.sample_weight)
+            sources.append(AugmentedRows(augmenter, n_rows, ask, prepare, seed))
+        return sources
+
+    def _asking(self, teacher):
+        """A function that gives the teacher's probabilities of new rows."""
+        return lambda X: _teacher.ask(teacher, X, self.classes_)
+
+    def _ask_without(self, rows):
+        """The same for a teacher who has seen the given rows at most, if it is ours to fit."""
+        if self.cv is None or self._has_fitted_teacher():
+            return self._asking(self.teacher_)
+        y = self.classes_[rows.labels]
+        weight = self._weight_for_teacher(rows.sample_weight)
+        return self._asking(_teacher.fit_teacher(self.teacher, rows.raw, y, weight))
 
     def _hold_out(self, rows, net, balancer, seed):
         """Training and held-out rows; None for the latter where nothing needs them."""
@@ -425,10 +524,20 @@ class DistilledClassifier(ClassifierMixin, BaseEstimator):
 
     # Labels and weights
 
-    def _check_parameters(self, teacher_proba) -> None:
+    def _check_parameters(self, teacher_proba, X_unlabeled) -> None:
         self._validate_params()
         if teacher_proba is None:
             _teacher.check_teacher(self.teacher, self.cv)
+        elif not self._has_fitted_teacher():
+            for name, value in (("augmenter", self.augmenter), ("X_unlabeled", X_unlabeled)):
+                if value is not None:
+                    raise ValueError(
+                        f"{name} needs a teacher to label new rows, and with teacher_proba an "
+                        "unfitted one is not fitted. Give a fitted teacher beside teacher_proba, "
+                        f"or {name}=None."
+                    )
+        if self.augmenter is not None and self.augmenter != "auto":
+            make_augmenter(self.augmenter)
 
     def _read_labels(self, X, y, sample_weight, classes=None):
         """Set ``classes_``; return labels and weights (or None), one for each row of X.
@@ -505,8 +614,8 @@ class DistilledClassifier(ClassifierMixin, BaseEstimator):
     def set_params(self, **params):
         """Set parameters, also those of the student, the balancer and an unfitted teacher.
 
-        ``balancer__*`` turns the balancer's name into an instance, ``student__*`` a student of None
-        into the default one.
+        ``balancer__*`` and ``augmenter__*`` turn a name into an instance, ``student__*`` a student
+        of None into the default one.
 
         Parameters
         ----------
@@ -520,6 +629,13 @@ class DistilledClassifier(ClassifierMixin, BaseEstimator):
         balancer = params.get("balancer", self.balancer)
         if "balancer" in nested and isinstance(balancer, str):
             params["balancer"] = make_balancer(balancer)
+        augmenter = params.get("augmenter", self.augmenter)
+        if "augmenter" in nested and not isinstance(augmenter, Augmenter):
+            if augmenter in (None, "auto"):
+                raise ValueError(
+                    f"augmenter={augmenter!r} has no parameters to set; give augmenter=... as well."
+                )
+            params["augmenter"] = make_augmenter(augmenter)
         if "student" in nested and params.get("student", self.student) is None:
             params["student"] = default_student()
         teacher = params.get("teacher", self.teacher)

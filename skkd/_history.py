@@ -69,14 +69,16 @@ class EpochRecord:
             part.update(A=gram[:, 0], C=gram[:, 1], B=gram[:, 3])
         if self._new_losses:
             new = torch.stack(self._new_losses).cpu().double().numpy()
-            part.update(new_rows_loss=new, loss=loss_with(part["loss"], new, self.share_of_new))
+            loss = part["loss"] + self.share_of_new * (new - part["loss"])
+            part.update(new_rows_loss=new, loss=loss)
         self._raise_if_diverged(part)
         self._read.append(part)
         self._n_read += len(losses)
         self._losses, self._weights, self._grams, self._new_losses = [], [], [], []
 
     def _raise_if_diverged(self, part: dict[str, np.ndarray]) -> None:
-        finite = np.isfinite(part["task_loss"]) & np.isfinite(part["distillation_loss"])
+        losses = [values for name, values in part.items() if name.endswith("loss")]
+        finite = np.isfinite(losses).all(axis=0)
         if not finite.all():
             batch = int(np.argmin(finite))
             raise TrainingDivergedError(
@@ -102,7 +104,8 @@ class EpochRecord:
             "epoch": self.epoch + 1,
             **{
                 name: steps[name].mean()
-                for name in ("task_loss", "distillation_loss", "loss", "weight")
+                for name in ("task_loss", "distillation_loss", "new_rows_loss", "loss", "weight")
+                if name in steps
             },
             "weight_min": steps["weight_min"].min(),
             "weight_max": steps["weight_max"].max(),

@@ -7,8 +7,8 @@ from sklearn.utils.validation import validate_data
 from torch import nn
 
 from ._sklearn_private import _num_samples
-from ._student import is_default, net_dtype
-from ._tables import has_categories, is_frame, table_encoder
+from ._student import is_default, net_dtype, net_of, preprocess
+from ._tables import dtypes_of, has_categories, is_frame, kind_of_dtype, table_encoder
 
 
 def read_training(estimator, X, steps: list, net) -> tuple:
@@ -58,6 +58,54 @@ def read(estimator, X):
             f"{estimator._row_shape}."
         )
     return X
+
+
+def read_new(estimator, X, student):
+    """Rows like those of ``fit`` as the net of a student takes them, before it is trained."""
+    net = net_of(student)
+    if isinstance(student, Pipeline):
+        return as_net_input(preprocess(student, X), net)
+    return _read_numbers(estimator, X, reset=False, dtype=net_dtype(net), allow_nan=False)
+
+
+def read_unlabeled(X_unlabeled, X):
+    """``X_unlabeled``; raise a ValueError unless its rows are like those of X.
+
+    Numbers of any dtype are alike; other columns must have the same dtype.
+    """
+    if isinstance(X_unlabeled, (list, tuple)):
+        X_unlabeled = np.asarray(X_unlabeled)
+    if sparse.issparse(X_unlabeled):
+        X_unlabeled = X_unlabeled.tocsr()
+    if _container(X_unlabeled) != _container(X):
+        raise ValueError(
+            f"X_unlabeled is {_container(X_unlabeled)} and X is {_container(X)}; give both alike."
+        )
+    names = ["X_unlabeled"]
+    if is_frame(X):
+        names = [f"Column {name!r} of X_unlabeled" for name in X.columns]
+        given, expected = list(X_unlabeled.columns), list(X.columns)
+        if given != expected:
+            raise ValueError(
+                f"X_unlabeled must have the columns of X in their order; missing are "
+                f"{[name for name in expected if name not in given]}, and unknown "
+                f"{[name for name in given if name not in expected]}."
+            )
+    elif X_unlabeled.shape[1:] != X.shape[1:]:
+        raise ValueError(
+            f"X_unlabeled has rows of shape {X_unlabeled.shape[1:]}, and X of {X.shape[1:]}."
+        )
+    for name, *dtypes in zip(names, dtypes_of(X_unlabeled), dtypes_of(X), strict=True):
+        kinds = {kind_of_dtype(dtype) for dtype in dtypes}
+        if kinds != {"numeric"} and len(set(map(str, dtypes))) > 1:
+            raise ValueError(f"{name} has dtype {dtypes[0]}, but {dtypes[1]} in X; convert it.")
+    if X_unlabeled.shape[0] == 0:
+        raise ValueError("X_unlabeled has no rows; give at least one, or None.")
+    return X_unlabeled
+
+
+def _container(X) -> str:
+    return "a frame" if is_frame(X) else "sparse" if sparse.issparse(X) else "an array"
 
 
 def _read_raw(estimator, X, *, reset: bool):

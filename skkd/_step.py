@@ -97,7 +97,7 @@ class Step:
 
         def backward() -> Tensor:
             nonlocal losses, logits
-            losses, logits = self._backward(batch, len(X), rows, record)
+            losses, logits = self._backward(batch, rows, record)
             if on_gradients is not None:
                 on_gradients()
             return losses
@@ -121,18 +121,19 @@ class Step:
         total = self.total
         if total is None:
             total = losses[0] + self.balancer.weight_ * (losses[1] - losses[0])
-        if self.new_rows is None:
+        if self.new_rows is None or self.new_loss is None:
             return total
         return total + self.new_rows.share * (self.new_loss - total)
 
-    def _backward(self, batch, n_rows: int, rows, record: Record) -> tuple[Tensor, Tensor]:
+    def _backward(self, batch, rows, record: Record) -> tuple[Tensor, Tensor]:
         gram: Tensor | None
         of_batch = self._logits(batch)
-        logits = of_batch if self.new_rows is None else of_batch[:n_rows]
-        losses, gradients = self.objective(logits.detach(), rows)
-        of_new = None
+        logits, of_new = of_batch, None
         if self.new_rows is not None:
-            self.new_loss, of_new = self.new_rows(of_batch.detach()[n_rows:])
+            n_new = self.new_rows.n_taken
+            logits = of_batch[:-n_new]
+            self.new_loss, of_new = self.new_rows(of_batch[-n_new:].detach())
+        losses, gradients = self.objective(logits.detach(), rows)
         if self.gives_losses:
             self.state.task_loss, self.state.distillation_loss = self._scalars(losses)
         if self.gives_rows:

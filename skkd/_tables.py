@@ -30,8 +30,8 @@ def column_kinds(X) -> dict[str, list]:
             categorical = mixed and any(isinstance(value, str) for value in X[:, column])
             kinds["categorical" if categorical else "numeric"].append(column)
         return kinds
-    for name, dtype in zip(X.columns, _dtypes(X), strict=True):
-        kind = _kind_of_dtype(dtype)
+    for name, dtype in zip(X.columns, dtypes_of(X), strict=True):
+        kind = kind_of_dtype(dtype)
         if kind is None:
             raise ValueError(
                 f"Column {name!r} of X has dtype {dtype}, which the default student can't encode. "
@@ -70,11 +70,14 @@ def table_encoder(X) -> ColumnTransformer:
     return ColumnTransformer([step for step in steps if step[2]], verbose_feature_names_out=False)
 
 
-def _dtypes(X) -> list:
+def dtypes_of(X) -> list:
+    """The dtype of each column of a frame; the only one of an array."""
+    if not is_frame(X):
+        return [X.dtype]
     return [X.schema[name] for name in X.columns] if hasattr(X, "schema") else list(X.dtypes)
 
 
-def _kind_of_dtype(dtype) -> str | None:
+def kind_of_dtype(dtype) -> str | None:
     """The kind of a pandas or polars dtype, told by its name so that neither must be installed."""
     name = str(dtype).lower()
     if name.startswith(("int", "uint", "float", "bool", "decimal", "sparse")):

@@ -6,7 +6,7 @@ batches is our own, for losses, gradients and balancer meet in each step.
 
 import copy
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,8 +19,10 @@ from ._batches import make_batches
 from ._gradients import LastLayerInput, find_last_layer
 from ._history import EpochRecord, History
 from ._look_ahead import LookAhead
+from ._new_rows import NewRows, Source
 from ._objective import make_objective
 from ._seeds import PrivateTorchState
+from ._sklearn_private import _safe_indexing
 from ._step import Step
 from ._student import net_dtype, probe, student_logits
 from .balancers import Balancer, HeldOutLosses
@@ -41,17 +43,24 @@ class Rows:
     proba : ndarray of shape (n_rows, n_classes)
         The teacher's probabilities.
     sample_weight : ndarray of shape (n_rows,) or None
+    raw : array, frame or None
+        The same rows as the teacher sees them, where an augmenter needs them.
     """
 
     X: object
     labels: np.ndarray
     proba: np.ndarray
     sample_weight: np.ndarray | None = None
+    raw: object = None
 
     def take(self, index: np.ndarray) -> "Rows":
         """The rows of an index array."""
+        X = self.X[index]  # type: ignore[index]
         weight = None if self.sample_weight is None else self.sample_weight[index]
-        return Rows(self.X[index], self.labels[index], self.proba[index], weight)  # type: ignore[index]
+        raw = self.raw
+        if raw is not None:
+            raw = X if raw is self.X else _safe_indexing(raw, index)
+        return Rows(X, self.labels[index], self.proba[index], weight, raw)
 
 
 class Patience:
@@ -90,6 +99,7 @@ def train(
     n_epochs_done: int | None = None,
     held_out: Rows | None = None,
     patience: Patience | None = None,
+    new_rows: Sequence[Source] = (),
     seed: int,
     torch_state: PrivateTorchState,
     verbose: int = 0,
@@ -109,6 +119,8 @@ def train(
     n_epochs_done : int or None
         Training in parts: epochs of earlier calls. Progress is then measured by the net's
         ``max_epochs``, and the learning rate is not scheduled, for there is no planned end.
+    new_rows : sequence of AugmentedRows or UnlabeledRows
+        Rows without labels.
     seed : int
         Of the order of the rows.
     torch_state : PrivateTorchState
@@ -122,19 +134,15 @@ def train(
     batches = make_batches(net, rows.X, seed=seed, torch_state=torch_state)
     layer = layer_to_watch(net, rows.X, rows.proba.shape[1], balancer, torch_state)
     layer_input = None if layer is None else LastLayerInput(layer)
+    kind = {"loss": loss, "device": net.device, "dtype": getattr(torch, net_dtype(net).name)}
     objective = make_objective(
-        rows.labels,
-        rows.proba,
-        rows.sample_weight,
-        loss=loss,
-        temperature=temperature(0.0),
-        device=net.device,
-        dtype=getattr(torch, net_dtype(net).name),
+        rows.labels, rows.proba, rows.sample_weight, temperature=temperature(0.0), **kind
     )
+    new = NewRows(new_rows, n_batches=len(batches), seed=seed, **kind) if new_rows else None
     look_ahead = None
     if "held_out_slopes" in balancer.requirements():
         look_ahead = _look_ahead(net, held_out, layer_input, len(batches), rows, seed)
-    step = Step(net, objective, balancer, layer_input, torch_state, look_ahead)
+    step = Step(net, objective, balancer, layer_input, torch_state, look_ahead, new)
     step.state.seed = seed
     first = n_epochs_done or 0
     history = History(verbose, first + n_epochs)
@@ -258,11 +266,15 @@ class _Epochs:
     def run(self, epoch: int) -> dict[str, float]:
         """Train on every batch once; return the epoch's row of ``history_``."""
         self.net.notify("on_epoch_begin", **self.datasets)
-        self.record = EpochRecord(epoch)
+        new_rows = self.step.new_rows
+        self.record = EpochRecord(epoch, 0.0 if new_rows is None else new_rows.share)
         state = self.step.state
         n_epochs = self.planned or self.net.max_epochs
         n_steps = n_epochs * len(self.batches)
-        self.step.objective.soften(self.temperature(min(epoch / max(n_epochs - 1, 1), 1.0)))
+        temperature = self.temperature(min(epoch / max(n_epochs - 1, 1), 1.0))
+        self.step.objective.soften(temperature)
+        if new_rows is not None:
+            new_rows.begin_epoch(temperature)
         self.net.module_.train()
         with np.errstate(
             invalid="ignore", divide="ignore", over="ignore"

@@ -3,6 +3,7 @@
 from ._base import Augmenter
 from ._images import ShiftFlipCrop
 from ._numbers import GaussianJitter, MixUp
+from ._registry import AUGMENTERS
 from ._swaps import NeighborSwap, RandomSwap
 
 __all__ = [
@@ -14,11 +15,3 @@ __all__ = [
     "RandomSwap",
     "ShiftFlipCrop",
 ]
-
-AUGMENTERS: dict[str, type[Augmenter]] = {
-    "neighbor_swap": NeighborSwap,
-    "random_swap": RandomSwap,
-    "gaussian_jitter": GaussianJitter,
-    "mix_up": MixUp,
-    "shift_flip_crop": ShiftFlipCrop,
-}

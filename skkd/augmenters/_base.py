@@ -114,8 +114,8 @@ class Augmenter(BaseEstimator):
         ValueError
             For a sparse matrix, for images where tables are meant, and the other way round.
         """
-        self._validate_params()
-        X = self._check_X(X)
+        self.validate()
+        X = self.check_rows(X)
         self._cumulated_weight = None
         if sample_weight is not None:
             self._cumulated_weight = np.cumsum(np.asarray(sample_weight, dtype=np.float64))
@@ -146,7 +146,7 @@ class Augmenter(BaseEstimator):
         """
         check_is_fitted(self, "_fit_X")
         X_new = self.make(self._fit_X, self.draw(n_rows, rng), rng)
-        self._check_rows(X_new, n_rows)
+        self._check_new(X_new, n_rows)
         return X_new
 
     def draw(self, n_rows: int, rng: np.random.Generator) -> np.ndarray:
@@ -166,7 +166,21 @@ class Augmenter(BaseEstimator):
         levels = rng.random(n_rows) * self._cumulated_weight[-1]
         return np.searchsorted(self._cumulated_weight, levels, side="right")
 
-    def _check_X(self, X):
+    def validate(self) -> None:
+        """Check the parameters; raise a ValueError that names the wrong one."""
+        self._validate_params()
+
+    def check_rows(self, X):
+        """Check that rows can be learned from, before any work.
+
+        Parameters
+        ----------
+        X : array, frame or sparse matrix
+
+        Returns
+        -------
+        X : array or frame
+        """
         name = type(self).__name__
         if sparse.issparse(X):
             raise ValueError(
@@ -188,7 +202,7 @@ class Augmenter(BaseEstimator):
             raise ValueError(f"{name} needs at least one row and column; X has shape {X.shape}.")
         return X
 
-    def _check_rows(self, X_new, n_rows: int) -> None:
+    def _check_new(self, X_new, n_rows: int) -> None:
         """Raise a ValueError unless new rows look like the fit rows."""
         X, name = self._fit_X, type(self).__name__
         if not isinstance(X_new, type(X) if is_frame(X) else np.ndarray):

@@ -3,14 +3,14 @@
 import numpy as np
 
 from .._sklearn_private import _safe_indexing
-from .._tables import column_kinds, is_frame
+from .._tables import column_kinds, dtypes_of, is_frame
 
 
 def described(X) -> list[str]:
     """What rows must have in common: names and dtypes of a frame's columns, an array's dtype."""
     if not is_frame(X):
         return [f"rows of dtype {X.dtype}"]
-    dtypes = zip(X.columns, _dtypes(X), strict=True)
+    dtypes = zip(X.columns, dtypes_of(X), strict=True)
     return [f"a column {name!r} of dtype {dtype!r}" for name, dtype in dtypes]
 
 
@@ -71,17 +71,13 @@ def fractional_columns(X) -> list[int]:
     Whole numbers may be codes or counts, whatever their dtype, and are none of these.
     """
     if is_frame(X):
-        dtypes = enumerate(_dtypes(X))
+        dtypes = enumerate(dtypes_of(X))
         candidates = [i for i, dtype in dtypes if str(dtype).lower().startswith("float")]
     elif X.dtype.kind == "O":
         candidates = column_kinds(X)["numeric"]
     else:
         candidates = list(range(X.shape[1])) if X.dtype.kind == "f" else []
     return [column for column in candidates if not _is_whole(numbers(X, column))]
-
-
-def _dtypes(X) -> list:
-    return [X.schema[name] for name in X.columns] if hasattr(X, "schema") else list(X.dtypes)
 
 
 def _is_whole(values: np.ndarray) -> bool:
