@@ -17,6 +17,7 @@ from torch import Tensor
 
 from ._batches import make_batches
 from ._gradients import LastLayerInput, find_last_layer
+from ._held_out import hash_rows
 from ._history import EpochRecord, History
 from ._look_ahead import LookAhead
 from ._new_rows import NewRows, Source
@@ -375,7 +376,10 @@ class _Competence:
         self.teacher = self._by_class(losses, labels, weight)
         total = np.bincount(labels, weight, minlength=self.n_classes)
         self.share = total / total.sum()
-        self.n_rows = np.bincount(held_out.labels, minlength=self.n_classes)
+        # Distinct rows: a row that is there ten times tells no more than one of weight ten.
+        hashes = hash_rows(held_out.X, 0)
+        distinct = np.unique(np.stack([hashes, held_out.labels.astype(np.uint64)]), axis=1)
+        self.n_rows = np.bincount(distinct[1].astype(np.int64), minlength=self.n_classes)
 
     def losses(self, log_proba: np.ndarray) -> HeldOutLosses:
         """The losses after an epoch, from the student's log-probabilities of held-out rows."""

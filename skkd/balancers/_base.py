@@ -54,7 +54,7 @@ class HeldOutLosses:
     share : ndarray of shape (n_classes,)
         Share of each class in the weight of all fit rows.
     n_rows : int ndarray of shape (n_classes,)
-        Held-out rows of each class.
+        Distinct held-out rows of each class.
     """
 
     student: np.ndarray

@@ -120,7 +120,7 @@ class Competence(Balancer):
     per_class : bool, default=True
         Whether rows are weighed by the teacher's competence in their class.
     min_rows : int, default=30
-        Held-out rows that a class needs for a competence of its own.
+        Distinct held-out rows that a class needs for a competence of its own.
 
     Examples
     --------
@@ -191,7 +191,8 @@ class Competence(Balancer):
         if of_student >= self._lowest:
             return
         self._lowest = of_student
-        overall = self._gate_of(of_student, float((losses.share * losses.teacher).sum()))
+        of_teacher = float(np.nansum(losses.share * losses.teacher))  # NaN: a class of no weight
+        overall = self._gate_of(of_student, of_teacher)
         counts = losses.n_rows >= self.min_rows
         if not (self.per_class and counts.any()):
             self._gate = float(overall)
@@ -239,12 +240,34 @@ class Gated(Balancer):
     def validate(self) -> None:
         make_balancer(self.balancer)
         if self.by is not None:
-            if not hasattr(self.by, "gate"):
+            if not (isinstance(self.by, Balancer) and hasattr(self.by, "gate")):
                 raise TypeError(
-                    f"by={self.by!r} of Gated has no method gate(state); give Competence() or a "
-                    "balancer that has one."
+                    f"by={self.by!r} of Gated is no balancer with a method gate(state); give "
+                    "Competence() or one of your own."
                 )
             self.by.validate()
+
+    def set_params(self, **params):
+        """Set parameters, also those of the rule and of the gate.
+
+        ``balancer__*`` turns the rule's name into an instance, ``by__*`` a gate of None into
+        ``Competence()``.
+
+        Parameters
+        ----------
+        **params
+
+        Returns
+        -------
+        self
+        """
+        nested = {name.partition("__")[0] for name in params if "__" in name}
+        balancer = params.get("balancer", self.balancer)
+        if "balancer" in nested and isinstance(balancer, str):
+            params["balancer"] = make_balancer(balancer)
+        if "by" in nested and params.get("by", self.by) is None:
+            params["by"] = Competence()
+        return super().set_params(**params)
 
     def reset(self) -> "Gated":
         self.balancer_ = make_balancer(self.balancer)

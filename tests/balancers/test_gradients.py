@@ -3,7 +3,6 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-
 from scipy.optimize import minimize
 
 from skkd.balancers import (

@@ -69,6 +69,7 @@ class TinyProblem:
                 self.held_out_X,
                 self.held_out_labels,
                 held_out_weight,
+                n_classes=3,
                 layer_input=layer_input,
                 parameters=[p for p in self.module.parameters() if p.requires_grad],
                 batch_size=9,
@@ -133,7 +134,7 @@ class TinyProblem:
         self._step(
             torch.as_tensor(self.X), slice(None), lambda *values: recorded.append(values), None
         )
-        [(_, weight, gram)] = recorded
+        [(_, weight, gram, *_)] = recorded
         weight = weight[0] if torch.is_tensor(weight) and weight.ndim else weight
         if gram is None:
             return float(weight), None
