@@ -6,7 +6,7 @@ A method is written ``RULE@TARGETS+AUGMENTER/OPTION=VALUE``, of which the rule a
   ``skkd.balancers.BALANCERS``; with parameters as in a call, ``fixed(0.3)``,
   ``descent_share(ratio=0.5)``;
 - the targets: ``insample``, ``oof`` or ``calibrated`` (the default);
-- an augmenter of ``skkd.augmenters.AUGMENTERS``, which makes rows that the teacher labels;
+- an augmenter of ``skkd.augmenters.AUGMENTERS``, or ``auto``: new rows that the teacher labels;
 - parameters of DistilledClassifier, ``descent_share@oof/temperature=2,student__lr=0.001``.
 
 A name in ``GROUPS`` stands for several rules: ``schedules@oof`` are all schedules. ``default`` is
@@ -24,9 +24,10 @@ from sklearn.model_selection import GridSearchCV
 
 from skkd import DistilledClassifier
 from skkd._student import _sized
+from skkd.augmenters import AUGMENTERS, Augmenter
 from skkd.balancers import BALANCERS, Balancer, FixedBalance, ScheduledBalance
 
-from .teachers import Signals, TemperedTeacher, make_teacher
+from .teachers import Signals, make_teacher
 
 TARGETS = ("insample", "oof", "calibrated")
 
@@ -157,8 +158,7 @@ def fit(
     clf.set_params(**options)
     if method.augmenter:
         # New rows get targets of the same kind as the real ones.
-        temperature = signals.temperature if method.targets == "calibrated" else 1.0
-        asked = TemperedTeacher(teacher(), temperature)
+        asked = signals.asked_for(method.targets, teacher())
         clf.set_params(teacher=asked, augmenter=_augmenter(method.augmenter))
     proba = signals.targets[method.targets]
     if method.rule == "search":
@@ -186,10 +186,10 @@ def _balancer(method: Method) -> Balancer:
     return {**BALANCERS, **RULES}[method.rule](*args, **kwargs)
 
 
-def _augmenter(spelling: str):
-    from skkd.augmenters import AUGMENTERS
-
+def _augmenter(spelling: str) -> str | Augmenter:
     name, params = re.fullmatch(r"(\w+)(.*)", spelling).groups()
+    if not params:
+        return name
     args, kwargs = _call(params)
     return AUGMENTERS[name](*args, **kwargs)
 

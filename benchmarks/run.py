@@ -30,7 +30,7 @@ from . import methods
 from .datasets import NAMES, SUITE
 from .methods import Method, expand
 from .protocol import cost, one_thread, score, split
-from .teachers import TEACHERS, make_teacher, signals
+from .teachers import TEACHERS, Signals, ask_teacher, make_teacher
 
 RESULTS = Path(__file__).parent / "results"
 
@@ -143,7 +143,8 @@ class Bench:
         self.name = name
         self.seed = seed
         self.rows = split(name, seed, max_rows)
-        self.signals = signals(name, seed, max_rows)
+        self.answers = ask_teacher(name, seed, max_rows)
+        self.signals = Signals(self.answers, self.rows.y)
         self.teacher = cache(self._fit_teacher)
 
     def _fit_teacher(self):
@@ -154,22 +155,20 @@ class Bench:
 
     def teacher_lines(self) -> list[dict]:
         """What the teacher itself reaches, as it is and calibrated."""
-        said = self.signals
+        calibration = self.signals.calibration
         shared = {
-            **said.cost,
+            **self.answers.cost,
             "kind": TEACHERS[self.name],
-            "fit_seconds": said.fit_seconds,
-            "oof_seconds": said.oof_seconds,
-            "temperature": said.temperature,
+            "calibration": calibration.method if calibration and calibration.kept else "none",
             **self._sizes(),
             **environment(),
         }
+        answers = {
+            "teacher": self.answers.test,
+            "teacher@calibrated": self.signals.calibrated_test,
+        }
         return [
-            {"method": method, **self._score(proba), **shared}
-            for method, proba in (
-                ("teacher", said.test),
-                ("teacher@calibrated", said.calibrated_test),
-            )
+            {"method": method, **self._score(proba), **shared} for method, proba in answers.items()
         ]
 
     def run(self, method: Method, epochs_scale: float) -> dict:
@@ -201,14 +200,14 @@ class Bench:
             }
 
     def _score(self, proba: np.ndarray) -> dict:
-        return score(proba, self.rows.y_test, self.signals.classes, self.signals.test)
+        return score(proba, self.rows.y_test, self.answers.classes, self.answers.test)
 
     def _sizes(self) -> dict:
         return {
             "n_train": len(self.rows.y),
             "n_test": len(self.rows.y_test),
             "n_features": self.rows.X.shape[1],
-            "n_classes": len(self.signals.classes),
+            "n_classes": len(self.answers.classes),
         }
 
 

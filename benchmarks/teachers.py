@@ -5,12 +5,11 @@
 
 import argparse
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import joblib
 import numpy as np
-from scipy.optimize import minimize_scalar
-from scipy.special import softmax
 from sklearn.base import ClassifierMixin
 from sklearn.compose import make_column_selector, make_column_transformer
 from sklearn.ensemble import (
@@ -18,10 +17,13 @@ from sklearn.ensemble import (
     HistGradientBoostingClassifier,
     RandomForestClassifier,
 )
+from sklearn.frozen import FrozenEstimator
 from sklearn.metrics import log_loss
-from sklearn.model_selection import cross_val_predict
+from sklearn.model_selection import StratifiedKFold, cross_val_predict
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder
+
+from skkd._calibration import calibrate
 
 from .datasets import NAMES, cache_dir
 from .protocol import cost, one_thread, split
@@ -86,109 +88,105 @@ def make_teacher(kind: str, X, seed: int) -> ClassifierMixin:
 
 
 @dataclass
-class Signals:
-    """What a teacher says, in the order of ``classes``.
+class Answers:
+    """What a teacher says, in the order of ``classes``, and what that costs.
 
     Attributes
     ----------
     classes : ndarray of shape (n_classes,)
-    targets : dict of ndarrays of shape (n_training_rows, n_classes)
-        ``insample``: of the teacher fitted on these very rows. ``oof``: out of five folds, each
-        predicted by a teacher fitted on the other four. ``calibrated``: these at the temperature
-        of the least log-loss on the training labels.
+    insample : ndarray of shape (n_training_rows, n_classes)
+        Of the teacher fitted on these very rows.
+    oof : ndarray of shape (n_training_rows, n_classes)
+        Out of five folds, each predicted by a teacher fitted on the other four.
+    folds : int ndarray of shape (n_training_rows,)
+        The fold of each row.
     test : ndarray of shape (n_test_rows, n_classes)
         Of the teacher fitted on all training rows.
-    calibrated_test : ndarray of shape (n_test_rows, n_classes)
-        The same at the temperature.
-    temperature : float
     cost : dict of float
-        As :func:`benchmarks.protocol.cost` gives it.
-    fit_seconds, oof_seconds : float
-        The fit on all rows, and the out-of-fold part on top of it.
+        As :func:`benchmarks.protocol.cost` gives it, with the seconds of the fit on all rows, and
+        of the out-of-fold part on top of it.
     """
 
     classes: np.ndarray
-    targets: dict
+    insample: np.ndarray
+    oof: np.ndarray
+    folds: np.ndarray
     test: np.ndarray
-    calibrated_test: np.ndarray
-    temperature: float
     cost: dict
-    fit_seconds: float
-    oof_seconds: float
 
 
-def signals(name: str, seed: int, max_rows: int) -> Signals:
-    """The teacher's signals for a set and seed: computed once, then read from the cache."""
+class Signals:
+    """Soft targets of three kinds from a teacher's answers.
+
+    Attributes
+    ----------
+    targets : dict of ndarrays of shape (n_training_rows, n_classes)
+        ``insample``, ``oof``, and ``calibrated``: the latter, calibrated by skkd on the labels.
+    calibrated_test : ndarray of shape (n_test_rows, n_classes)
+    """
+
+    def __init__(self, answers: Answers, y: np.ndarray):
+        self.answers = answers
+        columns = np.searchsorted(answers.classes, y)
+        self.calibration = calibrate("auto", answers.oof, columns, folds=answers.folds)
+        self.targets = {
+            "insample": answers.insample,
+            "oof": answers.oof,
+            "calibrated": self._calibrated(answers.oof),
+        }
+        self.calibrated_test = self._calibrated(answers.test)
+
+    def _calibrated(self, proba: np.ndarray) -> np.ndarray:
+        return proba if self.calibration is None else self.calibration.apply(proba)
+
+    def asked_for(self, targets: str, teacher: ClassifierMixin):
+        """The teacher to ask about new rows, where the training rows have targets of a kind."""
+        if targets != "calibrated" or self.calibration is None:
+            return FrozenEstimator(teacher)
+        return CalibratedTeacher(teacher, self._calibrated)
+
+
+class CalibratedTeacher:
+    """A fitted teacher whose probabilities are calibrated."""
+
+    def __init__(self, teacher: ClassifierMixin, calibrated: Callable[[np.ndarray], np.ndarray]):
+        self.teacher = teacher
+        self.calibrated = calibrated
+        self.classes_ = teacher.classes_
+
+    def predict_proba(self, X) -> np.ndarray:
+        return self.calibrated(self.teacher.predict_proba(X))
+
+
+def ask_teacher(name: str, seed: int, max_rows: int) -> Answers:
+    """The teacher's answers for a set and seed: computed once, then read from the cache."""
     memory = joblib.Memory(cache_dir() / "teachers", verbose=0)
-    return memory.cache(_signals)(TEACHERS[name], name, seed, max_rows)
+    return memory.cache(_ask_teacher)(TEACHERS[name], name, seed, max_rows)
 
 
-def _signals(kind: str, name: str, seed: int, max_rows: int) -> Signals:
+def _ask_teacher(kind: str, name: str, seed: int, max_rows: int) -> Answers:
     rows = split(name, seed, max_rows)
     teacher = make_teacher(kind, rows.X, seed)
+    splits = list(StratifiedKFold(5).split(rows.X, rows.y))
+    folds = np.empty(len(rows.y), dtype=int)
+    for fold, (_, test) in enumerate(splits):
+        folds[test] = fold
     with one_thread():
         start = time.process_time()
-        oof = cross_val_predict(teacher, rows.X, rows.y, cv=5, method="predict_proba")
+        oof = cross_val_predict(teacher, rows.X, rows.y, cv=splits, method="predict_proba")
         oof_seconds = time.process_time() - start
         start = time.process_time()
         teacher.fit(rows.X, rows.y)
         fit_seconds = time.process_time() - start
-        test = teacher.predict_proba(rows.X_test)
-        temperature = fit_temperature(oof, np.searchsorted(teacher.classes_, rows.y))
-        return Signals(
+        return Answers(
             classes=teacher.classes_,
-            targets={
-                "insample": teacher.predict_proba(rows.X),
-                "oof": oof,
-                "calibrated": at_temperature(oof, temperature),
-            },
-            test=test,
-            calibrated_test=at_temperature(test, temperature),
-            temperature=temperature,
-            cost=cost(teacher, rows.X_test),
-            fit_seconds=fit_seconds,
-            oof_seconds=oof_seconds,
+            insample=teacher.predict_proba(rows.X),
+            oof=oof,
+            folds=folds,
+            test=teacher.predict_proba(rows.X_test),
+            cost=cost(teacher, rows.X_test)
+            | {"fit_seconds": fit_seconds, "oof_seconds": oof_seconds},
         )
-
-
-def fit_temperature(proba: np.ndarray, columns: np.ndarray) -> float:
-    """The temperature at which probabilities have the least log-loss.
-
-    Parameters
-    ----------
-    proba : ndarray of shape (n_rows, n_classes)
-        Of rows that their teacher has not seen.
-    columns : int ndarray of shape (n_rows,)
-        The column of each row's label.
-    """
-    rows = np.arange(len(columns))
-
-    def loss(log_temperature: float) -> float:
-        softened = at_temperature(proba, np.exp(log_temperature))
-        return -np.log(softened[rows, columns]).mean()
-
-    return float(np.exp(minimize_scalar(loss, bounds=(-3, 3), method="bounded").x))
-
-
-class TemperedTeacher:
-    """A fitted teacher at a temperature."""
-
-    def __init__(self, teacher: ClassifierMixin, temperature: float):
-        self.teacher = teacher
-        self.temperature = temperature
-
-    @property
-    def classes_(self) -> np.ndarray:
-        return self.teacher.classes_
-
-    def predict_proba(self, X) -> np.ndarray:
-        proba = self.teacher.predict_proba(X)
-        return proba if self.temperature == 1 else at_temperature(proba, self.temperature)
-
-
-def at_temperature(proba: np.ndarray, temperature: float) -> np.ndarray:
-    """Probabilities whose logits are divided by a temperature; zeros are floored at 1e-6."""
-    return softmax(np.log(np.maximum(proba, 1e-6)) / temperature, axis=1)
 
 
 def main() -> None:

@@ -5,7 +5,6 @@ from sklearn.dummy import DummyClassifier
 from sklearn.metrics import log_loss, roc_auc_score
 
 from benchmarks import protocol
-from benchmarks.teachers import at_temperature, fit_temperature
 
 
 def toy(monkeypatch, n_rows=1000, counts=(0.6, 0.39, 0.01)):
@@ -71,13 +70,6 @@ def test_calibrated_probabilities_have_a_small_calibration_error():
     hit = rng.random(20_000) < confidence
     assert protocol.calibration_error(confidence, hit) < 0.02
     assert protocol.calibration_error(confidence**0.5, hit) > 0.05
-
-
-def test_the_fitted_temperature_undoes_the_one_that_was_applied():
-    rng = np.random.default_rng(0)
-    proba = rng.dirichlet(np.ones(3), size=20_000)
-    columns = (rng.random((len(proba), 1)) > proba.cumsum(axis=1)).sum(axis=1)
-    assert fit_temperature(at_temperature(proba, 0.5), columns) == pytest.approx(2.0, rel=0.05)
 
 
 def test_cost_works_for_frames_and_counts_what_is_kept():
