@@ -183,10 +183,11 @@ class RandomBalance(Balancer):
 
     def validate(self) -> None:
         super().validate()
-        if self.random_state is not None and not isinstance(self.random_state, Integral):
+        seed = self.random_state
+        if seed is not None and not (isinstance(seed, Integral) and seed >= 0):
             raise ValueError(
-                f"random_state={self.random_state!r} of RandomBalance is not allowed; give an int "
-                "or None."
+                f"random_state={seed!r} of RandomBalance is not allowed; give an int of at least "
+                "0, or None."
             )
 
     def reset(self) -> "RandomBalance":

@@ -9,13 +9,23 @@ from skkd.balancers import (
     BALANCERS,
     Balancer,
     Competence,
+    ConflictAverse,
     DescentShare,
+    DynamicWeightAverage,
+    Famo,
     FixedBalance,
     Gated,
+    GradientNorm,
+    GradNorm,
     HeldOutLosses,
+    Hypergradient,
     LossShare,
+    MinNorm,
+    RandomBalance,
+    SampleWise,
     ScheduledBalance,
     StepState,
+    UncertaintyWeighting,
 )
 from skkd.losses import DISTILLATION_LOSSES
 from skkd.schedules import SCHEDULES
@@ -169,6 +179,33 @@ def test_weights_are_finite_and_bounded_and_sum_to_one(xp, rule, data):
         assert task + distillation == pytest.approx(1, abs=3e-16)
         if state.held_out_slope_task is not None or "held_out_slopes" not in rule.requirements():
             rule.update(state)
+
+
+def all_scalars(xp, seed):
+    """A step in which every scalar there is has a value."""
+    rng = np.random.default_rng(seed)
+    A, B, cosine = rng.uniform(0.5, 3), rng.uniform(0.5, 3), rng.uniform(-1, 1)
+    names = ("task_loss", "distillation_loss", "task_loss_after", "distillation_loss_after")
+    names += ("held_out_slope_task", "held_out_slope_distillation")
+    state = conflicting(xp, A, B, cosine, **{name: rng.uniform(0.2, 2) for name in names})
+    state.progress = seed / 9
+    state.epoch_losses = [tuple(rng.uniform(0.5, 2, 2)) for _ in range(seed)]
+    return state
+
+
+@pytest.mark.parametrize("options", [{}, {"conflict_clamp": True, "admissible_step": True}])
+@pytest.mark.parametrize("rule", GUARDED.values(), ids=GUARDED)
+def test_scalars_of_a_device_give_the_weights_that_numbers_give(rule, options):
+    def weights(xp):
+        balancer = rule(**options).reset()
+        values = []
+        for seed in range(10):
+            state = all_scalars(xp, seed)
+            values.append(float(balancer.weights(state)[1]))
+            balancer.update(state)
+        return values
+
+    np.testing.assert_allclose(weights(torch), weights(np), rtol=1e-9)
 
 
 # Guards
@@ -438,7 +475,29 @@ WRONG = [
     *[(LossShare, "min_weight", value) for value in NOT_A_SHARE],
     *[(DescentShare, "max_weight", value) for value in NOT_A_SHARE],
     *[(DescentShare, "smoothing", value) for value in [*NOT_A_SHARE, 1.0]],
-    *[(kind, "ratio", value) for kind in (LossShare, DescentShare) for value in NOT_POSITIVE],
+    *[
+        (kind, "ratio", value)
+        for kind in (LossShare, DescentShare, GradientNorm)
+        for value in NOT_POSITIVE
+    ],
+    *[
+        (kind, "lr", value)
+        for kind in (UncertaintyWeighting, Famo, GradNorm, Hypergradient)
+        for value in NOT_POSITIVE
+    ],
+    *[(DynamicWeightAverage, "tau", value) for value in NOT_POSITIVE],
+    *[(UncertaintyWeighting, "initial", value) for value in (np.nan, np.inf, "0", None, 20.0)],
+    *[(Famo, "decay", value) for value in (-1e-3, np.nan, np.inf, None)],
+    *[(GradNorm, "alpha", value) for value in (-0.5, np.nan, np.inf, None)],
+    *[(MinNorm, "normalize", value) for value in ("l1", False, 2)],
+    *[(ConflictAverse, "c", value) for value in [*NOT_A_SHARE, 1.0]],
+    *[(Hypergradient, "initial", value) for value in NOT_A_SHARE],
+    *[(RandomBalance, "random_state", value) for value in (0.5, "0", -1, np.random.mtrand._rand)],
+    *[(SampleWise, "weight", value) for value in [*NOT_A_SHARE, 1.0]],
+    *[(SampleWise, "rule", value) for value in ("unknown", None)],
+    *[(Competence, "weight", value) for value in NOT_A_SHARE],
+    *[(Competence, "power", value) for value in NOT_POSITIVE],
+    *[(Competence, "min_rows", value) for value in (0, -1, np.nan, "30", None)],
     *[(kind, "gradients", "some") for kind in GUARDED.values()],
     *[(DescentShare, "gradients", value) for value in (None, ["all"])],
     *[(FixedBalance, "weight", value) for value in NOT_A_SHARE],

@@ -3,9 +3,11 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy import stats
+from scipy.special import logit
 
 from skkd import schedules
-from skkd.balancers import FixedBalance, ScheduledBalance, StepState
+from skkd.balancers import FixedBalance, RandomBalance, ScheduledBalance, StepState
 from tests.balancers.tiny import TinyProblem
 from tests.helpers import make_data, quick
 
@@ -116,3 +118,44 @@ def test_first_step_of_a_training_has_the_start_and_the_last_one_the_end():
     np.testing.assert_allclose(history["weight_max"], per_step.max(axis=1), rtol=1e-12)
     np.testing.assert_allclose(history["weight_min"], per_step.min(axis=1), rtol=1e-12)
     np.testing.assert_allclose(history["weight"], per_step.mean(axis=1), rtol=1e-12)
+
+
+# Random weights
+
+
+def draws(n_steps, seed=0, **options):
+    rule = RandomBalance(**options).reset()
+    return [rule.weights(StepState(seed=seed))[1] for _ in range(n_steps)]
+
+
+def test_random_weights_are_the_softmax_of_normal_numbers():
+    # The difference of two normal numbers is normal, with a variance of two.
+    drawn = logit(draws(2000))
+    assert stats.kstest(drawn, "norm", args=(0, np.sqrt(2))).pvalue > 0.05
+    # One step tells nothing of the next.
+    assert abs(np.corrcoef(drawn[1:], drawn[:-1])[0, 1]) < 0.05
+
+
+def test_random_weights_follow_their_own_state_or_else_that_of_the_training():
+    assert draws(5, seed=1, random_state=3) == draws(5, seed=2, random_state=3)
+    assert draws(5, seed=1) == draws(5, seed=1) != draws(5, seed=2)
+    assert draws(5, seed=3) == draws(5, random_state=3)
+
+
+def test_random_weights_of_a_training_follow_the_classifiers_state():
+    def history(random_state, rule):
+        X, y = make_data()
+        clf = quick(None, balancer=rule, random_state=random_state)
+        proba = np.full((len(X), 3), 1 / 3)
+        return clf.fit(X, y, teacher_proba=proba).history_["weight"].tolist()
+
+    assert history(0, "random") == history(0, "random") != history(1, "random")
+    assert history(None, "random") != history(None, "random")
+    own = RandomBalance(random_state=7)
+    assert history(0, own) == history(1, own) == history(None, own)
+
+
+def test_random_weights_within_bounds():
+    bounded = draws(200, min_weight=0.3, max_weight=0.6)
+    assert min(bounded) == 0.3 and max(bounded) == 0.6
+    assert len(set(bounded)) > 50
