@@ -1,0 +1,162 @@
+"""``augmenter="auto"``."""
+
+import numpy as np
+import pytest
+from sklearn.linear_model import LogisticRegression
+
+from skkd import _choose_augmenter
+from skkd._choose_augmenter import best_gain, candidates_for
+from skkd.augmenters import Augmenter, NeighborSwap, RandomSwap, ShiftFlipCrop
+from tests.helpers import Memory, Says, make_data, quick, quick_net
+
+X, Y = make_data(n_rows=400, n_classes=2)
+GOOD_TEACHER = LogisticRegression(C=100).fit(*make_data(n_rows=400, n_classes=2))
+
+
+class Counts(LogisticRegression):
+    """Keeps the rows of every fit of it and of its clones."""
+
+    fits: list = []
+
+    def fit(self, X, y, sample_weight=None):
+        self.fits.append(X)
+        return super().fit(X, y, sample_weight)
+
+
+class Wrong(Says):
+    """Sure of the wrong label wherever it has not been told the right one."""
+
+    def predict_proba(self, X):
+        return GOOD_TEACHER.predict_proba(X)[:, ::-1]
+
+
+def few_labels(teacher, n_rows=60, **params):
+    clf = quick(teacher, student=quick_net(max_epochs=40), augmenter="auto", **params)
+    return clf.fit(X[:n_rows], Y[:n_rows])
+
+
+def test_new_rows_of_a_good_teacher_are_taken():
+    flipped = np.random.default_rng(0).random(60) < 0.2
+    clf = quick(GOOD_TEACHER, student=quick_net(max_epochs=100), augmenter="auto")
+    clf.fit(X[:60], np.where(flipped, 1, 0) ^ GOOD_TEACHER.predict(X[:60]))
+    assert isinstance(clf.augmenter_, (NeighborSwap, RandomSwap))
+    assert clf.history_["new_rows_loss"][-1] < clf.history_["new_rows_loss"][0]
+
+
+def test_new_rows_of_a_bad_teacher_are_left_out():
+    clf = few_labels(Wrong([0, 1], None))
+    assert clf.augmenter_ is None
+    assert "new_rows_loss" not in clf.history_
+
+
+def test_no_choice_on_too_few_rows():
+    clf = quick(GOOD_TEACHER, augmenter="auto").fit(X[:4], [0, 0, 1, 1])
+    assert clf.augmenter_ is None
+
+
+def test_auto_without_new_rows_is_training_without_new_rows():
+    teacher = Wrong([0, 1], None)
+    plain = quick(teacher, student=quick_net(max_epochs=40)).fit(X[:60], Y[:60])
+    np.testing.assert_array_equal(few_labels(teacher).predict_proba(X), plain.predict_proba(X))
+
+
+def test_same_random_state_same_choice_and_result():
+    first, second = few_labels(GOOD_TEACHER), few_labels(GOOD_TEACHER)
+    assert repr(first.augmenter_) == repr(second.augmenter_)
+    np.testing.assert_array_equal(first.predict_proba(X), second.predict_proba(X))
+
+
+def test_teacher_of_the_short_trainings_has_not_seen_the_held_out_rows():
+    Counts.fits = []
+    few_labels(Counts(), cv=3, n_rows=100)
+    *_, on_all, on_part = Counts.fits
+    assert len(Counts.fits) == 3 + 2
+    assert len(on_all) == 100
+    assert len(on_part) == pytest.approx(80, abs=3)
+    assert {row.tobytes() for row in on_part} < {row.tobytes() for row in on_all}
+
+
+def test_a_teacher_that_remembers_its_rows_does_not_win_by_that(monkeypatch):
+    # It labels rows that it knows perfectly and knows nothing of others: new rows that are copies
+    # of fit rows can't help, unless held-out rows were among those that the teacher knows.
+    class Copies(Augmenter):
+        def make(self, rows, index, rng):
+            return rows[index]
+
+    monkeypatch.setattr(_choose_augmenter, "candidates_for", lambda X: [Copies()])
+    rng = np.random.default_rng(0)
+    noise = rng.integers(2, size=200)
+    seen = []
+
+    class Remembers(Memory):
+        def predict_proba(self, rows):
+            proba = super().predict_proba(rows)
+            seen.append((len(self.known_), (proba.max(axis=1) == 1).all()))
+            return proba
+
+    quick(Remembers(), cv=3, augmenter="auto").fit(X[:200], noise)
+    of_short_training = [known for n_rows, known in seen if 150 < n_rows < 200]
+    assert of_short_training
+    assert all(of_short_training)
+
+
+def test_held_out_rows_of_early_stopping_take_no_part(monkeypatch):
+    looked_at = []
+
+    def spy(rows, *args, **kwargs):
+        looked_at.append(len(rows.labels))
+
+    monkeypatch.setattr("skkd._classifier.choose_augmenter", spy)
+    few_labels(GOOD_TEACHER, n_rows=100, early_stopping=True)
+    assert looked_at == [pytest.approx(90, abs=3)]
+
+
+def test_user_callbacks_hear_of_the_training_only():
+    from skorch.callbacks import Callback
+
+    class Hears(Callback):
+        begun: list = []
+
+        def on_train_begin(self, net, **kwargs):
+            self.begun.append(net)
+
+    net = quick_net(max_epochs=2, callbacks=[("hears", Hears())])
+    quick(GOOD_TEACHER, student=net, augmenter="auto").fit(X, Y)
+    assert len(Hears.begun) == 1
+
+
+def test_partial_fit_has_no_rows_to_choose_by():
+    with pytest.raises(ValueError, match="augmenter='auto' compares trainings on all rows"):
+        quick(GOOD_TEACHER, augmenter="auto").partial_fit(X, Y)
+
+
+def test_candidates_fit_the_rows():
+    assert all(kind.takes == "tables" for kind in candidates_for(X))
+    assert all(isinstance(kind, ShiftFlipCrop) for kind in candidates_for(np.zeros((2, 1, 8, 8))))
+
+
+# The decision
+
+
+def test_the_largest_mean_gain_wins():
+    rng = np.random.default_rng(0)
+    gains = [rng.normal(mean, 0.1, size=100) for mean in (0.1, 0.3, 0.2, -1.0)]
+    assert best_gain(gains, None) == 1
+
+
+def test_gain_that_could_be_chance_is_left_out():
+    gain = np.array([1.0, -1.0] * 50)
+    assert best_gain([gain + 0.04], None) is None  # a standard error is 0.1
+    assert best_gain([gain + 0.06], None) == 0
+    assert best_gain([np.zeros(100)], None) is None
+
+
+def test_weights_are_repeated_rows():
+    rng = np.random.default_rng(0)
+    weight = np.tile([1, 3], 20)
+    for shift in np.linspace(-0.2, 0.2, 21):
+        gains = [rng.normal(size=40) + shift, rng.normal(size=40)]
+        means = [np.repeat(gain, weight).mean() for gain in gains]
+        chosen = best_gain(gains, weight.astype(float))
+        assert chosen is None or chosen == int(np.argmax(means))
+    assert best_gain([np.array([1.0, -9.0] * 20)], np.tile([1.0, 0.0], 20)) == 0
