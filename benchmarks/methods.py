@@ -7,7 +7,8 @@ A method is written ``RULE@TARGETS+AUGMENTER/OPTION=VALUE``, of which the rule a
   ``descent_share(ratio=0.5)``;
 - the targets: ``insample``, ``oof`` or ``calibrated`` (the default);
 - an augmenter of ``skkd.augmenters.AUGMENTERS``, or ``auto``: new rows that the teacher labels;
-- parameters of DistilledClassifier, ``descent_share@oof/temperature=2,student__lr=0.001``.
+- parameters of DistilledClassifier, ``descent_share@oof/temperature=2,student__lr=0.001``, those of
+  nested rules among them: ``gated('fixed')/balancer__balancer__weight=0.7``.
 
 A name in ``GROUPS`` stands for several rules: ``schedules@oof`` are all schedules. ``default`` is
 ``DistilledClassifier(teacher, cv=5)`` and nothing else: it cross-fits the teacher by itself.
@@ -155,15 +156,14 @@ def fit(
         clf = DistilledClassifier(make_teacher(kind, X, seed), cv=5, random_state=seed)
         return _timed(clf.set_params(**options), X, y)
     clf = DistilledClassifier(None, random_state=seed, **_without_calibration())
-    clf.set_params(**options)
     if method.augmenter:
         # New rows get targets of the same kind as the real ones.
         asked = signals.asked_for(method.targets, teacher())
         clf.set_params(teacher=asked, augmenter=_augmenter(method.augmenter))
     proba = signals.targets[method.targets]
     if method.rule == "search":
-        return _search(clf, X, y, proba)
-    clf.set_params(balancer=_balancer(method))
+        return _search(clf.set_params(**options), X, y, proba)
+    clf.set_params(balancer=_balancer(method)).set_params(**options)
     return _timed(clf, X, y, teacher_proba=proba)
 
 

@@ -13,6 +13,10 @@ from skkd.balancers import BALANCERS, DescentShare, StepState
         ("fixed(0.3)", "fixed(0.3)@calibrated"),
         ("descent_share( ratio=0.5 )@oof", "descent_share(ratio=0.5)@oof"),
         ("fixed(0.5)+random_swap(prob=0.2)", "fixed(0.5)@calibrated+random_swap(prob=0.2)"),
+        (
+            "gated('fixed')/balancer__balancer__weight=0.7",
+            "gated('fixed')@calibrated/balancer__balancer__weight=0.7",
+        ),
         ("default/temperature=2", "default/temperature=2"),
         ("search@insample/temperature=2,cv=None", "search@insample/temperature=2,cv=None"),
     ],
