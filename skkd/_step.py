@@ -142,7 +142,7 @@ class Step:
             gram = self._two_passes(of_batch, gradients, of_new)
         else:
             gram = self._one_pass(of_batch, gradients, of_new, rows)
-        weight = self._spread() if self.gives_rows else self.balancer.weight_
+        weight = self._spread(rows) if self.gives_rows else self.balancer.weight_
         record(losses, weight, gram, self.new_loss)
         return losses, logits.detach()
 
@@ -196,14 +196,18 @@ class Step:
             self.pair = pair
         return _gradients.gram(pair)
 
-    def _spread(self) -> Tensor:
+    def _spread(self, rows) -> Tensor:
         """What is recorded of the rows' parameters; also keeps the weighted loss."""
         task, distillation = self.objective.row_losses.unbind()  # type: ignore[union-attr]
         weight = self.balancer.weight_
         if not isinstance(weight, Tensor):
             weight = task.new_tensor(weight)
         self.total = (task + weight * (distillation - task)).sum()
-        return torch.stack([weight.mean(), weight.min(), weight.max(), self.total])
+        row_weight = self.objective.row_weight(rows)
+        mean = (
+            weight.mean() if row_weight is None else (row_weight * weight).sum() / row_weight.sum()
+        )
+        return torch.stack([mean, weight.min(), weight.max(), self.total])
 
     def _tell(self, gram: Tensor) -> None:
         self.state.A, self.state.C, _, self.state.B = self._scalars(gram)

@@ -233,6 +233,11 @@ class Balancer(BaseEstimator):
             )
         check_real("smoothing", self.smoothing, 0, 1, self, closed="left")
         check_choice("gradients", self.gradients, GRADIENTS, self)
+        if "held_out_slopes" in self.needs and self.gradients == "logits":
+            raise ValueError(
+                f"gradients='logits' of {type(self).__name__} is not allowed: held-out rows have "
+                "other logits than the batch. Give 'last_layer' or 'all'."
+            )
 
     # What the training loop calls
 
@@ -241,7 +246,7 @@ class Balancer(BaseEstimator):
         return (
             frozenset(self.needs)
             | self.wants
-            | ({"gradients"} if self.conflict_clamp else set())
+            | ({"gradients"} if self.conflict_clamp or "held_out_slopes" in self.needs else set())
             | ({"losses", "losses_after"} if self.admissible_step else set())
         )
 

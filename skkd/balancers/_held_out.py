@@ -64,7 +64,7 @@ class Hypergradient(GradientBalancer):
     # NOTE: the step is taken to be one of plain gradient descent. The optimizer's own scaling of
     # it is left out, and Adam takes out the scale of what remains.
 
-    needs: ClassVar[frozenset[str]] = frozenset({"gradients", "held_out_slopes"})
+    needs: ClassVar[frozenset[str]] = frozenset({"held_out_slopes"})
 
     lr: float = 0.005
     initial: float = field(default=0.5, kw_only=True)
@@ -74,11 +74,6 @@ class Hypergradient(GradientBalancer):
         super().validate()
         check_real("lr", self.lr, 0, float("inf"), self, closed="neither")
         check_real("initial", self.initial, 0, 1, self)
-        if self.gradients == "logits":
-            raise ValueError(
-                "gradients='logits' of Hypergradient is not allowed: held-out rows have other "
-                "logits than the batch. Give 'last_layer' or 'all'."
-            )
 
     def reset(self) -> "Hypergradient":
         super().reset()
