@@ -55,7 +55,7 @@ demo: $(STAMP) ## Run the quick-start example
 	@echo 'The balancing parameter over the training: build/balance.png'
 
 speed: $(STAMP) ## Measure how fast training and prediction are
-	$(BIN)/python benchmarks/speed.py
+	OMP_NUM_THREADS=$(OMP_NUM_THREADS) $(BIN)/python benchmarks/speed.py
 
 bench-small: $(STAMP) ## Repeat a part of the study, in some minutes, and compare the two
 	$(BIN)/python -m benchmarks.run --profile small --jobs 2

@@ -7,13 +7,15 @@ Compared on the same net, losses, data and number of steps, at batches of 128 an
 - skkd with a fixed weight, and with DescentShare;
 - scikit-learn's MLPClassifier of the same shape, for an order of magnitude (labels alone).
 
-Then every balancing rule against a fixed weight. Then prediction: 100,000 rows against the module's own forward pass, and a single row against
-MLPClassifier. Every figure is the median over interleaved repetitions, so that a busy machine
-slows all of them alike. Run by ``make speed``; ``--json FILE`` keeps the numbers.
+Then every balancing rule against a fixed weight. Then prediction: 100,000 rows against the module's
+own forward pass, and a single row against MLPClassifier. Every figure is the median over interleaved
+repetitions, so that a busy machine slows all of them alike. Run by ``make speed``; ``--json FILE``
+keeps the numbers.
 """
 
 import argparse
 import json
+import os
 import platform
 import time
 import warnings
@@ -249,14 +251,16 @@ def measure_prediction(data, repetitions: int) -> dict[str, float]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--repetitions", type=int, default=5)
-    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--json", help="also write the results to this file")
     args = parser.parse_args()
-    torch.set_num_threads(args.threads)
+    threads = os.environ.get("OMP_NUM_THREADS")
+    if threads is None:
+        # torch.set_num_threads does not reach the thread that goes backwards through the net.
+        parser.error("set the environment variable OMP_NUM_THREADS=1, as make speed does")
     data = make_data()
 
     training = measure_training(data, args.repetitions)
-    print(f"Training, {N_ROWS:,} x {N_FEATURES}, {args.threads} threads: ratio to the bare loop\n")
+    print(f"Training, {N_ROWS:,} x {N_FEATURES}, {threads} thread(s): ratio to the bare loop\n")
     print(f"{'batch':>5} {'fused':>6}  " + "  ".join(f"{name:>18}" for name in CONTENDERS))
     for row in training:
         ratios = [row[name] / row["bare PyTorch loop"] for name in CONTENDERS]
