@@ -8,9 +8,9 @@ Compared on the same net, losses, data and number of steps, at batches of 128 an
 - scikit-learn's MLPClassifier of the same shape, for an order of magnitude (labels alone).
 
 Then every balancing rule against a fixed weight. Then prediction: 100,000 rows against the module's
-own forward pass, and a single row against MLPClassifier. Every figure is the median over interleaved
-repetitions, so that a busy machine slows all of them alike. Run by ``make speed``; ``--json FILE``
-keeps the numbers.
+own forward pass, and a single row against MLPClassifier. Every figure is the median over
+interleaved repetitions, so that a busy machine slows all of them alike. Run by ``make speed``;
+``--json FILE`` keeps the numbers.
 """
 
 import argparse
