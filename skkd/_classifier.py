@@ -376,20 +376,20 @@ class DistilledClassifier(ClassifierMixin, BaseEstimator):
             )
         loss = make_loss(self.distillation_loss)
         init_seed, order_seed, _, new_seed = draw_seeds(self.random_state, 4)
-        if hasattr(self, "student_"):
-            done = self.n_epochs_
-            torch_state = PrivateTorchState(init_seed + done)
+        # On copies: a chunk that makes the training diverge must leave nothing behind.
+        learned = hasattr(self, "student_")
+        balancer = copy.deepcopy(self.balancer_) if learned else make_balancer(self.balancer)
+        if needed_by := _who_needs_held_out_rows(False, None, balancer):
+            raise ValueError(
+                f"{needed_by} needs held-out rows, and partial_fit holds none out. Use fit, or "
+                "another balancer."
+            )
+        done = self.n_epochs_ if learned else 0
+        torch_state = PrivateTorchState(init_seed + done)
+        if learned:
             rows = self._continue(X, y, classes, sample_weight, teacher_proba)
-            # On copies: a chunk that makes the training diverge must leave nothing behind.
-            student, balancer = copy.deepcopy((self.student_, self.balancer_))
+            student = copy.deepcopy(self.student_)
         else:
-            done = 0
-            balancer, torch_state = make_balancer(self.balancer), PrivateTorchState(init_seed)
-            if needed_by := _who_needs_held_out_rows(False, None, balancer):
-                raise ValueError(
-                    f"{needed_by} needs held-out rows, and partial_fit holds none out. Use fit, or "
-                    "another balancer."
-                )
             rows, student, _ = self._start(
                 X, y, sample_weight, teacher_proba, balancer, torch_state, classes=classes
             )
@@ -401,7 +401,7 @@ class DistilledClassifier(ClassifierMixin, BaseEstimator):
             loss=loss,
             temperature=make_temperature(self.temperature),
             n_epochs=1,
-            n_epochs_done=done,
+            earlier=self.history_ if done else {},
             new_rows=self._new_rows(rows, student, None, new_seed + done),
             seed=order_seed + done,
             torch_state=torch_state,

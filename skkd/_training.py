@@ -97,7 +97,7 @@ def train(
     loss: Callable[..., Tensor],
     temperature: Callable[[float], float | str],
     n_epochs: int,
-    n_epochs_done: int | None = None,
+    earlier: dict[str, np.ndarray] | None = None,
     held_out: Rows | None = None,
     patience: Patience | None = None,
     new_rows: Sequence[Source] = (),
@@ -117,9 +117,10 @@ def train(
         Its temperature as a function of progress.
     n_epochs : int
         At most this many epochs; progress is measured by them.
-    n_epochs_done : int or None
-        Training in parts: epochs of earlier calls. Progress is then measured by the net's
-        ``max_epochs``, and the learning rate is not scheduled, for there is no planned end.
+    earlier : dict of arrays or None
+        Training in parts: the history of earlier calls, empty at first. Progress is then measured
+        by the net's ``max_epochs``, and the learning rate is not scheduled, for there is no planned
+        end.
     new_rows : sequence of AugmentedRows or UnlabeledRows
         Rows without labels.
     seed : int
@@ -145,9 +146,12 @@ def train(
         look_ahead = _look_ahead(net, held_out, layer_input, len(batches), rows, seed)
     step = Step(net, objective, balancer, layer_input, torch_state, look_ahead, new)
     step.state.seed = seed
-    first = n_epochs_done or 0
+    first = len(earlier["epoch"]) if earlier else 0
+    if earlier:
+        losses = earlier["task_loss"], earlier["distillation_loss"]
+        step.state.epoch_losses = list(zip(*(values.tolist() for values in losses), strict=True))
     history = History(verbose, first + n_epochs)
-    planned = n_epochs if n_epochs_done is None else None
+    planned = n_epochs if earlier is None else None
     epochs = _Epochs(net, batches, step, rows, held_out, planned, temperature)
     try:
         for epoch in range(first, first + n_epochs):

@@ -140,8 +140,8 @@ class Famo(Balancer):
     .. math:: \frac{\lambda}{1-\lambda} = \frac{z_d L_t}{z_t L_d}, \qquad
        \nabla_\xi = J_z^\top \left( \log L(\theta) - \log L(\theta') \right) + \gamma \xi,
 
-    by Adam: the loss that fell less gets more. Needs both losses of the batch after the step, which
-    is a forward pass; no gradients. Known to fail as :class:`GeometricMean` does, where the
+    by Adam: the loss that fell less gets more. Costs a forward pass a step, for the losses of the
+    same batch after it; no gradients. Known to fail as :class:`GeometricMean` does, where the
     distillation loss comes close to zero.
 
     Parameters

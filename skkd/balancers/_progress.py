@@ -1,6 +1,6 @@
 """Rules that look at nothing but training progress: a constant, the schedules, and chance."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from numbers import Integral
 
@@ -14,6 +14,8 @@ __all__ = ["FixedBalance", "RandomBalance", "ScheduledBalance"]
 
 class FixedBalance(Balancer):
     r"""A constant balancing parameter, the classic choice [1]_.
+
+    .. math:: \lambda = weight
 
     Costs nothing a step. 0 is plain training on labels, 1 is distillation alone. Right where the
     weight was tuned on this very problem; the best
@@ -192,18 +194,15 @@ class RandomBalance(Balancer):
 
     def reset(self) -> "RandomBalance":
         super().reset()
-        self._draws: Iterator[float] | None = None
+        self._rng: np.random.Generator | None = None
+        self._drawn: list[float] = []
         return self
 
     def propose(self, state: StepState) -> float:
-        if self._draws is None:
+        if self._rng is None:
             seed = state.seed if self.random_state is None else self.random_state
-            self._draws = _draws(np.random.default_rng(seed))
-        return next(self._draws)
-
-
-def _draws(rng: np.random.Generator) -> Iterator[float]:
-    """An endless stream, drawn many at a time."""
-    while True:
-        task, distillation = rng.standard_normal((2, 256))
-        yield from (1.0 / (1.0 + np.exp(task - distillation))).tolist()
+            self._rng = np.random.default_rng(seed)
+        if not self._drawn:  # many at a time: one by one is slow
+            task, distillation = self._rng.standard_normal((2, 256))
+            self._drawn = (1.0 / (1.0 + np.exp(task - distillation))).tolist()
+        return self._drawn.pop(0)
