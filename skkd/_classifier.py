@@ -526,6 +526,7 @@ class DistilledClassifier(ClassifierMixin, BaseEstimator):
 
     def _check_parameters(self, teacher_proba, X_unlabeled) -> None:
         self._validate_params()
+        make_temperature(self.temperature)  # what is wrong with it must be said before any work
         if teacher_proba is None:
             _teacher.check_teacher(self.teacher, self.cv)
         elif not self._has_fitted_teacher():

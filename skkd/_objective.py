@@ -107,7 +107,10 @@ class Objective:
     def mean_temperature(self) -> float:
         """The temperature, or the mean of the rows'."""
         temperature = self.temperature
-        return float(temperature.mean() if isinstance(temperature, Tensor) else temperature)  # type: ignore[arg-type]
+        if isinstance(temperature, Tensor):
+            weight = 1.0 if self.weight is None else self.weight.squeeze(0)
+            temperature = (weight * temperature).mean()
+        return float(temperature)  # type: ignore[arg-type]
 
     def row_weight(self, rows: Rows) -> Tensor | None:
         """Weights of shape (1, n_rows), with a mean of one over all rows; None if all are equal."""

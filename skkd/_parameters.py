@@ -6,6 +6,7 @@ from numbers import Integral, Real
 
 from . import losses
 from ._sklearn_private import Interval, StrOptions
+from .schedules import TemperatureSchedule
 
 CONSTRAINTS: dict = {
     "temperature": [
@@ -38,6 +39,8 @@ def make_loss(loss) -> losses.DistillationLoss:
 
 def make_temperature(temperature) -> Callable[[float], float | str]:
     """A function of progress that gives the temperature, or "teacher_entropy" for one a row."""
+    if isinstance(temperature, TemperatureSchedule):
+        temperature.validate()
     if not callable(temperature):
         value = temperature if isinstance(temperature, str) else float(temperature)
         return lambda progress: value

@@ -7,6 +7,7 @@ shape serves a rising and a falling weight.
 
 import math
 from collections.abc import Callable
+from numbers import Real
 
 from sklearn.base import BaseEstimator
 
@@ -135,6 +136,22 @@ class TemperatureSchedule(BaseEstimator):
         self.start = start
         self.end = end
         self.schedule = schedule
+
+    def validate(self) -> None:
+        """Check the parameters; raise a ValueError that names the wrong one."""
+        for name in ("start", "end"):
+            value = getattr(self, name)
+            if isinstance(value, bool) or not (isinstance(value, Real) and 0 < value < math.inf):
+                raise ValueError(
+                    f"{name}={value!r} of TemperatureSchedule is not allowed; give a finite number "
+                    "above 0."
+                )
+        if not callable(self.schedule) and self.schedule not in tuple(SCHEDULES):
+            raise ValueError(
+                f"schedule={self.schedule!r} of TemperatureSchedule is not known; choose one of "
+                f"{', '.join(map(repr, SCHEDULES))}, or give a function of progress that rises "
+                "from 0 to 1."
+            )
 
     def __call__(self, progress: float) -> float:
         """The temperature at a progress in [0, 1]."""

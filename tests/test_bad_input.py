@@ -23,7 +23,21 @@ from torch import nn
 
 import skkd._classifier
 from skkd import DistilledClassifier, TrainingDivergedError
-from skkd.balancers import DescentShare, FixedBalance, LossShare, ScheduledBalance
+from skkd.balancers import (
+    BALANCERS,
+    Competence,
+    DescentShare,
+    Famo,
+    FixedBalance,
+    Gated,
+    GradientNorm,
+    Hypergradient,
+    LossShare,
+    MinNorm,
+    SampleWise,
+    ScheduledBalance,
+)
+from skkd.schedules import TemperatureSchedule
 from tests.helpers import FailingNet, Net, Says, fitted_teacher, make_data, quick, quick_net
 
 X, Y = make_data()
@@ -70,7 +84,47 @@ PARAMETERS = {
     "temperature_negative": ({"temperature": -1}, ValueError, "'temperature'.*-1"),
     "temperature_nan": ({"temperature": NAN}, ValueError, "'temperature'.*nan"),
     "temperature_inf": ({"temperature": INF}, ValueError, "'temperature'.*inf"),
-    "temperature_text": ({"temperature": "hot"}, ValueError, "'temperature'.*'hot'"),
+    "temperature_text": (
+        {"temperature": "hot"},
+        ValueError,
+        "'temperature'.*'teacher_entropy'.*'hot'",
+    ),
+    "temperature_start": (
+        {"temperature": TemperatureSchedule(start=-1)},
+        ValueError,
+        "start=-1 of TemperatureSchedule.*above 0",
+    ),
+    "temperature_end": (
+        {"temperature": TemperatureSchedule(end=NAN)},
+        ValueError,
+        "end=nan of TemperatureSchedule.*above 0",
+    ),
+    "temperature_schedule": (
+        {"temperature": TemperatureSchedule(schedule="zigzag")},
+        ValueError,
+        "schedule='zigzag' of TemperatureSchedule.*'linear', 'cosine', 'exponential', 'step', 'lo",
+    ),
+    "temperature_schedule_overshoots": (
+        {"temperature": TemperatureSchedule(schedule=lambda progress: 2 * progress)},
+        ValueError,
+        r"temperature=TemperatureSchedule.*gives -2\.0 at progress 1\.0.*above 0",
+    ),
+    "temperature_function_negative": (
+        {"temperature": lambda progress: 1 - 2 * progress},
+        ValueError,
+        r"temperature=.*gives 0\.0 at progress 0\.5.*above 0",
+    ),
+    "temperature_function_nan": (
+        {"temperature": lambda progress: NAN},
+        ValueError,
+        "temperature=.*gives nan.*above 0",
+    ),
+    "temperature_function_text": (
+        {"temperature": lambda progress: "hot"},
+        ValueError,
+        "temperature=.*gives 'hot'.*above 0",
+    ),
+    "temperature_class": ({"temperature": TemperatureSchedule}, ValueError, "temperature=.*gives"),
     "weight_above_one": ({"balancer": FixedBalance(1.5)}, ValueError, r"weight=1\.5.*\[0, 1\]"),
     "weight_negative": ({"balancer": FixedBalance(-0.1)}, ValueError, r"weight=-0\.1.*\[0, 1\]"),
     "weight_nan": ({"balancer": FixedBalance(NAN)}, ValueError, "weight=nan"),
@@ -96,7 +150,52 @@ PARAMETERS = {
     "balancer_name": (
         {"balancer": "seesaw"},
         ValueError,
-        "balancer='seesaw'.*'fixed', 'scheduled', 'loss_share', 'descent_share'",
+        "balancer='seesaw'.*'fixed', 'scheduled', .*'descent_share', .*'gated'.*instance",
+    ),
+    "ratio_zero": (
+        {"balancer": DescentShare(ratio=0)},
+        ValueError,
+        r"ratio=0 of DescentShare.*\(0",
+    ),
+    "ratio_of_losses": ({"balancer": LossShare(0.0)}, ValueError, r"ratio=0\.0 of LossShare"),
+    "ratio_of_norms": ({"balancer": GradientNorm(0)}, ValueError, "ratio=0 of GradientNorm"),
+    "min_weight": (
+        {"balancer": Famo(min_weight=-0.1)},
+        ValueError,
+        r"min_weight=-0\.1 of Famo.*\[0, 1\]",
+    ),
+    "warmup_and_hold": (
+        {"balancer": ScheduledBalance(warmup=0.6, hold=0.6)},
+        ValueError,
+        r"warmup=0\.6 and hold=0\.6.*at most 1",
+    ),
+    "normalize": (
+        {"balancer": MinNorm("l3")},
+        ValueError,
+        "normalize='l3' of MinNorm.*'l2', 'log'",
+    ),
+    "rule_of_rows": (
+        {"balancer": SampleWise("best")},
+        ValueError,
+        "rule='best' of SampleWise.*'wsl', 'teacher_correct', 'student_entropy', 'agreement'",
+    ),
+    "hypergradient_over_logits": (
+        {"balancer": Hypergradient(gradients="logits")},
+        ValueError,
+        "gradients='logits' of Hypergradient.*'last_layer' or 'all'",
+    ),
+    "gated_name": ({"balancer": Gated("seesaw")}, ValueError, "'seesaw' is not known.*'fixed'"),
+    "gated_rule": ({"balancer": Gated(LossShare(-1))}, ValueError, "ratio=-1 of LossShare"),
+    "gate": (
+        {"balancer": Gated(by="teacher")},
+        TypeError,
+        r"by='teacher' of Gated.*Competence\(\)",
+    ),
+    "gate_of_no_use": ({"balancer": Gated(by=Famo())}, TypeError, r"by=Famo\(\).*gate\(state\)"),
+    "gate_power": (
+        {"balancer": Gated(by=Competence(power=-1))},
+        ValueError,
+        "power=-1 of Competence",
     ),
     "balancer_kind": ({"balancer": 0.5}, TypeError, r"balancer.*0\.5"),
     "balancer_class": ({"balancer": FixedBalance}, TypeError, "balancer.*instance"),
@@ -351,6 +450,17 @@ def test_last_layer_gradients_need_a_linear_last_layer():
     clf.set_params(balancer__gradients="logits").fit(X, Y)
 
 
+@pytest.mark.parametrize("balancer", ["hypergradient", Gated(Hypergradient())], ids=str)
+def test_rule_that_needs_held_out_rows_with_too_few(balancer):
+    few = [np.flatnonzero(Y == k)[i] for k in range(3) for i in range(2)]
+    clf = quick(TEACHER, balancer=balancer)
+    with pytest.raises(ValueError, match="(Hypergradient|Gated).* 6 rows are too few.*at least 3"):
+        clf.fit(X[few], Y[few])
+    assert not hasattr(clf, "student_")
+    more = few + [np.flatnonzero(Y == 1)[2]]
+    clf.fit(X[more], Y[more])
+
+
 # During training
 
 
@@ -377,10 +487,12 @@ def test_divergence_stops_at_once_and_says_where(value):
     np.testing.assert_array_equal(clf.predict_proba(X), before)
 
 
-@pytest.mark.parametrize("balancer", ["descent_share", "loss_share", "fixed", "scheduled"])
+@pytest.mark.parametrize("balancer", BALANCERS)
 def test_divergence_under_every_balancer(balancer):
     clf = quick(TEACHER, student=failing(NAN, 3), balancer=balancer)
-    with pytest.raises(TrainingDivergedError, match="epoch 4, batch 1"):
+    # A rule that looks back runs the net twice a step.
+    where = "epoch 3, batch 1" if balancer == "famo" else "epoch 4, batch 1"
+    with pytest.raises(TrainingDivergedError, match=where):
         clf.fit(X, Y)
     assert not hasattr(clf, "student_")
 

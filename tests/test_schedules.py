@@ -4,8 +4,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.special import expit
+from sklearn.base import clone
 
-from skkd.schedules import SCHEDULES, cosine, exponential, linear, logistic, step
+from skkd.schedules import (
+    SCHEDULES,
+    TemperatureSchedule,
+    cosine,
+    exponential,
+    linear,
+    logistic,
+    step,
+)
 
 all_schedules = pytest.mark.parametrize("schedule", SCHEDULES.values(), ids=SCHEDULES)
 progress = st.floats(0, 1)
@@ -59,3 +68,39 @@ def test_steep_logistic_is_a_jump_at_half_time(steepness):
     assert logistic(0.25, steepness) == pytest.approx(0.0, abs=1e-10)
     assert logistic(0.5, steepness) == pytest.approx(0.5, rel=1e-12)
     assert logistic(0.75, steepness) == pytest.approx(1.0, rel=1e-10)
+
+
+# Temperature
+
+
+@all_schedules
+def test_temperature_is_stretched_between_start_and_end(schedule):
+    falling, rising = TemperatureSchedule(4.0, 1.0, schedule), TemperatureSchedule(2, 5, schedule)
+    for t in (0.0, 0.2, 0.5, 1.0):
+        assert falling(t) == pytest.approx(4 - 3 * schedule(t), rel=1e-15)
+        assert rising(t) == pytest.approx(2 + 3 * schedule(t), rel=1e-15)
+
+
+@pytest.mark.parametrize("name", SCHEDULES)
+def test_temperature_schedule_by_name(name):
+    by_name, by_function = (TemperatureSchedule(schedule=s) for s in (name, SCHEDULES[name]))
+    assert [by_name(t / 10) for t in range(11)] == [by_function(t / 10) for t in range(11)]
+
+
+def test_temperature_schedule_is_cloned_with_its_parameters():
+    schedule = TemperatureSchedule(3.0, schedule="cosine").set_params(end=2.0)
+    assert clone(schedule).get_params() == {"start": 3.0, "end": 2.0, "schedule": "cosine"}
+    schedule.validate()
+
+
+@pytest.mark.parametrize("name", ["start", "end"])
+@pytest.mark.parametrize("value", [0, -1.0, math.nan, math.inf, "4", None, True], ids=str)
+def test_a_temperature_must_be_finite_and_above_zero(name, value):
+    with pytest.raises(ValueError, match=f"^{name}=.*of TemperatureSchedule.*above 0"):
+        TemperatureSchedule(**{name: value}).validate()
+
+
+@pytest.mark.parametrize("schedule", ["zigzag", None, ["linear"]], ids=str)
+def test_unknown_schedule_of_the_temperature(schedule):
+    with pytest.raises(ValueError, match="^schedule=.*of TemperatureSchedule.*'linear', 'cosine'"):
+        TemperatureSchedule(schedule=schedule).validate()
