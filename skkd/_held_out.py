@@ -9,7 +9,10 @@ import math
 import numpy as np
 from scipy import sparse
 
-_CHUNK = 4096
+from ._chunks import row_slices
+
+# Entries that are mixed at a time, which fit into the processor's cache.
+_CHUNK = 2**18
 
 
 def split_held_out(
@@ -50,17 +53,16 @@ def hash_rows(X, seed: int) -> np.ndarray:
 
     A row's hash is the sum over its entries of a number mixed from value and column.
     """
-    n_rows = X.shape[0]
-    hashes = np.empty(n_rows, dtype=np.uint64)
-    for start in range(0, n_rows, _CHUNK):
-        chunk = X[start : start + _CHUNK]
+    hashes = np.empty(X.shape[0], dtype=np.uint64)
+    for rows in row_slices(X, _CHUNK):
+        chunk = X[rows]
         chunk = chunk.toarray() if sparse.issparse(chunk) else np.asarray(chunk)
         values = chunk.reshape(len(chunk), -1).astype(np.float64)  # also a copy to write on
         values[values == 0] = 0.0  # minus zero is zero
         values[np.isnan(values)] = np.nan  # one bit pattern
         columns = np.arange(1, values.shape[1] + 1, dtype=np.uint64)
         salt = _mixed(columns * np.uint64(0x9E3779B97F4A7C15) + np.uint64(seed))
-        hashes[start : start + _CHUNK] = _mixed(values.view(np.uint64) ^ salt).sum(axis=1)
+        hashes[rows] = _mixed(values.view(np.uint64) ^ salt).sum(axis=1)
     return _mixed(hashes)
 
 

@@ -1,11 +1,14 @@
 """How X is read: the teacher sees it as it is, the student's net gets finite numbers."""
 
+from collections.abc import Iterator
+
 import numpy as np
 from scipy import sparse
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import validate_data
 from torch import nn
 
+from ._chunks import row_slices
 from ._sklearn_private import _num_samples
 from ._student import is_default, net_dtype, net_of, preprocess
 from ._tables import dtypes_of, has_categories, is_frame, kind_of_dtype, table_encoder
@@ -127,10 +130,9 @@ def _read_numbers(estimator, X, *, reset: bool, dtype, allow_nan: bool):
         dtype=dtype,
         accept_sparse="csr",
         allow_nd=True,
-        ensure_all_finite="allow-nan" if allow_nan else False,
+        ensure_all_finite=False,
     )
-    if not allow_nan:
-        _check_finite(X)
+    _check_finite(X, allow_nan=allow_nan)
     return X
 
 
@@ -144,8 +146,7 @@ def float_for(X) -> type | list:
 
 def has_nan(X) -> bool:
     """Whether an array or CSR matrix of floats contains NaN."""
-    entries = X.data if sparse.issparse(X) else X
-    return bool(np.isnan(entries.sum())) and bool(np.isnan(entries).any())
+    return any(np.isnan(part).any() for part in _not_finite_parts(X))
 
 
 def as_net_input(X, net, *, fits: bool = False):
@@ -167,14 +168,29 @@ def as_net_input(X, net, *, fits: bool = False):
     return X
 
 
-def _check_finite(X) -> None:
+def _check_finite(X, *, allow_nan: bool = False) -> None:
+    for part in _not_finite_parts(X):
+        if not allow_nan:
+            raise ValueError(
+                "Input X contains NaN or infinity where it reaches the student's net. The teacher "
+                "may accept missing values; for the student put an imputer into its Pipeline, or "
+                "use student=None, which imputes by itself (missing values, if X had some in fit)."
+            )
+        if np.isinf(part).any():
+            raise ValueError(
+                f"Input X contains infinity or a value too large for {X.dtype!r}; only NaN stands "
+                "for a missing value."
+            )
+
+
+def _not_finite_parts(X) -> Iterator[np.ndarray]:
+    """Chunks of the entries of X that hold NaN or infinity."""
     entries = X.data if sparse.issparse(X) else X
-    if not np.isfinite(entries.sum()) and not np.isfinite(entries).all():
-        raise ValueError(
-            "Input X contains NaN or infinity where it reaches the student's net. The teacher may "
-            "accept missing values; for the student put an imputer into its Pipeline, or use "
-            "student=None, which imputes by itself (missing values, if X had some in fit)."
-        )
+    for rows in row_slices(entries):
+        part = entries[rows]
+        # A sum is finite where all is, unless it overflows, and takes no memory.
+        if not np.isfinite(part.sum()) and not np.isfinite(part).all():
+            yield part
 
 
 def _parts(net) -> list:

@@ -9,9 +9,9 @@ from skorch import NeuralNetClassifier
 from skorch.callbacks import Callback
 from torch import Tensor, nn
 
-__all__ = ["LearningRateSchedule", "TabularMLP", "default_student"]
+from ._chunks import row_slices
 
-_CHUNK = 16_384
+__all__ = ["LearningRateSchedule", "TabularMLP", "default_student"]
 
 
 def default_student() -> NeuralNetClassifier:
@@ -108,22 +108,22 @@ class TabularMLP(nn.Module):
 def _weighted_moments(X, sample_weight: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
     """Mean and variance of every feature in float64, in two passes over chunks of rows."""
     n_rows = X.shape[0]
-    weight = np.ones(n_rows) if sample_weight is None else np.asarray(sample_weight, np.float64)
-    weight = weight / weight.sum()
+    total = n_rows if sample_weight is None else sample_weight.sum(dtype=np.float64)
 
     def weighted_sum(of) -> np.ndarray:
-        return sum(
-            weight[start : start + _CHUNK] @ of(_dense_rows(X, start))
-            for start in range(0, n_rows, _CHUNK)
-        )
+        summed = 0.0
+        for rows in row_slices(X):
+            part = of(_dense(X[rows]))
+            weight = np.ones(len(part)) if sample_weight is None else sample_weight[rows]
+            summed = summed + (weight / total) @ part
+        return summed
 
     mean = weighted_sum(lambda rows: rows)
     variance = weighted_sum(lambda rows: (rows - mean) ** 2)
     return mean, variance
 
 
-def _dense_rows(X, start: int) -> np.ndarray:
-    rows = X[start : start + _CHUNK]
+def _dense(rows) -> np.ndarray:
     rows = rows.toarray() if sparse.issparse(rows) else np.asarray(rows)
     return rows.reshape(len(rows), -1).astype(np.float64, copy=False)
 
