@@ -77,6 +77,16 @@ class Calibration:
         """1 / ``scale``."""
         return 1 / self.scale
 
+    def summary(self) -> str:
+        """In one line: what was fitted, and what it does for the log-loss."""
+        fitted = "vector scaling"
+        if self.method == "temperature":
+            fitted = f"temperature {self.temperature:.3g}"
+        return (
+            f"{fitted}, log-loss {self.log_loss_before:.4f} -> {self.log_loss_after:.4f} by "
+            f"cross-validation, {'kept' if self.kept else 'not kept'}"
+        )
+
     def apply(self, proba: np.ndarray) -> np.ndarray:
         """Calibrated probabilities.
 
@@ -120,30 +130,35 @@ def calibrate(
     n_rows, n_classes = proba.shape
     weight = np.ones(n_rows) if weight is None else weight
     n_counted = _count(weight)
-    if method != "auto":
-        methods = (method,)
-    elif n_counted < _MIN_ROWS:
+    if method == "auto" and n_counted < _MIN_ROWS:
         return None
-    else:
-        methods = METHODS if n_counted >= _MIN_ROWS_A_CLASS * n_classes else METHODS[:1]
+    methods = [method] if method != "auto" else ["temperature"]
+    if method == "auto" and n_counted >= _MIN_ROWS_A_CLASS * n_classes:
+        methods.append("vector")
     folds = (np.arange(n_rows) if folds is None else folds) % _MAX_FOLDS
 
     log_proba, share = _log(proba), weight / weight.sum()
     before = -np.log(np.maximum(_of_labels(proba, labels), np.finfo(np.float64).eps))
-    best, chosen, kept = before, None, method != "auto"
-    theta, fitted, mean_after = None, {}, {}
+    best, chosen, theta = before, "", None
     for name in methods:
         theta = _fit(name, log_proba, labels, share, theta)
         after = _cross_validated(name, log_proba, labels, share, folds, theta)
-        fitted[name], mean_after[name] = theta, share @ after
-        if kept and chosen is None or _is_better(after, best, share, n_counted):
-            best, chosen, kept = after, name, True
-    chosen = methods[0] if chosen is None else chosen
-    scale, bias, floor = _read(fitted[chosen], n_classes)
-    if chosen == "temperature":
-        scale = float(scale[0])
+        is_better = _is_better(after, best, share, n_counted)
+        # The first one is shown if none is kept.
+        if not chosen or is_better:
+            mean_after, kept = float(share @ after), is_better or method != "auto"
+            chosen, fitted = name, theta
+        if is_better:
+            best = after
+    scale, bias, floor = _read(fitted, n_classes)
     return Calibration(
-        chosen, scale, bias, floor, float(share @ before), float(mean_after[chosen]), kept
+        method=chosen,
+        scale=float(scale[0]) if chosen == "temperature" else scale,
+        bias=bias,
+        floor=floor,
+        log_loss_before=float(share @ before),
+        log_loss_after=mean_after,
+        kept=kept,
     )
 
 
@@ -221,7 +236,7 @@ def _fit(method: str, log_proba, labels, share, start=None) -> np.ndarray:
 
 def _minimize(loss, start: np.ndarray) -> np.ndarray:
     """A minimum near ``start``, exact enough for repeated rows and whole weights to agree."""
-    last = {}
+    last: dict[bytes, tuple] = {}
 
     def evaluated(theta):
         key = theta.tobytes()

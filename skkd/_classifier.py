@@ -15,7 +15,10 @@ from sklearn.utils.validation import check_consistent_length, check_is_fitted, c
 
 from . import _inputs, _student, _teacher
 from ._batches import are_plain
+from ._cache import Cache, Shelved, check_memory
+from ._calibration import Calibration, calibrate
 from ._choose_augmenter import candidates_for, choose_augmenter
+from ._cross_fitting import Lesson, cross_fit, fit_oob
 from ._held_out import split_held_out
 from ._new_rows import AugmentedRows, UnlabeledRows
 from ._parameters import CONSTRAINTS, make_loss, make_temperature
@@ -75,6 +78,15 @@ class DistilledClassifier(ClassifierMixin, BaseEstimator):
         Fits an unfitted teacher such that no row's target comes from a model that saw its label:
         out-of-fold by cross-fitting, or out-of-bag for a bagged teacher ("oob"). ``teacher_`` is
         then fitted on all rows.
+    calibrate : {"auto", "temperature", "vector"} or None, default="auto"
+        Calibrates the teacher's probabilities by log-loss: by one temperature ("temperature"), or
+        by a scale and a bias for each class ("vector"). "auto" does so only where they are honest,
+        which is with ``cv``: the teacher did not see the label of the row that it speaks of. It
+        takes the better one, and keeps it only if that lowers the cross-validated log-loss by more
+        than one standard error; below 50 rows it does nothing. The others calibrate on whatever
+        they get, also from a fitted teacher or ``teacher_proba``; use them only if the teacher has
+        not seen these rows. See ``calibration_``. The teacher's answers about new rows are
+        calibrated in the same way.
     augmenter : str, Augmenter or None, default=None
         New rows for the teacher to label, made from the fit rows: a name in
         :data:`skkd.augmenters.AUGMENTERS`, or an instance, which also says how many there are and
@@ -94,6 +106,17 @@ class DistilledClassifier(ClassifierMixin, BaseEstimator):
     class_weight : dict, "balanced" or None, default=None
         Weights of the classes of ``y``. They multiply ``sample_weight``, and act like it in both
         losses and in the fit of an unfitted teacher.
+    memory : str, path, joblib.Memory or None, default=None
+        Keeps the teacher's work in a folder: its fits and its answers. It is found again by what it
+        depends on: the teacher (its parameters, or what it has learnt), rows, labels, weights and
+        splits; never by a parameter of student or balancer. A search over k candidates and f folds
+        then fits the teacher for f folds and not for k times f, in one process or many: one of them
+        works and the others wait. As with a Pipeline's memory, a teacher of ``random_state=None``
+        is fitted once and then found, so that all candidates see the same targets, while a splitter
+        that shuffles without a seed splits anew and finds nothing. Delete the folder after changing
+        the code of a teacher of your own. None: nothing is kept, also not in memory, for that would
+        hold copies of rows and models, would not reach other processes, and would make equal what
+        was asked to be random.
     n_jobs : int or None, default=None
         Processes for cross-fitting the teacher, by joblib.
     random_state : int, RandomState instance or None, default=None
@@ -110,7 +133,12 @@ class DistilledClassifier(ClassifierMixin, BaseEstimator):
         The trained student, which works without this estimator. A bare net's ``predict`` gives
         indices into ``classes_``.
     teacher_ : estimator or None
-        The fitted teacher.
+        The fitted teacher, on all rows where ``cv`` fits it. None with ``teacher_proba`` and no
+        fitted teacher. Where it comes out of ``memory``, it is read when it is first looked at.
+    calibration_ : Calibration or None
+        What calibrated the teacher's probabilities: ``method``, ``temperature``, ``scale``,
+        ``bias``, ``floor``, ``log_loss_before``, ``log_loss_after`` (cross-validated), ``kept``
+        (whether it is applied), and ``apply(proba)``. None where there was nothing to fit it on.
     augmenter_ : Augmenter or None
         What made new rows, without the rows.
     balancer_ : Balancer
@@ -163,11 +191,13 @@ class DistilledClassifier(ClassifierMixin, BaseEstimator):
         distillation_loss="kl",
         temperature=1.0,
         cv=None,
+        calibrate="auto",
         augmenter=None,
         early_stopping=False,
         validation_fraction=0.1,
         n_iter_no_change=10,
         class_weight=None,
+        memory=None,
         n_jobs=None,
         random_state=None,
         verbose=0,
@@ -178,16 +208,18 @@ class DistilledClassifier(ClassifierMixin, BaseEstimator):
         self.distillation_loss = distillation_loss
         self.temperature = temperature
         self.cv = cv
+        self.calibrate = calibrate
         self.augmenter = augmenter
         self.early_stopping = early_stopping
         self.validation_fraction = validation_fraction
         self.n_iter_no_change = n_iter_no_change
         self.class_weight = class_weight
+        self.memory = memory
         self.n_jobs = n_jobs
         self.random_state = random_state
         self.verbose = verbose
 
-    def fit(self, X, y, sample_weight=None, teacher_proba=None, X_unlabeled=None):
+    def fit(self, X, y, sample_weight=None, teacher_proba=None, X_unlabeled=None, **params):
         """Train the student.
 
         Parameters
@@ -206,6 +238,9 @@ class DistilledClassifier(ClassifierMixin, BaseEstimator):
             Rows like those of X without labels, for the teacher to label; they carry distillation
             loss only. Each epoch sees as many of them as there are fit rows, or all if they are
             fewer, and one of them counts as much as a fit row.
+        **params : dict
+            ``groups``, an array of shape (n_rows,), for a splitter that goes by groups. With
+            metadata routing, whatever the splitter and the fit of an unfitted teacher ask for.
 
         Returns
         -------
@@ -218,7 +253,9 @@ class DistilledClassifier(ClassifierMixin, BaseEstimator):
         TrainingDivergedError
             If a loss becomes NaN or infinite. An earlier fit survives this and any other error.
         """
-        return self._restored_on_error(self._fit, X, y, sample_weight, teacher_proba, X_unlabeled)
+        return self._restored_on_error(
+            self._fit, X, y, sample_weight, teacher_proba, X_unlabeled, params
+        )
 
     @available_if(_can_learn_in_parts)
     def partial_fit(self, X, y, classes=None, sample_weight=None, teacher_proba=None):
@@ -300,13 +337,20 @@ class DistilledClassifier(ClassifierMixin, BaseEstimator):
 
     # The algorithm
 
-    def _fit(self, X, y, sample_weight, teacher_proba, X_unlabeled):
-        self._check_parameters(teacher_proba, X_unlabeled)
+    def _fit(self, X, y, sample_weight, teacher_proba, X_unlabeled, params):
+        self._check_parameters(teacher_proba, X_unlabeled, params)
         balancer, loss = make_balancer(self.balancer), make_loss(self.distillation_loss)
         init_seed, order_seed, split_seed, new_seed = draw_seeds(self.random_state, 4)
         torch_state = PrivateTorchState(init_seed)
         rows, student, X_unlabeled = self._start(
-            X, y, sample_weight, teacher_proba, balancer, torch_state, X_unlabeled=X_unlabeled
+            X,
+            y,
+            sample_weight,
+            teacher_proba,
+            balancer,
+            torch_state,
+            X_unlabeled=X_unlabeled,
+            params=params,
         )
         net = _student.net_of(student)
         rows, held_out = self._hold_out(rows, net, balancer, split_seed)
@@ -339,6 +383,7 @@ class DistilledClassifier(ClassifierMixin, BaseEstimator):
         *,
         classes=None,
         X_unlabeled=None,
+        params=None,
     ):
         """Make a student ready for the rows, and ask the teacher about them."""
         steps, net = _student.split_student(self.student)
@@ -361,14 +406,17 @@ class DistilledClassifier(ClassifierMixin, BaseEstimator):
                 "augmenter and X_unlabeled need a student with skorch's own Dataset and PyTorch's "
                 "own DataLoader, which take rows of X as they are."
             )
-        self.teacher_, proba = self._soft_targets(X, y, weight, teacher_proba)
+        proba, folds = self._soft_targets(X, y, weight, teacher_proba, params or {})
         labels = self._columns_of(_take(y, kept))
+        proba, folds = _take(proba, kept), _take(folds, kept)
+        self.calibration_ = self._calibration(proba, labels, kept_weight, folds, teacher_proba)
+        proba = self._calibrated(proba)
         raw = None if self.augmenter is None else inputs if inputs is X else _take(X, kept)
-        rows = Rows(inputs, labels, _take(proba, kept), kept_weight, raw)
+        rows = Rows(inputs, labels, proba, kept_weight, raw)
         return rows, Pipeline([*steps, ("net", net)]) if steps else net, X_unlabeled
 
     def _partial_fit(self, X, y, classes, sample_weight, teacher_proba):
-        self._check_parameters(teacher_proba, None)
+        self._check_parameters(teacher_proba, None, {})
         if self.augmenter == "auto":
             raise ValueError(
                 "augmenter='auto' compares trainings on all rows, which partial_fit does not have. "
@@ -420,7 +468,8 @@ class DistilledClassifier(ClassifierMixin, BaseEstimator):
         inputs = _inputs.read(self, X)
         X = X if isinstance(X, np.ndarray) or is_frame(X) else inputs
         y, weight = self._read_labels(X, y, sample_weight, self.classes_)
-        self.teacher_, proba = self._soft_targets(X, y, weight, teacher_proba)
+        proba, _ = self._soft_targets(X, y, weight, teacher_proba, {})
+        proba = self._calibrated(proba)
         kept = _rows_that_count(weight)
         net = _student.net_of(self.student_)
         inputs = _student.preprocess(self.student_, _take(inputs, kept))
@@ -434,23 +483,43 @@ class DistilledClassifier(ClassifierMixin, BaseEstimator):
         self.n_epochs_ = len(self.history_["epoch"])
         return self
 
-    def _soft_targets(self, X, y, weight, teacher_proba):
-        """The fitted teacher, if any, and probabilities in the order of ``classes_``."""
+    def _soft_targets(self, X, y, weight, teacher_proba, params):
+        """The teacher's probabilities in the order of ``classes_``, and each row's fold, if any."""
+        cache = Cache(self.memory)
         if teacher_proba is not None:
-            usable = self.teacher is not None and _teacher.is_fitted(self.teacher)
-            proba = _teacher.read_proba(teacher_proba, len(y), self.classes_)
-            return self.teacher if usable else None, proba
+            self._fitted_teacher = Shelved(self.teacher if self._has_fitted_teacher() else None)
+            return _teacher.read_proba(teacher_proba, len(y), self.classes_), None
         if self.cv is None:
-            proba = _teacher.ask(self.teacher, X, self.classes_)
+            self._fitted_teacher = Shelved(self.teacher, cache.key(self.teacher))
+            proba = _teacher.ask(self._fitted_teacher, X, self.classes_, cache)
             _teacher.warn_if_one_hot(proba, self._columns_of(y))
-            return self.teacher, proba
-        weight = self._weight_for_teacher(weight)
+            return proba, None
+        fit_params, split_params = self._metadata(weight, params)
+        lesson = Lesson(self.teacher, X, y, weight, self.classes_, fit_params, cache)
         if isinstance(self.cv, str):  # "oob"
-            return _teacher.fit_oob(self.teacher, X, y, weight, self.classes_)
-        proba = _teacher.cross_fit(
-            self.teacher, X, y, weight, self.classes_, cv=self.cv, n_jobs=self.n_jobs
-        )
-        return _teacher.fit_teacher(self.teacher, X, y, weight), proba
+            self._fitted_teacher, proba = fit_oob(lesson)
+            return proba, None
+        proba, folds = cross_fit(lesson, cv=self.cv, split_params=split_params, n_jobs=self.n_jobs)
+        self._fitted_teacher = lesson.fit()
+        return proba, folds
+
+    def _calibration(self, proba, labels, weight, folds, teacher_proba) -> Calibration | None:
+        """Fit a calibration; with "auto" only where the teacher did not see the rows."""
+        if self.calibrate is None:
+            return None
+        if self.calibrate == "auto" and (self.cv is None or teacher_proba is not None):
+            return None
+        calibration = calibrate(self.calibrate, proba, labels, weight, folds)
+        if self.verbose:
+            print(
+                f"calibration: none, {len(labels)} rows are too few"
+                if calibration is None
+                else f"calibration: {calibration.summary()}"
+            )
+        return calibration
+
+    def _calibrated(self, proba) -> np.ndarray:
+        return proba if self.calibration_ is None else self.calibration_.apply(proba)
 
     def _augmenter_for(self, X):
         """The augmenter, or for "auto" one of those to choose from."""
@@ -464,7 +533,7 @@ class DistilledClassifier(ClassifierMixin, BaseEstimator):
 
         sources: list = []
         n_rows = len(rows.labels)
-        ask = self._asking(self.teacher_)
+        ask = self._asking(self._fitted_teacher)
         if X_unlabeled is not None:
             sources.append(UnlabeledRows(X_unlabeled, n_rows, ask, prepare, seed))
         self.augmenter_ = None
@@ -488,15 +557,19 @@ class DistilledClassifier(ClassifierMixin, BaseEstimator):
 
     def _asking(self, teacher):
         """A function that gives the teacher's probabilities of new rows."""
-        return lambda X: _teacher.ask(teacher, X, self.classes_)
+        cache = Cache(self.memory)
+        return lambda X: self._calibrated(_teacher.ask(teacher, X, self.classes_, cache))
 
     def _ask_without(self, rows):
         """The same for a teacher who has seen the given rows at most, if it is ours to fit."""
         if self.cv is None or self._has_fitted_teacher():
-            return self._asking(self.teacher_)
-        y = self.classes_[rows.labels]
-        weight = self._weight_for_teacher(rows.sample_weight)
-        return self._asking(_teacher.fit_teacher(self.teacher, rows.raw, y, weight))
+            return self._asking(self._fitted_teacher)
+        y, weight = self.classes_[rows.labels], rows.sample_weight
+        fit_params, _ = self._metadata(weight, {})
+        lesson = Lesson(
+            self.teacher, rows.raw, y, weight, self.classes_, fit_params, Cache(self.memory)
+        )
+        return self._asking(lesson.fit())
 
     def _hold_out(self, rows, net, balancer, seed):
         """Training and held-out rows; None for the latter where nothing needs them."""
@@ -522,10 +595,18 @@ class DistilledClassifier(ClassifierMixin, BaseEstimator):
             inputs = _inputs.as_net_input(_student.preprocess(self.student_, inputs), net)
         return _student.student_logits(net, inputs, transform)
 
+    @property
+    def teacher_(self):
+        """The fitted teacher; None with ``teacher_proba`` and no fitted teacher."""
+        if "_fitted_teacher" not in vars(self):
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute 'teacher_'")
+        return self._fitted_teacher.get()
+
     # Labels and weights
 
-    def _check_parameters(self, teacher_proba, X_unlabeled) -> None:
+    def _check_parameters(self, teacher_proba, X_unlabeled, params) -> None:
         self._validate_params()
+        check_memory(self.memory)
         make_temperature(self.temperature)  # what is wrong with it must be said before any work
         if teacher_proba is None:
             _teacher.check_teacher(self.teacher, self.cv)
@@ -539,6 +620,14 @@ class DistilledClassifier(ClassifierMixin, BaseEstimator):
                     )
         if self.augmenter is not None and self.augmenter != "auto":
             make_augmenter(self.augmenter)
+        if not get_config()["enable_metadata_routing"]:
+            if unknown := params.keys() - {"groups"}:
+                raise TypeError(
+                    f"fit got unexpected arguments {sorted(unknown)}. Metadata for the teacher or "
+                    "the splitter needs set_config(enable_metadata_routing=True)."
+                )
+            if params and (self.cv is None or isinstance(self.cv, str)):
+                raise ValueError(f"groups are for the splitter cv, and cv={self.cv!r} has none.")
 
     def _read_labels(self, X, y, sample_weight, classes=None):
         """Set ``classes_``; return labels and weights (or None), one for each row of X.
@@ -577,11 +666,12 @@ class DistilledClassifier(ClassifierMixin, BaseEstimator):
             )
         return columns
 
-    def _weight_for_teacher(self, weight):
-        """The weights, unless metadata routing says that the teacher gets none."""
-        if weight is None or not get_config()["enable_metadata_routing"]:
-            return weight
-        return process_routing(self, "fit", sample_weight=weight).teacher.fit.get("sample_weight")
+    def _metadata(self, weight, params) -> tuple[dict | None, dict]:
+        """What the teacher's fit (None: the weights, if it takes any) and the splitter get."""
+        if not get_config()["enable_metadata_routing"]:
+            return None, params
+        routed = process_routing(self, "fit", sample_weight=weight, **params)
+        return routed.teacher.fit, routed.splitter.split if "splitter" in routed else {}
 
     def _restored_on_error(self, method, *args):
         """Call a method; if it fails, leave this estimator as it was, with any earlier fit."""
@@ -666,7 +756,7 @@ class DistilledClassifier(ClassifierMixin, BaseEstimator):
         return self.teacher is not None and _teacher.is_fitted(self.teacher)
 
     def get_metadata_routing(self):
-        """Routing of ``sample_weight`` to this estimator and to a teacher that it fits.
+        """Routing to this estimator, to a teacher that it fits, and to the splitter ``cv``.
 
         Returns
         -------
@@ -676,6 +766,9 @@ class DistilledClassifier(ClassifierMixin, BaseEstimator):
         if self.teacher is not None and not _teacher.is_fitted(self.teacher):
             mapping = MethodMapping().add(caller="fit", callee="fit")
             router.add(teacher=self.teacher, method_mapping=mapping)
+        if hasattr(self.cv, "split") and not isinstance(self.cv, str):
+            mapping = MethodMapping().add(caller="fit", callee="split")
+            router.add(splitter=self.cv, method_mapping=mapping)
         return router
 
     def __sklearn_is_fitted__(self) -> bool:

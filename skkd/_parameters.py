@@ -1,10 +1,14 @@
 """From parameters as a user gives them to the objects that training needs, checked."""
 
 import math
+import os
 from collections.abc import Callable
 from numbers import Integral, Real
 
+import joblib
+
 from . import losses
+from ._calibration import METHODS
 from ._sklearn_private import Interval, StrOptions
 from .schedules import TemperatureSchedule
 
@@ -14,10 +18,12 @@ CONSTRAINTS: dict = {
         StrOptions({"teacher_entropy"}),
         callable,
     ],
+    "calibrate": [StrOptions({"auto", *METHODS}), None],
     "early_stopping": ["boolean"],
     "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
     "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
     "class_weight": [dict, str, None],
+    "memory": [str, os.PathLike, joblib.Memory, None],
     "n_jobs": [Integral, None],
     "random_state": ["random_state"],
     "verbose": ["verbose"],

@@ -2,7 +2,7 @@
 
 from sklearn.utils import _safe_indexing
 from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.validation import _check_sample_weight, _num_samples
+from sklearn.utils.validation import _check_method_params, _check_sample_weight, _num_samples
 
 try:  # scikit-learn >= 1.7
     from sklearn.utils._repr_html.estimator import _VisualBlock
@@ -13,6 +13,7 @@ __all__ = [
     "Interval",
     "StrOptions",
     "_VisualBlock",
+    "_check_method_params",
     "_check_sample_weight",
     "_num_samples",
     "_safe_indexing",

@@ -1,23 +1,17 @@
 """The teacher's signal: one row of probabilities for each row of X, aligned with the classes of y.
 
-A fitted teacher is asked as it is. An unfitted one is cross-fitted, so that no row's target comes
-from a model which saw its label.
+A fitted teacher is asked as it is. How an unfitted one is fitted first is in ``_cross_fitting.py``.
 """
 
 import warnings
 from numbers import Integral
 
 import numpy as np
-from joblib import Parallel, delayed
-from sklearn import get_config
-from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.frozen import FrozenEstimator
-from sklearn.model_selection import GridSearchCV, RandomizedSearchCV, check_cv
-from sklearn.pipeline import Pipeline
-from sklearn.utils.validation import check_is_fitted, has_fit_parameter
+from sklearn.utils.validation import check_is_fitted
 
-from ._sklearn_private import _safe_indexing
+from ._cache import Cache, Shelved
 from ._tables import is_frame
 
 # A target this sure says nothing that the label does not say.
@@ -69,13 +63,29 @@ def check_teacher(teacher, cv) -> None:
         )
 
 
-def ask(teacher, X, classes: np.ndarray) -> np.ndarray:
+def ask(teacher: Shelved, X, classes: np.ndarray, cache: Cache) -> np.ndarray:
     """A fitted teacher's probabilities for X, in the order of ``classes``.
+
+    Parameters
+    ----------
+    teacher : Shelved
+        It is not read from the cache where its answer is there as well.
+    X : array, frame or CSR matrix
+    classes : ndarray of shape (n_classes,)
+    cache : Cache
 
     Returns
     -------
     proba : ndarray of shape (n_rows, n_classes)
     """
+    key = None if teacher.key is None else cache.key("ask", teacher.key, X)
+    known, proba = cache.get(key, lambda: raw_proba(teacher.get(), X))
+    warn_of_other_classes(known, classes)
+    return align(proba, known, classes)
+
+
+def raw_proba(teacher, X) -> tuple[np.ndarray, np.ndarray]:
+    """A fitted teacher's classes, and its probabilities for X in their order."""
     if not hasattr(teacher, "classes_"):
         raise ValueError(
             f"The teacher {type(teacher).__name__} has no classes_, so that the columns of its "
@@ -84,7 +94,7 @@ def ask(teacher, X, classes: np.ndarray) -> np.ndarray:
     proba = np.asarray(teacher.predict_proba(X))
     known = np.asarray(teacher.classes_)
     check_proba(proba, X.shape[0], len(known), f"{type(teacher).__name__}.predict_proba")
-    return align(proba, known, classes)
+    return known, proba
 
 
 def check_proba(proba: np.ndarray, n_rows: int, n_classes: int, source: str) -> None:
@@ -120,9 +130,10 @@ def read_proba(teacher_proba, n_rows: int, classes: np.ndarray) -> np.ndarray:
             known = np.array([label_of.get(name, name) for name in known.tolist()], dtype=object)
         if not set(known.tolist()) & set(classes.tolist()):
             raise ValueError(
-                f"The columns of teacher_proba {_short(known)} and the classes of y "
-                f"{_short(classes)} have none in common; name the columns by the labels."
+                f"The columns of teacher_proba {short(known)} and the classes of y "
+                f"{short(classes)} have none in common; name the columns by the labels."
             )
+        warn_of_other_classes(known, classes)
         return align(proba, known, classes)
     proba = np.ascontiguousarray(teacher_proba)
     check_proba(proba, n_rows, len(classes), "teacher_proba")
@@ -139,136 +150,30 @@ def align(proba: np.ndarray, known: np.ndarray, classes: np.ndarray) -> np.ndarr
     columns = np.array([column_of.get(label, -1) for label in classes.tolist()])
     if (columns < 0).all():
         raise ValueError(
-            f"The teacher's classes {_short(known)} and the classes of y {_short(classes)} have "
+            f"The teacher's classes {short(known)} and the classes of y {short(classes)} have "
             "none in common. VotingClassifier, StackingClassifier and BaggingClassifier encode "
             "labels as 0, 1, ...: inside of them, fit the teacher on encoded labels as well."
-        )
-    missing = classes[columns < 0]
-    unused = [label for label in known.tolist() if label not in set(classes.tolist())]
-    if len(missing) or unused:
-        warnings.warn(
-            "The teacher and y have different classes: "
-            + "; ".join(
-                [f"the teacher does not know {_short(missing)}"] * bool(len(missing))
-                + [f"y does not have {_short(np.array(unused))}"] * bool(unused)
-            )
-            + ". The former get probability 0, the latter are dropped.",
-            stacklevel=2,
         )
     aligned = np.where(columns >= 0, proba[:, columns], 0.0)
     total = aligned.sum(axis=1, keepdims=True)
     return np.where(total > 0, aligned / np.where(total > 0, total, 1), 1 / len(classes))
 
 
-def cross_fit(teacher, X, y, sample_weight, classes: np.ndarray, *, cv, n_jobs) -> np.ndarray:
-    """Out-of-fold probabilities of clones of the teacher.
-
-    Rows of weight zero take part in no fit. Where a splitter tests a row more than once, its
-    targets are averaged.
-
-    Returns
-    -------
-    proba : ndarray of shape (n_rows, n_classes)
-    """
-    splits = _splits(X, y, classes, cv)
-    results = Parallel(n_jobs=n_jobs)(
-        delayed(_fit_and_ask)(teacher, X, y, sample_weight, train, test, classes)
-        for train, test in splits
-    )
-    total = np.zeros((len(y), len(classes)))
-    count = np.zeros(len(y))
-    for (_, test), proba in zip(splits, results, strict=True):
-        np.add.at(total, test, proba)
-        np.add.at(count, test, 1)
-    if (count == 0).any():
-        raise ValueError(
-            f"cv={cv!r} leaves {int((count == 0).sum())} rows in no test fold, so that they have "
-            "no out-of-fold target. Use a splitter that tests every row, such as StratifiedKFold."
-        )
-    return total / count[:, np.newaxis]
-
-
-def _splits(X, y, classes, cv) -> list[tuple[np.ndarray, np.ndarray]]:
-    if isinstance(cv, (int, np.integer)):
-        counts = [int((y == label).sum()) for label in classes]
-        rarest = int(np.argmin(counts))
-        if counts[rarest] < cv:
-            raise ValueError(
-                f"cv={cv} needs at least {cv} rows of every class, and class "
-                f"{classes.tolist()[rarest]!r} of y has {counts[rarest]}. Lower cv, drop the "
-                "class, or give a splitter (with it a class may be missing in a fold)."
+def warn_of_other_classes(known: np.ndarray, classes: np.ndarray) -> None:
+    """Warn where the teacher's classes are not those of y."""
+    in_both = set(known.tolist()) & set(classes.tolist())
+    missing = [label for label in classes.tolist() if label not in in_both]
+    unused = [label for label in known.tolist() if label not in in_both]
+    if in_both and (missing or unused):
+        warnings.warn(
+            "The teacher and y have different classes: "
+            + "; ".join(
+                [f"the teacher does not know {short(missing)}"] * bool(missing)
+                + [f"y does not have {short(unused)}"] * bool(unused)
             )
-    return list(check_cv(cv, y, classifier=True).split(X, y))
-
-
-def _fit_and_ask(teacher, X, y, sample_weight, train, test, classes) -> np.ndarray:
-    weight = None if sample_weight is None else sample_weight[train]
-    fitted = fit_teacher(teacher, _safe_indexing(X, train), y[train], weight)
-    return ask(fitted, _safe_indexing(X, test), classes)
-
-
-def fit_teacher(teacher, X, y, sample_weight):
-    """A clone of the teacher fitted on the rows, with their weights where it takes any.
-
-    Rows of weight zero take no part.
-    """
-    if sample_weight is not None and (sample_weight == 0).any():
-        kept = np.flatnonzero(sample_weight > 0)
-        X, y, sample_weight = _safe_indexing(X, kept), y[kept], sample_weight[kept]
-    return clone(teacher).fit(X, y, **_weight_argument(teacher, sample_weight))
-
-
-def fit_oob(teacher, X, y, sample_weight, classes: np.ndarray):
-    """A bagged teacher fitted on all rows, and what its members say of rows they did not see.
-
-    Returns
-    -------
-    teacher : estimator
-        The fitted clone.
-    proba : ndarray of shape (n_rows, n_classes)
-    """
-    params = teacher.get_params(deep=False)
-    if "oob_score" not in params:
-        raise ValueError(
-            f"cv='oob' needs a bagged teacher with an oob_score parameter, such as a random "
-            f"forest; {type(teacher).__name__} has none. Use cv=5."
+            + ". The former get probability 0, the latter are dropped.",
+            stacklevel=2,
         )
-    bagged = {"oob_score": True} | ({"bootstrap": True} if "bootstrap" in params else {})
-    fitted = fit_teacher(clone(teacher).set_params(**bagged), X, y, sample_weight)
-    votes = np.asarray(fitted.oob_decision_function_)
-    # A row that every member saw has no vote (zeros or NaN), nor has one of weight zero, which was
-    # not there: their targets become uniform.
-    proba = np.zeros((len(y), votes.shape[1]))
-    present = slice(None) if sample_weight is None else sample_weight > 0
-    proba[present] = np.where(np.isfinite(votes), votes, 0.0)
-    return fitted, align(proba, np.asarray(fitted.classes_), classes)
-
-
-def _weight_argument(teacher, sample_weight) -> dict:
-    """``sample_weight`` under the name that the teacher's ``fit`` knows it by."""
-    if sample_weight is None:
-        return {}
-    if get_config()["enable_metadata_routing"]:  # then every estimator routes by this name
-        return {"sample_weight": sample_weight}
-    name = _name_of_weight(teacher)
-    if name is not None:
-        return {name: sample_weight}
-    warnings.warn(
-        f"The teacher {type(teacher).__name__} takes no sample_weight; the weights act in the "
-        "student's losses only.",
-        stacklevel=2,
-    )
-    return {}
-
-
-def _name_of_weight(estimator) -> str | None:
-    if isinstance(estimator, Pipeline):
-        step, last = estimator.steps[-1]
-        name = _name_of_weight(last)
-        return None if name is None else f"{step}__{name}"
-    if isinstance(estimator, (GridSearchCV, RandomizedSearchCV)):
-        return _name_of_weight(estimator.estimator)
-    return "sample_weight" if has_fit_parameter(estimator, "sample_weight") else None
 
 
 def warn_if_one_hot(proba: np.ndarray, labels: np.ndarray) -> None:
@@ -283,6 +188,8 @@ def warn_if_one_hot(proba: np.ndarray, labels: np.ndarray) -> None:
         )
 
 
-def _short(labels: np.ndarray) -> str:
-    shown = ", ".join(map(repr, labels[:6].tolist()))
+def short(labels) -> str:
+    """The first labels, as a user would write them."""
+    labels = np.asarray(labels).tolist()
+    shown = ", ".join(map(repr, labels[:6]))
     return f"[{shown}{', ...' if len(labels) > 6 else ''}]"

@@ -88,9 +88,13 @@ class SoftTargets:
 
 
 def targets_seen(teacher, X, y, *, fit_params=None, **params):
-    """The teacher's signal as it reaches the loss, and the fitted estimator."""
+    """The teacher's signal as it reaches the loss, and the fitted estimator.
+
+    Not calibrated, unless that is asked for.
+    """
     loss = SoftTargets()
-    clf = DistilledClassifier(teacher, quick_net(max_epochs=1), distillation_loss=loss, **params)
+    params = {"calibrate": None, "distillation_loss": loss} | params
+    clf = DistilledClassifier(teacher, quick_net(max_epochs=1), **params)
     clf.fit(X, y, **(fit_params or {}))
     return loss.seen, clf
 

@@ -239,7 +239,7 @@ def test_nothing_given_is_changed(student):
 
 def test_fitted_attributes():
     clf = quick(fitted_teacher(X, Y))
-    check = {"student_", "teacher_", "balancer_", "history_", "n_epochs_", "classes_"}
+    check = {"student_", "calibration_", "balancer_", "history_", "n_epochs_", "classes_"}
     assert not check & set(vars(clf))
     clf.fit(X, Y)
     check_is_fitted(clf)

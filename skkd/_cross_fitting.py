@@ -1,0 +1,234 @@
+"""An unfitted teacher, fitted such that no row's target comes from a model that saw its label."""
+
+import warnings
+
+import joblib
+import numpy as np
+from sklearn.base import clone
+from sklearn.model_selection import GridSearchCV, RandomizedSearchCV, check_cv
+from sklearn.pipeline import Pipeline
+from sklearn.utils.metadata_routing import get_routing_for_object
+from sklearn.utils.parallel import Parallel, delayed
+from sklearn.utils.validation import has_fit_parameter
+
+from ._cache import Cache, Shelved
+from ._sklearn_private import _check_method_params, _safe_indexing
+from ._teacher import align, raw_proba, short, warn_of_other_classes
+
+
+class Lesson:
+    """What a teacher is fitted on: rows of positive weight, with whatever its ``fit`` takes.
+
+    Parameters
+    ----------
+    teacher : estimator
+        Unfitted. It is cloned before each fit.
+    X : array, frame or CSR matrix of shape (n_rows, n_features)
+    y : ndarray of shape (n_rows,)
+    sample_weight : ndarray of shape (n_rows,) or None
+        Rows of weight zero are left out, as if they were not there.
+    classes : ndarray of shape (n_classes,)
+        Labels in the order of the columns of all results.
+    fit_params : dict or None
+        Metadata for the teacher's ``fit``, as it was routed. None: it gets ``sample_weight``, if it
+        takes any.
+    cache : Cache
+    """
+
+    def __init__(self, teacher, X, y, sample_weight, classes, fit_params=None, cache=None):
+        self.teacher, self.classes = teacher, classes
+        self.cache = Cache() if cache is None else cache
+        self.n_all = len(y)
+        self.kept = np.arange(len(y))
+        if fit_params is None:
+            fit_params = _weight_argument(teacher, sample_weight)
+        if sample_weight is not None and (sample_weight == 0).any():
+            self.kept = np.flatnonzero(sample_weight > 0)
+            fit_params = _check_method_params(X, fit_params, indices=self.kept)
+            X, y = _safe_indexing(X, self.kept), y[self.kept]
+        self.X, self.y, self.fit_params = X, y, fit_params
+        self.key = self.cache.key(X, y, fit_params)
+
+    def fit(self, teacher=None) -> Shelved:
+        """A clone of the teacher, or of another one, fitted on all rows."""
+        teacher = self.teacher if teacher is None else teacher
+        key = self._key_of("fit", teacher)
+        return self.cache.shelve(key, lambda: clone(teacher).fit(self.X, self.y, **self.fit_params))
+
+    def _key_of(self, work: str, teacher, *parts) -> str | None:
+        if self.key is None:
+            return None
+        # joblib's hash does not mind the order of sets and dicts, and parameters are few.
+        return self.cache.key(work, joblib.hash(teacher), self.key, *parts)
+
+    def scattered(self, values: np.ndarray, rest) -> np.ndarray:
+        """``values`` of the rows that count among those of all rows."""
+        if len(self.kept) == self.n_all:
+            return values
+        scattered = np.full((self.n_all, *values.shape[1:]), rest, dtype=values.dtype)
+        scattered[self.kept] = values
+        return scattered
+
+
+def cross_fit(lesson: Lesson, *, cv, split_params=None, n_jobs=None):
+    """Out-of-fold probabilities by clones of the teacher.
+
+    Where a splitter tests a row more than once, its targets are averaged.
+
+    Parameters
+    ----------
+    lesson : Lesson
+    cv : int, splitter or iterable of splits
+    split_params : dict or None
+        Metadata for ``cv.split``: groups.
+    n_jobs : int or None
+
+    Returns
+    -------
+    proba : ndarray of shape (n_rows, n_classes)
+        Uniform for rows of weight zero.
+    folds : ndarray of shape (n_rows,)
+        The fold in which a row was tested first; -1 for rows of weight zero.
+    """
+    splits = _splits(lesson, cv, split_params or {})
+    _check_all_tested(splits, lesson, cv)
+    key = lesson._key_of("cross_fit", lesson.teacher, splits)
+    answers = lesson.cache.get(
+        key,
+        lambda: Parallel(n_jobs=n_jobs)(
+            delayed(_fit_and_ask)(lesson.teacher, lesson.X, lesson.y, lesson.fit_params, *split)
+            for split in splits
+        ),
+    )
+    classes = lesson.classes
+    total, count = np.zeros((len(lesson.y), len(classes))), np.zeros(len(lesson.y))
+    folds = np.full(len(lesson.y), -1)
+    for fold, ((_, test), (known, proba)) in enumerate(zip(splits, answers, strict=True)):
+        np.add.at(total, test, align(proba, known, classes))
+        np.add.at(count, test, 1)
+        folds[test] = np.where(folds[test] < 0, fold, folds[test])
+    _warn_of_missing_classes([known for known, _ in answers], classes)
+    targets = total / count[:, np.newaxis]
+    return lesson.scattered(targets, 1 / len(classes)), lesson.scattered(folds, -1)
+
+
+def _splits(lesson: Lesson, cv, split_params: dict) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Splits of the rows that count."""
+    if isinstance(cv, (int, np.integer)):
+        counts = [int((lesson.y == label).sum()) for label in lesson.classes]
+        rare = [column for column, count in enumerate(counts) if 0 < count < cv]
+        if rare:
+            raise ValueError(
+                f"cv={cv} needs at least {cv} rows of every class, and class "
+                f"{lesson.classes.tolist()[rare[0]]!r} of y has {counts[rare[0]]}. Lower cv, drop "
+                "the class, or give a splitter (with it a class may be missing in a fold)."
+            )
+    elif not hasattr(cv, "split"):  # splits, by the indices of all rows
+        position = np.full(lesson.n_all, -1)
+        position[lesson.kept] = np.arange(len(lesson.kept))
+        mapped = [tuple(position[np.asarray(part)] for part in split) for split in cv]
+        splits = [(train[train >= 0], test[test >= 0]) for train, test in mapped]
+        return [(train, test) for train, test in splits if len(test)]
+    elif split_params.get("groups") is None and _needs_groups(cv):
+        raise ValueError(
+            f"cv={cv!r} splits by groups, and got none. Give fit(..., groups=...); inside of "
+            "scikit-learn's searches, set_config(enable_metadata_routing=True) lets them through."
+        )
+    if len(lesson.kept) < lesson.n_all:
+        split_params = _check_method_params(
+            np.empty(lesson.n_all), split_params, indices=lesson.kept
+        )
+    splitter = check_cv(cv, lesson.y, classifier=True)
+    return list(splitter.split(lesson.X, lesson.y, **split_params))
+
+
+def _needs_groups(cv) -> bool:
+    return bool(get_routing_for_object(cv).consumes("split", {"groups"}))
+
+
+def _check_all_tested(splits, lesson, cv) -> None:
+    tested = np.zeros(len(lesson.y), dtype=bool)
+    for _, test in splits:
+        tested[test] = True
+    if not tested.all():
+        raise ValueError(
+            f"cv={cv!r} leaves {int((~tested).sum())} rows in no test fold, so that they have no "
+            "out-of-fold target. Use a splitter that tests every row, such as StratifiedKFold."
+        )
+
+
+def _fit_and_ask(teacher, X, y, fit_params, train, test) -> tuple[np.ndarray, np.ndarray]:
+    """Classes and probabilities for the rows of ``test`` of a teacher fitted on ``train``."""
+    params = _check_method_params(X, fit_params, indices=train)
+    fitted = clone(teacher).fit(_safe_indexing(X, train), y[train], **params)
+    return raw_proba(fitted, _safe_indexing(X, test))
+
+
+def _warn_of_missing_classes(known_of_folds: list, classes: np.ndarray) -> None:
+    """One warning for all folds."""
+    missing = [np.setdiff1d(classes, known) for known in known_of_folds]
+    n_folds = sum(len(labels) > 0 for labels in missing)
+    if n_folds:
+        warnings.warn(
+            f"In {n_folds} of {len(missing)} folds the teacher does not know "
+            f"{short(np.unique(np.concatenate(missing)))}: no row of these classes was there to "
+            "fit on. They get probability 0 in the rest of the rows. Use a stratified splitter, or "
+            "drop classes that are too rare.",
+            stacklevel=2,
+        )
+
+
+def fit_oob(lesson: Lesson) -> tuple[Shelved, np.ndarray]:
+    """A bagged teacher fitted on all rows, and what its members say of rows they did not see.
+
+    Returns
+    -------
+    teacher : Shelved
+        The fitted clone.
+    proba : ndarray of shape (n_rows, n_classes)
+        Uniform for a row that every member saw, and for rows of weight zero.
+    """
+    params = lesson.teacher.get_params(deep=False)
+    if "oob_score" not in params:
+        raise ValueError(
+            f"cv='oob' needs a bagged teacher with an oob_score parameter, such as a random "
+            f"forest; {type(lesson.teacher).__name__} has none. Use cv=5."
+        )
+    bagged = {"oob_score": True} | ({"bootstrap": True} if "bootstrap" in params else {})
+    teacher = clone(lesson.teacher).set_params(**bagged)
+    fitted = lesson.fit(teacher)
+
+    def votes():
+        known = fitted.get()
+        return np.asarray(known.classes_), np.asarray(known.oob_decision_function_)
+
+    known, proba = lesson.cache.get(lesson._key_of("oob", teacher), votes)
+    # A row without a vote has zeros or NaN.
+    proba = np.where(np.isfinite(proba), proba, 0.0)
+    warn_of_other_classes(known, lesson.classes)
+    return fitted, lesson.scattered(align(proba, known, lesson.classes), 1 / len(lesson.classes))
+
+
+def _weight_argument(teacher, sample_weight) -> dict:
+    """``sample_weight`` under the name that the teacher's ``fit`` knows it by."""
+    if sample_weight is None:
+        return {}
+    name = _name_of_weight(teacher)
+    if name is not None:
+        return {name: sample_weight}
+    warnings.warn(
+        f"The teacher {type(teacher).__name__} takes no sample_weight; the weights act in the "
+        "student's losses only.",
+        stacklevel=2,
+    )
+    return {}
+
+
+def _name_of_weight(estimator) -> str | None:
+    if isinstance(estimator, Pipeline):
+        step, last = estimator.steps[-1]
+        name = _name_of_weight(last)
+        return None if name is None else f"{step}__{name}"
+    if isinstance(estimator, (GridSearchCV, RandomizedSearchCV)):
+        return _name_of_weight(estimator.estimator)
+    return "sample_weight" if has_fit_parameter(estimator, "sample_weight") else None
