@@ -9,7 +9,9 @@ from skorch.dataset import Dataset
 from torch import Tensor
 from torch.utils.data import DataLoader
 
+from ._chunks import SomeRows, is_large
 from ._seeds import PrivateTorchState
+from ._windows import windows
 
 # What a DataLoader may be told without a batch becoming something else than some rows of X.
 _PLAIN_OPTIONS = {"batch_size", "shuffle", "drop_last", "num_workers", "pin_memory"}
@@ -21,6 +23,8 @@ def as_tensor(X, device="cpu") -> Tensor:
         X = X.toarray()
     if isinstance(X, Tensor):
         return X.to(device)
+    if isinstance(X, SomeRows):
+        X = X[:]
     X = np.ascontiguousarray(X)  # negative strides are beyond torch
     return torch.from_numpy(X if X.flags.writeable else _as_writeable(X)).to(device)
 
@@ -43,11 +47,13 @@ class RowBatches:
     Parameters
     ----------
     X : array or CSR matrix of shape (n_rows, ...)
-        Dense rows move to the device once; sparse ones become dense batch by batch.
+        Dense rows move to the device once, large ones window by window; sparse ones become dense
+        batch by batch.
     """
 
     def __init__(self, X, *, batch_size: int, shuffle: bool, drop_last: bool, device, seed: int):
-        self.X = X if sparse.issparse(X) else as_tensor(X, device)
+        self.is_large = is_large(X)
+        self.X = X if sparse.issparse(X) or self.is_large else as_tensor(X, device)
         self.n_rows = X.shape[0]
         self.n_batches = max(
             self.n_rows // batch_size if drop_last else -(-self.n_rows // batch_size), 1
@@ -65,12 +71,27 @@ class RowBatches:
             # In the order given: then a sum over rows rounds the same way in every epoch.
             yield as_tensor(self.X, self.device), slice(None)
             return
+        if self.is_large:
+            yield from self._in_windows()
+            return
         if self.shuffle:
             order = torch.randperm(self.n_rows, generator=self.generator)[: self.n_used]
         else:
             order = torch.arange(self.n_used)
         for rows in order.to(self.device).tensor_split(self.n_batches):
             yield self._take(rows), rows
+
+    def _in_windows(self) -> Iterator[tuple[Tensor, Tensor]]:
+        n_larger = self.n_used % self.n_batches
+        sizes = [self.n_used // self.n_batches + (i < n_larger) for i in range(self.n_batches)]
+        generator = self.generator if self.shuffle else None
+        for X, numbers, of_batches in windows(self.X, sizes, generator):
+            X, numbers = as_tensor(X, self.device), as_tensor(numbers, self.device)
+            order = torch.arange(len(X))
+            if self.shuffle:
+                order = torch.randperm(len(X), generator=self.generator)
+            for rows in order.to(self.device).split(of_batches):
+                yield X.index_select(0, rows), numbers.index_select(0, rows)
 
     def _take(self, rows: Tensor) -> Tensor:
         if isinstance(self.X, Tensor):

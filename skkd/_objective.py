@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ._batches import as_tensor
 from .balancers import BatchRows
 from .losses import cross_entropy, kl, soften, takes_labels
 
@@ -18,6 +19,9 @@ Rows = Tensor | slice
 
 # A row's largest temperature under "teacher_entropy": Hinton's choice for sure teachers.
 _LARGEST_TEMPERATURE = 4.0
+
+# More entries of soft targets than this (134 MB in float64) are softened batch by batch.
+_MANY = 2**24
 
 
 def make_objective(
@@ -68,11 +72,17 @@ def temperature_of_rows(proba: Tensor) -> Tensor:
 
 
 class Objective:
-    """What both kinds share: the rows' labels, weights and softened targets."""
+    """What both kinds share: the rows' labels, weights and softened targets.
+
+    Targets are made once for all rows; many are made batch by batch instead, from what the teacher
+    says and in its dtype, for they would take several times its memory.
+    """
 
     def __init__(self, labels, proba, sample_weight, loss, device, dtype):
         self.labels = torch.as_tensor(labels, dtype=torch.int64, device=device)
-        self.proba = torch.as_tensor(proba, dtype=torch.float64)  # shares numpy's memory
+        self.by_batch = proba.size > _MANY
+        proba = as_tensor(proba)  # over numpy's memory
+        self.proba = proba if self.by_batch else proba.double()
         self.weight: Tensor | None = None
         if sample_weight is not None:
             weight = sample_weight / sample_weight.mean()
@@ -92,16 +102,25 @@ class Objective:
             return
         self._asked = temperature
         if isinstance(temperature, str):
-            of_rows = temperature_of_rows(self.proba)
-            soft_targets = soften(self.proba, of_rows.unsqueeze(-1))
-            self.temperature = of_rows.to(device=self.device, dtype=self.dtype)
+            parts = [temperature_of_rows(part.double()) for part in self.proba.split(2**16)]
+            self.temperature = torch.cat(parts).to(device=self.device, dtype=self.dtype)
         else:
-            soft_targets = soften(self.proba, temperature)
             self.temperature = temperature
-        self._set_targets(soft_targets.to(device=self.device, dtype=self.dtype))
+        self._set_targets()
 
-    def _set_targets(self, soft_targets: Tensor) -> None:
+    def _set_targets(self) -> None:
         raise NotImplementedError
+
+    def _soft_targets(self, rows: Rows) -> Tensor:
+        """The teacher's probabilities of some rows, softened."""
+        proba = self._of_teacher(rows).double()
+        temperature = self.temperature
+        if isinstance(temperature, Tensor):
+            temperature = temperature_of_rows(proba).unsqueeze(-1)
+        return soften(proba, temperature).to(device=self.device, dtype=self.dtype)
+
+    def _of_teacher(self, rows: Rows) -> Tensor:
+        return self.proba[rows if isinstance(rows, slice) else rows.to(self.proba.device)]
 
     @property
     def mean_temperature(self) -> float:
@@ -118,6 +137,9 @@ class Objective:
 
     def batch_rows(self, logits: Tensor, rows: Rows) -> BatchRows:
         """A batch row by row, with what the teacher says before it is softened."""
+        if self.by_batch:
+            teacher = self._of_teacher(rows).to(device=self.device, dtype=self.dtype)
+            return BatchRows(logits, self.labels[rows], teacher)
         if self._teacher is None:
             self._teacher = self.proba.to(device=self.device, dtype=self.dtype)
         return BatchRows(logits, self.labels[rows], self._teacher[rows])
@@ -130,14 +152,9 @@ class ClosedForm(Objective):
     softened student: :math:`g_t = p - y` and :math:`g_d = T (p_T - q)` a row.
     """
 
-    def _set_targets(self, soft_targets: Tensor) -> None:
-        n_rows, n_classes = soft_targets.shape
-        # Both losses' targets side by side: one index operation fetches what both need.
-        self.targets = soft_targets.new_zeros(2, n_rows, n_classes)
-        self.targets[0].scatter_(1, self.labels.unsqueeze(1), 1.0)
-        self.targets[1] = soft_targets
-        # The targets' own entropy makes a divergence of the cross-entropy; zero for the labels.
-        self.entropy = torch.xlogy(self.targets, self.targets).sum(-1)
+    def _set_targets(self) -> None:
+        if not self.by_batch:
+            self.targets, self.entropy = self._make_targets(slice(None))
         self.row_temperature: Tensor | None = None
         self.inverse_temperature: Tensor | None = None
         of_batch: float | Tensor = 1.0
@@ -146,13 +163,27 @@ class ClosedForm(Objective):
             self.row_temperature = torch.stack([ones, self.temperature])
         elif self.temperature is not None and self.temperature != 1.0:
             of_batch = self.temperature
-            self.inverse_temperature = 1.0 / soft_targets.new_tensor([1.0, of_batch])[:, None, None]
-        self.temperatures = soft_targets.new_tensor([1.0, of_batch])
+        self.temperatures = torch.tensor([1.0, of_batch], device=self.device, dtype=self.dtype)
+        if of_batch != 1.0:
+            self.inverse_temperature = 1.0 / self.temperatures[:, None, None]
         self.scales: dict[int, tuple[Tensor, Tensor]] = {}
+
+    def _make_targets(self, rows: Rows) -> tuple[Tensor, Tensor]:
+        """Targets of shape (2, n_rows, n_classes), and minus their entropies of (2, n_rows)."""
+        soft_targets = self._soft_targets(rows)
+        # Both losses' targets side by side: one index operation fetches what both need.
+        targets = soft_targets.new_zeros(2, *soft_targets.shape)
+        targets[0].scatter_(1, self.labels[rows].unsqueeze(1), 1.0)
+        targets[1] = soft_targets
+        # The targets' own entropy makes a divergence of the cross-entropy; zero for the labels.
+        return targets, torch.xlogy(targets, targets).sum(-1)
 
     def __call__(self, logits: Tensor, rows: Rows) -> tuple[Tensor, Tensor]:
         """Mean losses of shape (2,) and gradients of shape (2, n_rows, n_classes)."""
-        targets, entropy = take(self.targets, rows), take(self.entropy, rows)
+        if self.by_batch:
+            targets, entropy = self._make_targets(rows)
+        else:
+            targets, entropy = take(self.targets, rows), take(self.entropy, rows)
         temperature = None
         if self.inverse_temperature is not None:
             logits = logits * self.inverse_temperature
@@ -192,8 +223,9 @@ def take(values: Tensor, rows: Rows) -> Tensor:
 class Autograd(Objective):
     """Any distillation loss of :mod:`skkd.losses`' form, differentiated by torch."""
 
-    def _set_targets(self, soft_targets: Tensor) -> None:
-        self.soft_targets = soft_targets
+    def _set_targets(self) -> None:
+        if not self.by_batch:
+            self.soft_targets = self._soft_targets(slice(None))
         self.takes_labels = takes_labels(self.loss)
 
     @torch.enable_grad()
@@ -213,7 +245,8 @@ class Autograd(Objective):
 
     def _distillation(self, logits: Tensor, labels: Tensor, rows: Rows) -> Tensor:
         extra = {"labels": labels} if self.takes_labels else {}
-        targets, temperature = self.soft_targets[rows], self.temperature
+        targets = self._soft_targets(rows) if self.by_batch else self.soft_targets[rows]
+        temperature = self.temperature
         if not isinstance(temperature, Tensor):
             return self.loss(logits, targets, temperature, **extra)
         # A loss softens by dividing the logits and multiplying by T^2, here row by row.

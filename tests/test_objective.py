@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 import torch
 
+from skkd import _objective
 from skkd._objective import Autograd, ClosedForm, make_objective
 from skkd.losses import DISTILLATION_LOSSES, kl
 
@@ -149,3 +150,39 @@ def test_custom_loss_gets_the_labels_where_it_asks(data):
 
     objective_of(labels, proba, loss=loss)(logits[2:4], torch.tensor([2, 3]))
     assert seen == [labels[2:4].tolist()]
+
+
+@pytest.mark.parametrize("temperature", TEMPERATURES)
+@pytest.mark.parametrize("loss", DISTILLATION_LOSSES.values(), ids=DISTILLATION_LOSSES)
+@pytest.mark.parametrize("rows", [ALL, torch.tensor([4, 1, 2])], ids=["all", "some"])
+def test_many_targets_are_made_by_batch_and_are_the_same(
+    data, temperature, loss, rows, monkeypatch
+):
+    labels, proba, logits = data
+    weight = np.arange(1.0, N_ROWS + 1)
+    at_once = objective_of(labels, proba, weight, loss=loss, temperature=temperature)
+    monkeypatch.setattr(_objective, "_MANY", 1)
+    by_batch = objective_of(labels, proba, weight, loss=loss, temperature=temperature)
+    assert by_batch.by_batch and not at_once.by_batch
+    for objective in (at_once, by_batch):
+        objective.keeps_rows = True
+    for got, expected in zip(
+        by_batch(logits[rows], rows), at_once(logits[rows], rows), strict=True
+    ):
+        assert torch.equal(got, expected)
+    assert torch.equal(by_batch.row_losses, at_once.row_losses)
+    got, expected = (one.batch_rows(logits[rows], rows) for one in (by_batch, at_once))
+    assert torch.equal(got.teacher_proba, expected.teacher_proba)
+    for objective in (at_once, by_batch):
+        objective.soften(2.0)
+    for got, expected in zip(
+        by_batch(logits[rows], rows), at_once(logits[rows], rows), strict=True
+    ):
+        assert torch.equal(got, expected)
+
+
+def test_many_targets_share_the_memory_of_the_teachers_answer(data, monkeypatch):
+    labels, proba, _ = data
+    monkeypatch.setattr(_objective, "_MANY", 1)
+    proba = proba.astype(np.float32)
+    assert objective_of(labels, proba).proba.data_ptr() == proba.ctypes.data
