@@ -12,6 +12,7 @@ import copy
 from collections.abc import Callable
 
 import numpy as np
+from sklearn.base import clone
 from skorch import NeuralNet
 from skorch.callbacks import LRScheduler
 
@@ -20,7 +21,7 @@ from ._new_rows import AugmentedRows, Function
 from ._seeds import PrivateTorchState
 from ._training import Rows, held_out_log_proba, train
 from .augmenters import Augmenter, NeighborSwap, RandomSwap, ShiftFlipCrop
-from .balancers import FixedBalance
+from .balancers import Balancer, DescentShare
 from .students import LearningRateSchedule
 
 _HELD_OUT = 0.2
@@ -43,6 +44,7 @@ def choose_augmenter(
     net: NeuralNet,
     ask_without: Callable[[Rows], Function],
     prepare: Function,
+    balancer: Balancer,
     *,
     loss: Callable,
     temperature: Callable,
@@ -60,6 +62,9 @@ def choose_augmenter(
         From the rows that remain to a teacher who has not seen the others.
     prepare : callable
         From rows as the teacher sees them to the net's input.
+    balancer : Balancer
+        Clones of it are used, for new rows help the more the less a training is regularised
+        already. One that looks at held-out rows, of which there are none, gives way to the default.
     loss, temperature, seed
         As in :func:`skkd._training.train`.
     """
@@ -68,6 +73,9 @@ def choose_augmenter(
         return None
     fit_rows, held_out_rows = rows.take(kept), rows.take(held_out)
     ask = ask_without(fit_rows)
+
+    if balancer.requirements() & {"held_out_losses", "held_out_slopes"}:
+        balancer = DescentShare()
 
     def losses_with(augmenter: Augmenter | None) -> np.ndarray:
         sources = []
@@ -80,7 +88,7 @@ def choose_augmenter(
         train(
             student,
             fit_rows,
-            FixedBalance().reset(),
+            clone(balancer).reset(),
             loss=loss,
             temperature=temperature,
             n_epochs=min(max(round(_N_STEPS / n_batches), 1), net.max_epochs),

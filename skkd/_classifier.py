@@ -354,7 +354,7 @@ class DistilledClassifier(ClassifierMixin, BaseEstimator):
         )
         net = _student.net_of(student)
         rows, held_out = self._hold_out(rows, net, balancer, split_seed)
-        new_rows = self._new_rows(rows, student, X_unlabeled, new_seed)
+        new_rows = self._new_rows(rows, student, balancer, X_unlabeled, new_seed)
         self.history_ = train(
             net,
             rows,
@@ -450,7 +450,7 @@ class DistilledClassifier(ClassifierMixin, BaseEstimator):
             temperature=make_temperature(self.temperature),
             n_epochs=1,
             earlier=self.history_ if done else {},
-            new_rows=self._new_rows(rows, student, None, new_seed + done),
+            new_rows=self._new_rows(rows, student, balancer, None, new_seed + done),
             seed=order_seed + done,
             torch_state=torch_state,
             verbose=self.verbose,
@@ -525,7 +525,7 @@ class DistilledClassifier(ClassifierMixin, BaseEstimator):
         """The augmenter, or for "auto" one of those to choose from."""
         return candidates_for(X)[0] if self.augmenter == "auto" else make_augmenter(self.augmenter)
 
-    def _new_rows(self, rows, student, X_unlabeled, seed) -> list:
+    def _new_rows(self, rows, student, balancer, X_unlabeled, seed) -> list:
         """Where rows without labels come from, if anywhere; sets ``augmenter_``."""
 
         def prepare(X):
@@ -543,10 +543,13 @@ class DistilledClassifier(ClassifierMixin, BaseEstimator):
                 _student.net_of(student),
                 self._ask_without,
                 prepare,
+                balancer,
                 loss=make_loss(self.distillation_loss),
                 temperature=make_temperature(self.temperature),
                 seed=seed,
             )
+            if self.verbose:
+                print(f"augmenter: {augmenter!r}")
         else:
             augmenter = None if self.augmenter is None else make_augmenter(self.augmenter)
         if augmenter is not None:
