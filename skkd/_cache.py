@@ -21,8 +21,13 @@ from filelock import FileLock
 from skorch import NeuralNet
 from xxhash import xxh3_128
 
+from ._chunks import release
+
 # Raised when what an entry holds changes, so that older ones are not found.
 _VERSION = 1
+
+# A mapped array is hashed in parts, after each of which its pages are released.
+_BYTES_AT_ONCE = 2**24
 
 
 class Shelved:
@@ -103,9 +108,12 @@ class Cache:
             return None
         return xxh3_128("/".join([str(_VERSION), *hashes]).encode()).hexdigest()
 
-    def get(self, key: str | None, compute: Callable[[], Any]):
-        """What ``compute()`` returns, from the cache where it is there."""
-        return self._call(key, compute, lambda cached, work: cached(key, work))
+    def get(self, key: str | None, compute: Callable[[], Any], *, mapped: bool = False):
+        """What ``compute()`` returns, from the cache where it is there.
+
+        With ``mapped`` its arrays stay in the file, from which they are read when they are needed.
+        """
+        return self._call(key, compute, lambda cached, work: cached(key, work), mapped)
 
     def shelve(self, key: str | None, compute: Callable[[], Any]) -> Shelved:
         """The same, but what is in the cache is only read when it is needed."""
@@ -117,12 +125,15 @@ class Cache:
         shelved = self._call(key, compute, shelve)
         return shelved if isinstance(shelved, Shelved) else Shelved(shelved, key)
 
-    def _call(self, key, compute, call):
+    def _call(self, key, compute, call, mapped=False):
         if key is None or self._memory is None:
             return compute()
         work = _Work(compute)
         try:
-            cached = self._memory.cache(_result, ignore=["work"])
+            memory = self._memory
+            if mapped and memory.backend == "local":
+                memory = joblib.Memory(memory.location, mmap_mode="r", verbose=0)
+            cached = memory.cache(_result, ignore=["work"])
             if cached.check_call_in_cache(key, work):
                 return call(cached, work)
             with _only_one(self._memory, key):
@@ -179,9 +190,14 @@ def content_hash(value) -> str:
 
 def _hash_of_pickle(value, fast: bool) -> str:
     hasher = xxh3_128()
-    pickler = _Pickler(
-        _Sink(hasher), protocol=5, buffer_callback=lambda buffer: hasher.update(buffer.raw())
-    )
+
+    def update(buffer: pickle.PickleBuffer) -> None:
+        content = buffer.raw()
+        for start in range(0, len(content), _BYTES_AT_ONCE):
+            hasher.update(content[start : start + _BYTES_AT_ONCE])
+            release(content.obj)
+
+    pickler = _Pickler(_Sink(hasher), protocol=5, buffer_callback=update)
     # Without its memory of objects already seen, a pickler writes two equal strings as it does one.
     pickler.fast = fast
     pickler.dump(value)

@@ -10,6 +10,9 @@ import numpy as np
 # size alone decides, so that a memory-mapped X gives the same student as one in memory.
 LARGE = 2**30
 
+# More soft targets than this (134 MB in float64) are not kept in several forms.
+MANY_TARGETS = 2**24
+
 # Entries in a chunk: large enough for numpy, small against memory even where they become float64.
 _ENTRIES = 2**20
 
@@ -49,7 +52,7 @@ def row_slices(X, n_entries: int = _ENTRIES) -> Iterator[slice]:
 
     Parameters
     ----------
-    X : array or sparse matrix of shape (n_rows, ...)
+    X : array, frame or sparse matrix of shape (n_rows, ...)
     n_entries : int
     """
     n_rows = X.shape[0]

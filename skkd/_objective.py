@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from ._batches import as_tensor
+from ._chunks import MANY_TARGETS
 from .balancers import BatchRows
 from .losses import cross_entropy, kl, soften, takes_labels
 
@@ -19,9 +20,6 @@ Rows = Tensor | slice
 
 # A row's largest temperature under "teacher_entropy": Hinton's choice for sure teachers.
 _LARGEST_TEMPERATURE = 4.0
-
-# More entries of soft targets than this (134 MB in float64) are softened batch by batch.
-_MANY = 2**24
 
 
 def make_objective(
@@ -80,7 +78,7 @@ class Objective:
 
     def __init__(self, labels, proba, sample_weight, loss, device, dtype):
         self.labels = torch.as_tensor(labels, dtype=torch.int64, device=device)
-        self.by_batch = proba.size > _MANY
+        self.by_batch = proba.size > MANY_TARGETS
         proba = as_tensor(proba)  # over numpy's memory
         self.proba = proba if self.by_batch else proba.double()
         self.weight: Tensor | None = None

@@ -3,18 +3,25 @@
 A fitted teacher is asked as it is. How an unfitted one is fitted first is in ``_cross_fitting.py``.
 """
 
+import math
 import warnings
 from numbers import Integral
 
 import numpy as np
 from sklearn.exceptions import NotFittedError
+from scipy import sparse
 from sklearn.frozen import FrozenEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from ._cache import Cache, Shelved
 from ._tables import is_frame
+from ._chunks import MANY_TARGETS, row_slices
+from ._sklearn_private import _safe_indexing
 
 # A target this sure says nothing that the label does not say.
+# Entries of X that the teacher is asked about at once.
+_ENTRIES_AT_ONCE = 2**23
+
 _ONE_HOT = 1 - 1e-3
 
 
@@ -78,10 +85,36 @@ def ask(teacher: Shelved, X, classes: np.ndarray, cache: Cache) -> np.ndarray:
     -------
     proba : ndarray of shape (n_rows, n_classes)
     """
-    key = None if teacher.key is None else cache.key("ask", teacher.key, X)
-    known, proba = cache.get(key, lambda: raw_proba(teacher.get(), X))
+    key = None if teacher.key is None else cache.key("ask", teacher.key, X, classes)
+    known, proba = cache.get(
+        key,
+        lambda: _aligned_proba(teacher.get(), X, classes),
+        mapped=X.shape[0] * len(classes) > MANY_TARGETS,
+    )
     warn_of_other_classes(known, classes)
-    return align(proba, known, classes)
+    return proba
+
+
+def _aligned_proba(teacher, X, classes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """A fitted teacher's classes, and its probabilities for X in the order of ``classes``.
+
+    An X so large that the teacher's own temporary arrays might not fit into memory is asked about
+    in parts, each row once. Many answers to float32 are kept in float32.
+    """
+    chunks = [slice(0, X.shape[0])] if sparse.issparse(X) else row_slices(X, _ENTRIES_AT_ONCE)
+    parts = None
+    for rows in chunks:
+        is_all = rows.stop - rows.start == X.shape[0]
+        known, answer = raw_proba(teacher, X if is_all else _safe_indexing(X, rows))
+        answer = align(answer, known, classes)
+        if is_all:
+            return known, answer
+        if parts is None:
+            shape = (X.shape[0], len(classes))
+            many = math.prod(shape) > MANY_TARGETS and getattr(X, "dtype", None) == np.float32
+            parts = np.empty(shape, dtype=np.float32 if many else answer.dtype)
+        parts[rows] = answer
+    return known, parts
 
 
 def raw_proba(teacher, X) -> tuple[np.ndarray, np.ndarray]:

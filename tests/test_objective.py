@@ -161,7 +161,7 @@ def test_many_targets_are_made_by_batch_and_are_the_same(
     labels, proba, logits = data
     weight = np.arange(1.0, N_ROWS + 1)
     at_once = objective_of(labels, proba, weight, loss=loss, temperature=temperature)
-    monkeypatch.setattr(_objective, "_MANY", 1)
+    monkeypatch.setattr(_objective, "MANY_TARGETS", 1)
     by_batch = objective_of(labels, proba, weight, loss=loss, temperature=temperature)
     assert by_batch.by_batch and not at_once.by_batch
     for objective in (at_once, by_batch):
@@ -183,6 +183,6 @@ def test_many_targets_are_made_by_batch_and_are_the_same(
 
 def test_many_targets_share_the_memory_of_the_teachers_answer(data, monkeypatch):
     labels, proba, _ = data
-    monkeypatch.setattr(_objective, "_MANY", 1)
+    monkeypatch.setattr(_objective, "MANY_TARGETS", 1)
     proba = proba.astype(np.float32)
     assert objective_of(labels, proba).proba.data_ptr() == proba.ctypes.data
