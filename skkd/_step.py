@@ -204,9 +204,9 @@ class Step:
             weight = task.new_tensor(weight)
         self.total = (task + weight * (distillation - task)).sum()
         row_weight = self.objective.row_weight(rows)
-        mean = (
-            weight.mean() if row_weight is None else (row_weight * weight).sum() / row_weight.sum()
-        )
+        mean = weight.mean()
+        if row_weight is not None:
+            mean = (row_weight * weight).sum() / row_weight.sum()
         return torch.stack([mean, weight.min(), weight.max(), self.total])
 
     def _tell(self, gram: Tensor) -> None:

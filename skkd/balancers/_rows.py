@@ -14,10 +14,9 @@ __all__ = ["SampleWise"]
 
 def wsl(rows: BatchRows) -> Tensor:
     """Less for rows that the student finds easy and the teacher hard: 1 - exp(-CE_s / CE_t)."""
-    tiny = torch.finfo(rows.logits.dtype).tiny
     labels = rows.labels.unsqueeze(-1)
     of_student = -torch.log_softmax(rows.logits, -1).gather(-1, labels).squeeze(-1)
-    of_teacher = -rows.teacher_proba.gather(-1, labels).squeeze(-1).clamp_min(tiny).log()
+    of_teacher = -rows.teacher_proba.gather(-1, labels).squeeze(-1).log()
     return -torch.expm1(-of_student / of_teacher.clamp_min(1e-7))
 
 

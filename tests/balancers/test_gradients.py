@@ -236,6 +236,13 @@ def test_min_norm_is_the_shortest_on_a_fine_grid(normalize, losses, pair):
     assert of_scaled[1] / of_scaled.sum() == pytest.approx(shortest, abs=1e-5)
 
 
+def test_min_norm_is_clipped_before_it_is_averaged():
+    rule = MinNorm(smoothing=0.5).reset()
+    # Unclipped, the second would be (1 - 2) / (1 + 9 - 4) < 0.
+    states = [StepState(A=1.0, B=1.0, C=0.0), StepState(A=1.0, B=9.0, C=2.0)]
+    assert [rule.weights(state)[1] for state in states] == [0.5, 0.25]
+
+
 @over_pairs
 def test_min_norm_lets_both_losses_fall_alike(pair):
     along = followed(MinNorm(), pair)

@@ -76,6 +76,8 @@ LIMITS = {
         (SURE[0], 0, [1 / 3, 1 / 3, 1 / 3], 0.0),  # easy for the student
         (SURE[1], 0, [1 / 3, 1 / 3, 1 / 3], 1.0),  # it errs
         (np.zeros(3), 0, [1.0, 0.0, 0.0], 1.0),  # the teacher is sure and right
+        (np.zeros(3), 0, [0.0, 1.0, 0.0], 0.0),  # sure and wrong
+        (SURE[0], 0, [0.0, 1.0, 0.0], 0.0),
         (np.zeros(3), 0, [1 / 3, 1 / 3, 1 / 3], 1 - np.exp(-1)),  # as good as each other
     ],
     "teacher_correct": [
@@ -106,12 +108,6 @@ def test_limits(rule, case, dtype):
     assert float(got) == pytest.approx(
         factor / (1 + factor), abs=2e-6 if dtype.itemsize == 4 else 1e-9
     )
-
-
-@dtypes
-def test_a_sure_and_wrong_teacher_hardly_counts_by_wsl(dtype):
-    rows = rows_of(np.zeros((1, 3)), [0], [[0.0, 1.0, 0.0]], dtype)
-    assert 0 <= float(weights_of("wsl", rows, 0.5)) < 0.02
 
 
 @every_rule
