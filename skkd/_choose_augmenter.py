@@ -33,8 +33,11 @@ _STANDARD_ERRORS = 0.5
 
 
 def candidates_for(X) -> list[Augmenter]:
-    """The augmenters to choose from. GaussianJitter and MixUp were the best on none of our sets."""
-    if X.ndim > 2 if isinstance(X, np.ndarray) else False:
+    """The augmenters to choose from: few, for each costs a training.
+
+    Over six tables MixUp and a bolder RandomSwap never were the best for the student's accuracy.
+    """
+    if isinstance(X, np.ndarray) and X.ndim > 2:
         return [ShiftFlipCrop(shift=0.05, crop=0.0), ShiftFlipCrop(shift=0.1, crop=0.1)]
     return [NeighborSwap(prob=0.1), NeighborSwap(prob=0.3), RandomSwap(prob=0.1)]
 
