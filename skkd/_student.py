@@ -17,6 +17,7 @@ from skorch.callbacks import EpochScoring
 from torch import Tensor, nn
 
 from ._batches import as_tensor
+from ._chunks import row_slices
 from ._seeds import PrivateTorchState
 from .students import TabularMLP, default_student
 
@@ -258,12 +259,10 @@ def student_logits(net: NeuralNet, X, transform=None) -> np.ndarray:
         module.eval()
     are_probabilities = gives_probabilities(net)
     forward = plain_forward(net)
-    chunk = max(_FORWARD_ENTRIES // max(math.prod(X.shape[1:]), 1), 1)
     parts = []
     with torch.inference_mode():
-        for start in range(0, X.shape[0], chunk):
-            rows = as_tensor(X[start : start + chunk], net.device)
-            logits = as_logits(forward(rows), are_probabilities)
+        for part in row_slices(X, _FORWARD_ENTRIES):
+            logits = as_logits(forward(as_tensor(X[part], net.device)), are_probabilities)
             parts.append(logits if transform is None else transform(logits))
         return (parts[0] if len(parts) == 1 else torch.cat(parts)).cpu().numpy()
 
