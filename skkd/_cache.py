@@ -11,7 +11,7 @@ import pickle
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 import joblib
@@ -26,24 +26,26 @@ from ._chunks import release
 # Raised when what an entry holds changes, so that older ones are not found.
 _VERSION = 1
 
+_FOLDER = "skkd"
+
 # A mapped array is hashed in parts, after each of which its pages are released.
 _BYTES_AT_ONCE = 2**24
 
 
 class Shelved:
-    """A result in memory, or one on disk that is read when it is needed.
+    """A result in memory, or one in a cache that is read when it is needed.
 
     Parameters
     ----------
     value : object
     key : str or None
         The key of its entry in a cache.
-    stored : joblib.memory.MemorizedResult or None
-        Where it is on disk, instead of ``value``.
+    load : callable or None
+        Reads it from the cache; then there is no ``value`` yet.
     """
 
-    def __init__(self, value=None, key: str | None = None, stored=None):
-        self._value, self.key, self._stored = value, key, stored
+    def __init__(self, value=None, key: str | None = None, load: Callable[[], Any] | None = None):
+        self._value, self.key, self._load = value, key, load
 
     def get(self):
         """The result itself.
@@ -51,18 +53,10 @@ class Shelved:
         Raises
         ------
         RuntimeError
-            If it was removed from the disk before it was needed.
+            If it is in the cache no more, or can't be read.
         """
-        if self._stored is not None:
-            try:
-                self._value = self._stored.get()
-            except Exception as error:  # anything, for it comes from a pickle
-                self._stored.clear()
-                raise RuntimeError(
-                    f"{self._stored!r} was removed from the cache or is damaged, and had not been "
-                    "read yet. Call fit again."
-                ) from error
-            self._stored = None
+        if self._load is not None:
+            self._value, self._load = self._load(), None
         return self._value
 
     def __reduce__(self):
@@ -84,84 +78,107 @@ class Cache:
     """
 
     def __init__(self, memory=None):
-        self._memory: joblib.Memory | None = None
+        # Not Memory.cache: it drops all entries when the source of what it calls seems to change,
+        # and hashes again what is hashed already.
+        self._store: Any = None
         try:
-            self._memory = _open(memory)
+            if memory is not None and not isinstance(memory, joblib.Memory):
+                memory = joblib.Memory(os.fspath(memory), verbose=0)
+            self._store = None if memory is None else memory.store_backend
         except OSError as error:
             self._give_up(error)
 
-    def key(self, *parts) -> str | None:
+    def key(self, *parts, unfitted=None) -> str | None:
         """A key made of what a result depends on; None where nothing is kept.
 
         Parameters
         ----------
         *parts : object
-            Arrays, frames, estimators and all else that can be pickled. A str stands for itself,
-            such as another key.
+            Arrays, frames, fitted estimators and all else that can be pickled. A str stands for
+            itself, such as another key.
+        unfitted : estimator, default=None
+            One whose parameters count as well.
         """
-        if self._memory is None:
+        if self._store is None:
             return None
         try:
             hashes = [part if isinstance(part, str) else content_hash(part) for part in parts]
+            # joblib minds no order of sets and dicts, which processes have in different ways. It
+            # is slow, but parameters are few.
+            hashes.append("" if unfitted is None else joblib.hash(unfitted))
         except Exception as error:  # anything, for it comes from a pickle
             self._give_up(error)
             return None
         return xxh3_128("/".join([str(_VERSION), *hashes]).encode()).hexdigest()
 
-    def get(self, key: str | None, compute: Callable[[], Any], *, mapped: bool = False):
-        """What ``compute()`` returns, from the cache where it is there.
-
-        With ``mapped`` its arrays stay in the file, from which they are read when they are needed.
-        """
-        return self._call(key, compute, lambda cached, work: cached(key, work), mapped)
+    def get(self, key: str | None, compute: Callable[[], Any]):
+        """What ``compute()`` returns, from the cache where it is there."""
+        return self._find(key, compute, lazy=False).get()
 
     def shelve(self, key: str | None, compute: Callable[[], Any]) -> Shelved:
         """The same, but what is in the cache is only read when it is needed."""
+        return self._find(key, compute, lazy=True)
 
-        def shelve(cached, work):
-            stored = cached.call_and_shelve(key, work)
-            return Shelved(work.result, key) if work.is_done else Shelved(key=key, stored=stored)
+    def _find(self, key, compute, lazy: bool) -> Shelved:
+        if key is None or self._store is None:
+            return Shelved(compute())
+        if found := self._look_up(key, lazy):
+            return found
+        with _only_one(self._store, key):
+            # Another process may have been faster.
+            if found := self._look_up(key, lazy):
+                return found
+            value = compute()
+            self._write(key, value)
+            return Shelved(value, key)
 
-        shelved = self._call(key, compute, shelve)
-        return shelved if isinstance(shelved, Shelved) else Shelved(shelved, key)
-
-    def _call(self, key, compute, call, mapped=False):
-        if key is None or self._memory is None:
-            return compute()
-        work = _Work(compute)
+    def _look_up(self, key: str, lazy: bool) -> Shelved | None:
+        if not self._store.contains_item([_FOLDER, key]):
+            return None
+        found = Shelved(key=key, load=partial(_load, self._store, key))
         try:
-            memory = self._memory
-            if mapped and memory.backend == "local":
-                memory = joblib.Memory(memory.location, mmap_mode="r", verbose=0)
-            cached = memory.cache(_result, ignore=["work"])
-            if cached.check_call_in_cache(key, work):
-                return call(cached, work)
-            with _only_one(self._memory, key):
-                return call(cached, work)  # which looks again: another process may have been first
-        except Exception as error:
-            if work.is_done:  # it could not be stored, or not be read back
-                self._give_up(error)
-                return work.result
-            if work.is_begun or not isinstance(error, OSError):
-                raise
+            if not lazy:
+                found.get()
+        except RuntimeError as error:
+            warnings.warn(f"{error} It is computed again.", stacklevel=5)
+            return None
+        return found
+
+    def _write(self, key: str, value) -> None:
+        try:
+            # joblib would leave a part of what can't be pickled as a whole.
+            pickle.Pickler(_Sink(), protocol=5, buffer_callback=lambda buffer: None).dump(value)
+        except Exception as error:  # anything, for pickling runs the code of the value
             self._give_up(error)
-            return compute()
+            return
+        self._store.dump_item([_FOLDER, key], value, verbose=0)
 
     def _give_up(self, error: Exception) -> None:
         warnings.warn(
             f"The teacher's work is not cached ({type(error).__name__}: {error}). Give a memory "
-            "that can be written and a teacher that can be pickled, or memory=None.",
+            "that can be written, and a teacher that can be pickled (its class in a module, not in "
+            "a script or notebook), or memory=None.",
             stacklevel=2,
         )
-        self._memory = None
+        self._store = None
+
+
+def _load(store, key: str):
+    try:
+        return store.load_item([_FOLDER, key], verbose=0)
+    except Exception as error:  # anything, for it comes from a pickle
+        store.clear_item([_FOLDER, key])
+        raise RuntimeError(
+            f"Entry {key} of the cache was removed or can't be read ({error!r}); call fit again."
+        ) from error
 
 
 @contextmanager
-def _only_one(memory: joblib.Memory, key: str) -> Iterator[None]:
+def _only_one(store, key: str) -> Iterator[None]:
     """Let one process or thread at a time do this; the system frees it if the process dies."""
     lock = None
     try:
-        folder = os.path.join(memory.store_backend.location, "skkd-locks")
+        folder = os.path.join(store.location, "skkd-locks")
         os.makedirs(folder, exist_ok=True)
         lock = FileLock(os.path.join(folder, f"{key}.lock"))
         lock.acquire()
@@ -245,39 +262,13 @@ def _padding(dtype: np.dtype) -> tuple[str, np.ndarray, np.ndarray]:
 
 
 class _Sink:
-    """A file that keeps nothing."""
+    """A file that keeps nothing; a hasher may look at what is written."""
 
-    def __init__(self, hasher):
-        self.write = hasher.update
-
-
-class _Work:
-    """A computation that knows how far it is."""
-
-    def __init__(self, compute: Callable[[], Any]):
-        self.compute = compute
-        self.is_begun = self.is_done = False
-        self.result: Any = None
-
-    def __call__(self):
-        self.is_begun = True
-        self.result = self.compute()
-        self.is_done = True
-        return self.result
-
-
-def _result(key: str, work: _Work):
-    """What joblib.Memory calls where it has no entry for the key."""
-    return work()
+    def __init__(self, hasher=None):
+        self.write = len if hasher is None else hasher.update
 
 
 def check_memory(memory) -> None:
     """Raise a ValueError if ``memory`` is the path of a file."""
     if not isinstance(memory, (joblib.Memory, type(None))) and os.path.isfile(memory):
         raise ValueError(f"memory={os.fspath(memory)!r} is a file; give the path of a folder.")
-
-
-def _open(memory) -> joblib.Memory | None:
-    if memory is not None and not isinstance(memory, joblib.Memory):
-        memory = joblib.Memory(os.fspath(memory), verbose=0)
-    return None if memory is None or memory.store_backend is None else memory

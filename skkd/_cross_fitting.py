@@ -2,7 +2,6 @@
 
 import warnings
 
-import joblib
 import numpy as np
 from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV, RandomizedSearchCV, check_cv
@@ -58,8 +57,7 @@ class Lesson:
     def _key_of(self, work: str, teacher, *parts) -> str | None:
         if self.key is None:
             return None
-        # joblib's hash does not mind the order of sets and dicts, and parameters are few.
-        return self.cache.key(work, joblib.hash(teacher), self.key, *parts)
+        return self.cache.key(work, self.key, *parts, unfitted=teacher)
 
     def scattered(self, values: np.ndarray, rest) -> np.ndarray:
         """``values`` of the rows that count among those of all rows."""

@@ -5,23 +5,24 @@ A fitted teacher is asked as it is. How an unfitted one is fitted first is in ``
 
 import math
 import warnings
+from collections.abc import Iterable
 from numbers import Integral
 
 import numpy as np
-from sklearn.exceptions import NotFittedError
 from scipy import sparse
+from sklearn.exceptions import NotFittedError
 from sklearn.frozen import FrozenEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from ._cache import Cache, Shelved
-from ._tables import is_frame
 from ._chunks import MANY_TARGETS, row_slices
 from ._sklearn_private import _safe_indexing
+from ._tables import is_frame
 
-# A target this sure says nothing that the label does not say.
 # Entries of X that the teacher is asked about at once.
 _ENTRIES_AT_ONCE = 2**23
 
+# A target this sure says nothing that the label does not say.
 _ONE_HOT = 1 - 1e-3
 
 
@@ -52,7 +53,9 @@ def check_teacher(teacher, cv) -> None:
             f"teacher must have predict_proba; {type(teacher).__name__} has not. Wrap it in "
             "sklearn.calibration.CalibratedClassifierCV, or give teacher_proba=... to fit."
         )
-    if (isinstance(cv, str) and cv != "oob") or (isinstance(cv, Integral) and cv < 2):
+    is_number = isinstance(cv, Integral) and cv >= 2
+    splits = hasattr(cv, "split") or isinstance(cv, Iterable)
+    if not (cv is None or is_number or (cv == "oob" if isinstance(cv, str) else splits)):
         raise ValueError(
             f"cv={cv!r} is not allowed; give None, an int of at least 2, a splitter or 'oob'."
         )
