@@ -15,7 +15,6 @@ A name in ``GROUPS`` stands for several rules: ``schedules@oof`` are all schedul
 """
 
 import ast
-import inspect
 import re
 import time
 from collections.abc import Callable
@@ -155,7 +154,8 @@ def fit(
     if method.rule == "default":
         clf = DistilledClassifier(make_teacher(kind, X, seed), cv=5, random_state=seed)
         return _timed(clf.set_params(**options), X, y)
-    clf = DistilledClassifier(None, random_state=seed, **_without_calibration())
+    # The targets are what the method says, calibrated or not.
+    clf = DistilledClassifier(None, calibrate=None, random_state=seed)
     if method.augmenter:
         # New rows get targets of the same kind as the real ones.
         asked = signals.asked_for(method.targets, teacher())
@@ -201,9 +201,3 @@ def _call(params: str) -> tuple[tuple, dict]:
     call = ast.parse(f"f{params}", mode="eval").body
     arguments = tuple(ast.literal_eval(value) for value in call.args)
     return arguments, {word.arg: ast.literal_eval(word.value) for word in call.keywords}
-
-
-def _without_calibration() -> dict:
-    """The targets that are given are used as they are."""
-    known = inspect.signature(DistilledClassifier).parameters
-    return {"calibrate": False} if "calibrate" in known else {}
