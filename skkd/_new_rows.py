@@ -11,6 +11,7 @@ rows do not change the learning rate.
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -59,12 +60,15 @@ class AugmentedRows:
         self.n_epochs += 1
         if (self.n_epochs - 1) % self.augmenter.refresh:
             return None
-        inputs, proba = [], []
-        for start in range(0, self.size, _CHUNK):
-            X = self.augmenter.sample(min(_CHUNK, self.size - start), self.rng)
-            inputs.append(self.prepare(X))
-            proba.append(self.ask(X))
-        return _stacked(inputs), np.concatenate(proba)
+        proba: list[np.ndarray] = []
+
+        def chunks():
+            for start in range(0, self.size, _CHUNK):
+                X = self.augmenter.sample(min(_CHUNK, self.size - start), self.rng)
+                proba.append(self.ask(X))
+                yield self.prepare(X)
+
+        return _stacked(chunks(), self.size), np.concatenate(proba)
 
 
 class UnlabeledRows:
@@ -100,12 +104,14 @@ class UnlabeledRows:
         next_ones = np.arange(self.start, self.start + self.size)
         rows = np.sort(np.take(self.order, next_ones, mode="wrap"))
         self.start += self.size
-        inputs = []
-        for chunk in np.array_split(rows, -(-self.size // _CHUNK)):
-            X = _safe_indexing(self.X, chunk)
-            inputs.append(self.prepare(X))
-            self._ask_once(X, chunk)
-        return _stacked(inputs), self.proba[rows]  # type: ignore[index]
+
+        def chunks():
+            for chunk in np.array_split(rows, -(-self.size // _CHUNK)):
+                X = _safe_indexing(self.X, chunk)
+                self._ask_once(X, chunk)
+                yield self.prepare(X)
+
+        return _stacked(chunks(), self.size), self.proba[rows]  # type: ignore[index]
 
     def _ask_once(self, X, rows: np.ndarray) -> None:
         fresh = np.flatnonzero(~self.is_asked[rows])
@@ -200,10 +206,19 @@ class NewRows:
         return loss, torch.cat(gradients)
 
 
-def _stacked(inputs: list):
-    if len(inputs) == 1:
-        return inputs[0]
-    return sparse.vstack(inputs, "csr") if sparse.issparse(inputs[0]) else np.concatenate(inputs)
+def _stacked(chunks: Iterator, n_rows: int):
+    """Chunks of inputs as one array, written in place, or as one CSR matrix."""
+    first = next(chunks)
+    if sparse.issparse(first):
+        return sparse.vstack([first, *chunks], "csr")
+    if len(first) == n_rows:
+        return first
+    whole = np.empty((n_rows, *first.shape[1:]), dtype=first.dtype)
+    start = 0
+    for chunk in chain([first], chunks):
+        whole[start : start + len(chunk)] = chunk
+        start += len(chunk)
+    return whole
 
 
 def _endless(batches: RowBatches) -> Iterator:
