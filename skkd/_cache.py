@@ -6,6 +6,7 @@ is chance between the fields of its nodes. A pickle without copies, hashed by XX
 faster.
 """
 
+import copy
 import os
 import pickle
 import warnings
@@ -111,9 +112,18 @@ class Cache:
             return None
         return xxh3_128("/".join([str(_VERSION), *hashes]).encode()).hexdigest()
 
-    def get(self, key: str | None, compute: Callable[[], Any]):
-        """What ``compute()`` returns, from the cache where it is there."""
-        return self._find(key, compute, lazy=False).get()
+    def get(self, key: str | None, compute: Callable[[], Any], *, mapped: bool = False):
+        """What ``compute()`` returns, from the cache where it is there.
+
+        With ``mapped`` its arrays stay in the file, from which they are read when they are needed.
+        """
+        if not mapped or self._store is None:
+            return self._find(key, compute, lazy=False).get()
+        on_disk = copy.copy(self)
+        on_disk._store = copy.copy(self._store)
+        on_disk._store.mmap_mode, on_disk._store.compress = "r", False
+        found = on_disk._find(key, compute, lazy=False)
+        return (on_disk._look_up(key, lazy=False) or found).get()
 
     def shelve(self, key: str | None, compute: Callable[[], Any]) -> Shelved:
         """The same, but what is in the cache is only read when it is needed."""
