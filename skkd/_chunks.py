@@ -30,6 +30,9 @@ class SomeRows:
         self.X, self.index = X, index
         self.shape, self.dtype = (len(index), *X.shape[1:]), X.dtype
 
+    def __len__(self) -> int:
+        return len(self.index)
+
     def __getitem__(self, rows) -> np.ndarray:
         return self.X[self.index[rows]]
 

@@ -18,6 +18,7 @@ from ._batches import are_plain
 from ._cache import Cache, Shelved, check_memory
 from ._calibration import Calibration, calibrate
 from ._choose_augmenter import candidates_for, choose_augmenter
+from ._chunks import some_rows
 from ._cross_fitting import Lesson, cross_fit, fit_oob
 from ._held_out import split_held_out
 from ._new_rows import AugmentedRows, UnlabeledRows
@@ -395,7 +396,8 @@ class DistilledClassifier(ClassifierMixin, BaseEstimator):
         y, weight = self._read_labels(X, y, sample_weight, classes)
         # The student comes first: what is wrong with it must not be found after the teacher's work.
         kept = _rows_that_count(weight)
-        steps, inputs = _student.fit_preprocessing(steps, _take(inputs, kept), _take(y, kept))
+        inputs = _take(inputs, kept) if steps or kept is None else some_rows(inputs, kept)
+        steps, inputs = _student.fit_preprocessing(steps, inputs, _take(y, kept))
         inputs, kept_weight = _inputs.as_net_input(inputs, net, fits=True), _take(weight, kept)
         n_classes = len(self.classes_)
         net = _student.initialise_net(net, inputs, kept_weight, n_classes, torch_state)
@@ -660,7 +662,8 @@ class DistilledClassifier(ClassifierMixin, BaseEstimator):
         return y, weight
 
     def _columns_of(self, y) -> np.ndarray:
-        columns = np.searchsorted(self.classes_, y).clip(0, len(self.classes_) - 1)
+        columns = np.searchsorted(self.classes_, y)
+        np.minimum(columns, len(self.classes_) - 1, out=columns)
         unknown = self.classes_[columns] != y
         if unknown.any():
             raise ValueError(

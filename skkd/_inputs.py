@@ -8,7 +8,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import validate_data
 from torch import nn
 
-from ._chunks import row_slices
+from ._chunks import SomeRows, row_slices
 from ._sklearn_private import _num_samples
 from ._student import is_default, net_dtype, net_of, preprocess
 from ._tables import dtypes_of, has_categories, is_frame, kind_of_dtype, table_encoder
@@ -155,6 +155,8 @@ def as_net_input(X, net, *, fits: bool = False):
     In the net's dtype, or where it will be fitted in that of X. Whole numbers stay whole for a
     module with an embedding.
     """
+    if isinstance(X, SomeRows):  # of an X that was read as numbers
+        return X
     if sparse.issparse(X):
         X = X.tocsr()
     else:

@@ -16,6 +16,7 @@ from skorch.callbacks import Callback, EpochScoring
 from torch import Tensor
 
 from ._batches import make_batches
+from ._chunks import SomeRows, some_rows
 from ._gradients import LastLayerInput, find_last_layer
 from ._held_out import hash_rows
 from ._history import EpochRecord, History
@@ -56,11 +57,12 @@ class Rows:
 
     def take(self, index: np.ndarray) -> "Rows":
         """The rows of an index array."""
-        X = self.X[index]  # type: ignore[index]
+        X = some_rows(self.X, index)
         weight = None if self.sample_weight is None else self.sample_weight[index]
         raw = self.raw
         if raw is not None:
-            raw = X if raw is self.X else _safe_indexing(raw, index)
+            is_taken = raw is self.X and not isinstance(X, SomeRows)
+            raw = X if is_taken else _safe_indexing(raw, index)
         return Rows(X, self.labels[index], self.proba[index], weight, raw)
 
 
