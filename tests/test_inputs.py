@@ -254,7 +254,8 @@ def test_history_becomes_a_table():
     assert table["epoch"].tolist() == list(range(1, 16))
     assert not table.isna().any().any()
     names = "epoch task_loss distillation_loss loss weight weight_min weight_max"
-    assert table.columns.tolist() == [*names.split(), "distillation_share", "lr", "seconds"]
+    names += " distillation_share temperature lr seconds"
+    assert table.columns.tolist() == names.split()
     weighted = (1 - table["weight"]) * table["task_loss"]
     weighted += table["weight"] * table["distillation_loss"]
     np.testing.assert_allclose(table["loss"], weighted)  # one batch an epoch
