@@ -289,6 +289,22 @@ def test_held_out_losses_are_those_computed_by_hand(weighted):
         assert losses.n_rows[k] == len(held)
 
 
+def test_a_label_that_the_teacher_rules_out_costs_it_a_finite_loss():
+    """As the votes of a forest do; a thousandth is the least that counts."""
+    proba = np.eye(3)[np.where(np.arange(len(Y)) % 2, Y, (Y + 1) % 3)]
+    [losses, *_] = fit(Recorded(), proba=proba).balancer_.seen_
+    for k in range(3):
+        wrong = np.mean(np.arange(len(Y))[Y == k] % 2 == 0)
+        assert losses.teacher[k] == pytest.approx(wrong * -np.log(1e-3))
+
+
+def test_equal_rows_of_different_labels_count_once_for_each_label():
+    rows, labels = np.repeat(X[:30], 4, axis=0), np.tile([0, 0, 1, 1], 30)
+    clf = quick(None, balancer=Recorded(), validation_fraction=0.3)
+    clf.fit(rows, labels, teacher_proba=np.full((120, 2), 0.5))
+    assert clf.balancer_.seen_[0].n_rows.tolist() == [9, 9]
+
+
 def test_held_out_losses_agree_with_the_score():
     clf = fit(Recorded())
     _, held_out = sides()
