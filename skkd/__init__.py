@@ -4,10 +4,12 @@ Train a small, fast PyTorch student on labels and on the soft targets of any fit
 a balancing parameter that moves by itself.
 """
 
-from . import augmenters, balancers, losses, schedules, students
+from . import augmenters, balancers, losses, report, schedules, students
 from ._classifier import DistilledClassifier
 from ._display import BalanceDisplay
+from ._fidelity import FidelityDisplay
 from ._landscape import BalanceLandscapeDisplay
+from ._latency import LatencyDisplay
 from .exceptions import TrainingDivergedError
 
 __version__ = "0.1.0"
@@ -16,10 +18,13 @@ __all__ = [
     "BalanceDisplay",
     "BalanceLandscapeDisplay",
     "DistilledClassifier",
+    "FidelityDisplay",
+    "LatencyDisplay",
     "TrainingDivergedError",
     "augmenters",
     "balancers",
     "losses",
+    "report",
     "schedules",
     "students",
 ]

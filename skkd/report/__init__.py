@@ -1,0 +1,7 @@
+"""What a distilled model lost, what it gained, and whether to deploy it."""
+
+from ._bootstrap import Difference
+from ._report import distillation_report
+from ._result import DistillationReport
+
+__all__ = ["Difference", "DistillationReport", "distillation_report"]

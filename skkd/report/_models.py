@@ -1,0 +1,135 @@
+"""The models of a report: teacher, baseline, student; and what they say of the test rows."""
+
+from typing import Any
+
+import numpy as np
+from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
+
+from .. import _teacher
+from .._answers import as_seen_by, columns_of, indexable, proba_of, teacher_proba_of
+from .._classifier import DistilledClassifier
+from ..balancers import FixedBalance
+
+NAMES = ("teacher", "baseline", "student")
+
+Models = dict[str, tuple[Any, Any]]
+"""By name, a model and the test rows as it takes them."""
+
+
+def ask_models(
+    clf,
+    distilled: DistilledClassifier,
+    X_test,
+    teacher_proba,
+    baseline,
+    training,
+    progress,
+    verbose,
+) -> tuple[Models, dict[str, np.ndarray]]:
+    """Find or fit the models, and ask them.
+
+    Parameters
+    ----------
+    clf : DistilledClassifier, Pipeline or search
+    distilled : DistilledClassifier
+        The one in it.
+    X_test, teacher_proba, baseline
+        As in ``distillation_report``.
+    training : tuple
+        Rows, labels and weights for ``baseline="fit"``.
+    progress : Progress
+    verbose : int
+
+    Returns
+    -------
+    models : dict
+        Those that can be asked.
+    proba : dict of ndarrays of shape (n_rows, n_classes)
+        In the order of ``distilled.classes_``; also of a teacher of which only these are known.
+    """
+    X, classes = as_seen_by(clf, X_test), distilled.classes_
+    models: Models = {}
+    proba = {}
+    if getattr(distilled, "teacher_", None) is not None:
+        models["teacher"] = distilled.teacher_, X
+    with progress.stage("teacher's answers"):
+        if (answers := teacher_proba_of(distilled, X, teacher_proba)) is not None:
+            proba["teacher"] = answers
+    if isinstance(baseline, str):
+        X_train, y_train, sample_weight = training
+        X_train = as_seen_by(clf, X_train)
+        with progress.stage("labels alone"):
+            alone = fit_on_labels_alone(distilled, X_train, y_train, sample_weight, verbose)
+        models["baseline"] = alone, X
+    elif baseline is not None:
+        models["baseline"] = baseline, indexable(X_test)
+    models["student"] = distilled, X
+    for name in models.keys() & {"baseline", "student"}:
+        proba[name] = proba_of(*models[name], classes)
+    return models, {name: proba[name] for name in NAMES if name in proba}
+
+
+def fit_on_labels_alone(clf: DistilledClassifier, X, y, sample_weight, verbose: int):
+    """The same student with the same budget, trained on labels alone.
+
+    The teacher is neither asked nor fitted: uniform probabilities stand for its own, and the
+    balancing parameter of 0 leaves them unheard.
+    """
+    columns = columns_of(y, X, clf.classes_, "y_train")
+    if missing := sorted(set(range(len(clf.classes_))) - set(columns.tolist())):
+        raise ValueError(
+            f"y_train has no row of the classes {_teacher.short(clf.classes_[missing])} that clf "
+            "was fitted on; give the rows and labels of its fit."
+        )
+    alone = clone(clf).set_params(
+        teacher=None,
+        balancer=FixedBalance(0.0),
+        distillation_loss="kl",
+        temperature=1.0,
+        calibrate=None,
+        augmenter=None,
+        verbose=verbose,
+    )
+    n_classes = len(clf.classes_)
+    unheard = np.full((X.shape[0], n_classes), 1 / n_classes)
+    return alone.fit(X, y, sample_weight=sample_weight, teacher_proba=unheard)
+
+
+def check_baseline(baseline, classes, X_train, y_train) -> None:
+    """Raise unless the baseline can be asked, or fitted."""
+    if isinstance(baseline, str):
+        if baseline != "fit":
+            raise ValueError(
+                f"baseline={baseline!r} is not known; give 'fit', a fitted classifier or None."
+            )
+        if X_train is None or y_train is None:
+            raise ValueError(
+                "baseline='fit' trains the student once more, on labels alone, and needs the rows "
+                "that clf was fitted on: X_train=..., y_train=.... Give these, or a fitted "
+                "classifier as baseline, or baseline=None to compare with the teacher only."
+            )
+        return
+    if X_train is not None or y_train is not None:
+        raise ValueError(
+            "X_train and y_train are for baseline='fit'; "
+            f"with baseline={baseline!r} nothing is trained."
+        )
+    if baseline is None:
+        return
+    if isinstance(baseline, type) or not hasattr(baseline, "predict_proba"):
+        raise TypeError(
+            "baseline must be 'fit', None or a classifier with predict_proba; got "
+            f"{baseline.__name__ if isinstance(baseline, type) else type(baseline).__name__}."
+        )
+    if not _teacher.is_fitted(baseline):
+        raise NotFittedError(
+            f"The baseline {type(baseline).__name__} is not fitted; fit it on the rows that clf "
+            "was fitted on."
+        )
+    known = np.asarray(getattr(baseline, "classes_", []))
+    if set(known.tolist()) != set(classes.tolist()):
+        raise ValueError(
+            f"The baseline has the classes_ {_teacher.short(known)}, and clf has "
+            f"{_teacher.short(classes)}; fit it on the same labels."
+        )
