@@ -336,6 +336,18 @@ class DistilledClassifier(ClassifierMixin, BaseEstimator):
         columns = self._logits(X).argmax(axis=1)
         return self.classes_[columns]
 
+    def student_only(self):
+        """The student by itself, without teacher, optimizer and history: to deploy, or to pickle.
+
+        Returns
+        -------
+        student : skkd.export.StudentOnly
+            Fitted. It predicts as this classifier does, and can't be fitted.
+        """
+        from .export._student_only import student_only  # which imports this module
+
+        return student_only(self)
+
     # The algorithm
 
     def _fit(self, X, y, sample_weight, teacher_proba, X_unlabeled, params):

@@ -1,0 +1,9 @@
+"""A student outside of Python, or in a file that runs no code when it is read."""
+
+from ._errors import ExportError, LoadError
+from ._exported import Exported
+from ._onnx import to_onnx
+from ._student_only import StudentOnly
+from ._torch import to_torch_program
+
+__all__ = ["ExportError", "Exported", "LoadError", "StudentOnly", "to_onnx", "to_torch_program"]

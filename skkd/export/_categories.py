@@ -1,0 +1,165 @@
+"""Encoders of categories as nodes of an ONNX graph.
+
+What scikit-learn would refuse with an error, such as an unknown category under
+``handle_unknown="error"``, becomes NaN, and so do the probabilities of such a row.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder
+
+from ._errors import ExportError
+from ._feeds import MISSING_TEXT, is_missing
+from ._graph import ML_DOMAIN, Graph
+from ._table import Block, Table
+
+_MISSING = object()
+
+# Numbers that no column has: of values that are 0 in all columns, and of those that raise an error.
+_NOWHERE, _REFUSED = -1, -2
+
+
+@dataclass(frozen=True)
+class _Codes:
+    """A whole number for each value of a column."""
+
+    known: dict
+    missing: int
+    unknown: int
+
+
+def one_hot(graph: Graph, step: OneHotEncoder, table: Table, where: str) -> Table:
+    """Each value gives the number of the column that is 1, or that of none."""
+    codes, owners, start = [], [], 0
+    for place in range(len(step.categories_)):
+        of_column, width = _one_hot_codes(step, place, start)
+        codes.append(of_column)
+        owners += [place] * width
+        start += width
+    columns = [
+        _coded(graph, column, of_column, where)
+        for column, of_column in zip(table.columns(graph), codes, strict=True)
+    ]
+    numbers = graph.node("Concat", *columns, axis=1)
+    # Under each column of the result, the number that its feature gives.
+    spread = graph.node("Gather", numbers, graph.constant(owners, np.int64), axis=1)
+    hot = graph.node("Equal", spread, graph.constant(np.arange(start)[None, :], np.int64))
+    encoded = graph.cast(hot, np.float64)
+    if any(_REFUSED in (one.missing, one.unknown) for one in codes):
+        lowest = graph.node("ReduceMin", numbers, graph.constant([1], np.int64), keepdims=1)
+        is_refused = graph.node("Equal", lowest, graph.constant(_REFUSED, np.int64))
+        nan, zero = graph.constant(np.nan, np.float64), graph.constant(0.0, np.float64)
+        encoded = graph.node("Add", encoded, graph.node("Where", is_refused, nan, zero))
+    return Table((Block(encoded, start, is_text=False),))
+
+
+def _one_hot_codes(step: OneHotEncoder, place: int, start: int) -> tuple[_Codes, int]:
+    """Numbers of columns for the values of one feature, and how many columns it has."""
+    categories = _keys(step.categories_[place])
+    groups, n_groups, has_rare = _groups(categories, _rare(step, place))
+    dropped = None
+    if step.drop_idx_ is not None and step.drop_idx_[place] is not None:
+        dropped = groups[categories[step.drop_idx_[place]]]
+
+    def column(group: int) -> int:
+        if group == dropped:
+            return _NOWHERE
+        return start + group - (dropped is not None and group > dropped)
+
+    unknown = _REFUSED if step.handle_unknown == "error" else _NOWHERE
+    if has_rare and step.handle_unknown in ("infrequent_if_exist", "warn"):
+        unknown = column(n_groups - 1)
+    known = {key: column(group) for key, group in groups.items()}
+    missing = known.pop(_MISSING, unknown)
+    return _Codes(known, missing, unknown), n_groups - (dropped is not None)
+
+
+def ordinal(graph: Graph, step: OrdinalEncoder, table: Table, where: str) -> Table:
+    """Each value gives the place of its number in a list."""
+    parts = []
+    for place, column in enumerate(table.columns(graph)):
+        categories = _keys(step.categories_[place])
+        has_missing = _MISSING in categories
+        categories = [key for key in categories if key is not _MISSING]
+        groups, n_groups, _ = _groups(categories, _rare(step, place))
+        unknown = np.nan if step.handle_unknown == "error" else step.unknown_value
+        missing = step.encoded_missing_value if has_missing else unknown
+        codes = _Codes(groups, missing=n_groups, unknown=n_groups + 1)
+        values = graph.constant([*range(n_groups), missing, unknown], np.float64)
+        parts.append(graph.node("Gather", values, _coded(graph, column, codes, where), axis=0))
+    tensor = graph.node("Concat", *parts, axis=1)
+    return Table((Block(tensor, len(parts), is_text=False),), table.names)
+
+
+def _keys(categories: np.ndarray) -> list:
+    keys = [_MISSING if is_missing(value) else value for value in categories.tolist()]
+    if keys.count(_MISSING) > 1:
+        raise ExportError(
+            f"None and NaN are two categories of one column, {categories.tolist()}, and can't be "
+            "told apart in ONNX. Use only one of them for what is missing, before fit."
+        )
+    return keys
+
+
+def _rare(step, place: int) -> list:
+    """The categories of a feature that share a number, being infrequent."""
+    if step.min_frequency is None and step.max_categories is None:
+        return []
+    rare = step.infrequent_categories_[place]
+    return [] if rare is None else _keys(rare)
+
+
+def _groups(keys: list, rare: list) -> tuple[dict, int, bool]:
+    """Numbers of categories; rare ones share the last. How many, and whether any are rare."""
+    common = [key for key in keys if key not in rare]
+    groups = {key: number for number, key in enumerate(common)}
+    groups.update({key: len(common) for key in rare})
+    return groups, len(common) + bool(rare), bool(rare)
+
+
+def _coded(graph: Graph, column: Block, codes: _Codes, where: str) -> str:
+    """The code of each value of a column; a tensor of int64."""
+    are_text = [isinstance(key, str) for key in codes.known]
+    if column.is_text != (all(are_text) if are_text else column.is_text):
+        raise ExportError(
+            f"The step {where} knows the categories {list(codes.known)[:5]} of a column that is "
+            f"{'text' if column.is_text else 'numbers'} in X_sample, or missing there throughout. "
+            "Give an X_sample with some values of this column, of the same type as in fit."
+        )
+    return (_coded_text if column.is_text else _coded_numbers)(graph, column.tensor, codes, where)
+
+
+def _coded_text(graph: Graph, tensor: str, codes: _Codes, where: str) -> str:
+    if codes.known.get(MISSING_TEXT, codes.missing) != codes.missing:
+        raise ExportError(
+            f"The step {where} knows the empty text as a category, which stands for a missing "
+            "value in ONNX. Replace it by another text, such as 'none', before fit."
+        )
+    table = codes.known | {MISSING_TEXT: codes.missing}
+    return graph.node(
+        "LabelEncoder",
+        tensor,
+        domain=ML_DOMAIN,
+        keys_strings=list(table),
+        values_int64s=list(table.values()),
+        default_int64=codes.unknown,
+    )
+
+
+def _coded_numbers(graph: Graph, tensor: str, codes: _Codes, where: str) -> str:
+    keys = np.array(list(codes.known), dtype=np.float64)
+    if keys.tolist() != list(codes.known):
+        raise ExportError(
+            f"The step {where} has whole numbers above 2**53 as categories, which float64 can't "
+            "tell apart. Turn them into text before fit."
+        )
+    moves = np.array(list(codes.known.values()), dtype=np.int64) - codes.unknown
+    hits = graph.cast(graph.node("Equal", tensor, graph.constant(keys[None, :])), np.int64)
+    moved = graph.node("Mul", hits, graph.constant(moves[None, :]))
+    moved = graph.node("ReduceSum", moved, graph.constant([1], np.int64), keepdims=1)
+    if codes.missing != codes.unknown:
+        is_nan = graph.cast(graph.node("IsNaN", tensor), np.int64)
+        of_nan = graph.node("Mul", is_nan, graph.constant(codes.missing - codes.unknown, np.int64))
+        moved = graph.node("Add", moved, of_nan)
+    return graph.node("Add", moved, graph.constant(codes.unknown, np.int64))

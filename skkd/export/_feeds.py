@@ -1,0 +1,160 @@
+"""The inputs of an exported file: what they are called, and how rows of X are fed to them."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import sparse
+
+from .._tables import dtypes_of, is_frame, kind_of_dtype
+from ._errors import ExportError
+
+#: Stands for a missing value among texts, for ONNX has none of its own.
+MISSING_TEXT = ""
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """Inputs of a file, and how to feed them.
+
+    Attributes
+    ----------
+    names : tuple of str
+        One for each column, or only one, ``"X"``.
+    dtypes : tuple of dtype
+        float64, float32, or object for text.
+    shape : tuple
+        Of one input, with None for the number of rows.
+    by_column : bool
+    """
+
+    names: tuple[str, ...]
+    dtypes: tuple[np.dtype, ...]
+    shape: tuple
+    by_column: bool
+
+    def described(self) -> dict[str, tuple[str, tuple]]:
+        """Dtype and shape of each input."""
+        return {
+            name: (dtype_name(dtype), self.shape)
+            for name, dtype in zip(self.names, self.dtypes, strict=True)
+        }
+
+    def feed(self, X) -> dict[str, np.ndarray]:
+        """The rows of X as onnxruntime takes them."""
+        if not self.by_column:
+            return {self.names[0]: _as_array(X, self.dtypes[0])}
+        return {
+            name: _as_array(_column(X, place), dtype).reshape(-1, 1)
+            for place, (name, dtype) in enumerate(zip(self.names, self.dtypes, strict=True))
+        }
+
+
+def inputs_of_array(dtype, row_shape: tuple[int, ...]) -> Inputs:
+    """One input ``"X"`` for arrays of numbers, or of nothing but text."""
+    return Inputs(("X",), (np.dtype(dtype),), (None, *row_shape), by_column=False)
+
+
+def inputs_of_columns(names: list[str], are_text: list[bool]) -> Inputs:
+    """An input for each column of a table: float64 for numbers, and text."""
+    if len(set(names)) < len(names) or "" in names:
+        raise ExportError(
+            f"Each column becomes an input of its own, and these names are not distinct: {names}. "
+            "Rename the columns before fit."
+        )
+    dtypes = tuple(np.dtype(object if is_text else np.float64) for is_text in are_text)
+    return Inputs(tuple(names), dtypes, (None, 1), by_column=True)
+
+
+def inputs_like(X, names=None) -> Inputs:
+    """The inputs for rows like X.
+
+    Parameters
+    ----------
+    X : array, frame or CSR matrix
+    names : array of str or None
+        The columns' names, where there are any.
+    """
+    if is_frame(X):
+        texts = [
+            kind_of_dtype(dtype) != "numeric" and holds_text(_column(X, place))
+            for place, dtype in enumerate(dtypes_of(X))
+        ]
+        return inputs_of_columns([str(name) for name in X.columns], texts)
+    if X.dtype.kind in "OUST" and not sparse.issparse(X):
+        if X.ndim == 1:
+            return inputs_of_array(object, (1,))
+        texts = [holds_text(X[:, place]) for place in range(X.shape[1])]
+        if all(texts):
+            return inputs_of_array(object, X.shape[1:])
+        return inputs_of_columns(names_of(names, X.shape[1]), texts)
+    return inputs_of_array(np.float32 if X.dtype == np.float32 else np.float64, X.shape[1:])
+
+
+def names_of(names, n_features: int) -> list[str]:
+    """The names of the columns, ``x0``, ``x1``, ... where they have none."""
+    return [f"x{place}" for place in range(n_features)] if names is None else list(map(str, names))
+
+
+def holds_text(column) -> bool:
+    """Whether the first value that is not missing is a text."""
+    values, missing = _objects(column)
+    known = values[~missing]
+    return bool(len(known)) and isinstance(known[0], str)
+
+
+def as_labels(classes: np.ndarray) -> np.ndarray:
+    """The classes in a dtype that ONNX has for labels: str, int64, bool or float64."""
+    values = np.array(classes.tolist())
+    if values.dtype.kind == "U":
+        return values.astype(object)
+    if values.dtype.kind in "iu" and np.can_cast(values.dtype, np.int64):
+        return values.astype(np.int64)
+    if values.dtype.kind in "bf":
+        return values
+    raise ExportError(
+        f"Labels such as {classes.tolist()[0]!r} have no counterpart in ONNX; encode y as text or "
+        "whole numbers before fit."
+    )
+
+
+def dtype_name(dtype: np.dtype) -> str:
+    """The name of a dtype for people."""
+    return "str" if dtype.kind == "O" else dtype.name
+
+
+def is_missing(value) -> bool:
+    """Whether a single value is None, NaN or pandas' NA."""
+    return value is None or value is not value or _is_na(value) or value != value
+
+
+def _is_na(value) -> bool:
+    return type(value).__name__ in ("NAType", "NaTType")
+
+
+def _column(X, place: int):
+    if hasattr(X, "iloc"):
+        return X.iloc[:, place]
+    return X[X.columns[place]] if is_frame(X) else X[:, place]
+
+
+def _as_array(X, dtype: np.dtype) -> np.ndarray:
+    """Numbers with NaN, or texts with MISSING_TEXT, where a value is missing."""
+    if sparse.issparse(X):
+        X = X.toarray()
+    if dtype.kind == "O":
+        values, missing = _objects(X)
+        values = np.where(missing, MISSING_TEXT, values)
+        return values.reshape(-1, 1) if values.ndim == 1 else values
+    if hasattr(X, "array") and hasattr(X, "isna"):
+        return X.to_numpy(dtype=dtype, na_value=np.nan)  # also of pandas' nullable columns
+    X = np.asarray(X)
+    return np.ascontiguousarray(X.astype(dtype, copy=False))
+
+
+def _objects(values) -> tuple[np.ndarray, np.ndarray]:
+    """The values as objects, and which of them are missing."""
+    if hasattr(values, "isna"):
+        return values.astype(object).to_numpy(), values.isna().to_numpy()
+    values = np.asarray(values).astype(object)
+    none = np.array(None, dtype=object)
+    return values, np.equal(values, none) | (values != values)

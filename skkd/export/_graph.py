@@ -1,0 +1,136 @@
+"""An ONNX graph, built node by node."""
+
+from importlib import import_module
+
+import numpy as np
+
+# Understood by onnxruntime 1.15 of 2023 and later; the first in which texts can be compared.
+OPSET = 19
+ML_OPSET = 3
+IR_VERSION = 9
+
+ML_DOMAIN = "ai.onnx.ml"
+
+
+class Graph:
+    """Nodes, constants and inputs of a model under construction.
+
+    A tensor is known by its name, which every method returns. Names of inputs are the caller's;
+    all others are made such that they differ from these.
+    """
+
+    def __init__(self) -> None:
+        self._onnx = require("onnx")
+        self._inputs: list = []
+        self._nodes: list = []
+        self._constants: list = []
+        self._names: set[str] = set()
+
+    def input(self, name: str, dtype, shape: tuple) -> str:
+        """An input of the model; None in its shape stands for the number of rows."""
+        shape = tuple("rows" if size is None else size for size in shape)
+        self._inputs.append(self._value(name, dtype, shape))
+        self._names.add(name)
+        return name
+
+    def constant(self, value, dtype=None) -> str:
+        """A constant tensor; texts are an array of objects."""
+        value = np.asarray(value, dtype=dtype)
+        name = self.fresh_name("constant")
+        if value.dtype.kind in "OU":
+            encoded = [text.encode() for text in value.ravel().tolist()]
+            kind = self._onnx.TensorProto.STRING
+            self._constants.append(
+                self._onnx.helper.make_tensor(name, kind, list(value.shape), encoded)
+            )
+        else:
+            tensor = self._onnx.numpy_helper.from_array(np.ascontiguousarray(value), name)
+            tensor.dims[:] = value.shape  # ascontiguousarray makes a row of a scalar
+            self._constants.append(tensor)
+        return name
+
+    def node(self, op: str, *inputs: str, domain: str = "", **attributes) -> str:
+        """Apply an operator; the name of its only output."""
+        output = self.fresh_name(op)
+        self._nodes.append(
+            self._onnx.helper.make_node(op, list(inputs), [output], domain=domain, **attributes)
+        )
+        return output
+
+    def cast(self, tensor: str, dtype) -> str:
+        """The tensor in another dtype."""
+        return self.node("Cast", tensor, to=self._element_type(dtype))
+
+    def splice(self, model, inputs: list[str]) -> list[str]:
+        """Put another model's nodes into this graph; the names of its outputs here."""
+        helper, onnx = self._onnx.helper, self._onnx
+        if model.functions:
+            model = import_module("onnx.inliner").inline_local_functions(model)
+        prefix = self.fresh_name("part") + "/"
+        while any(name.startswith(prefix) for name in self._names):
+            prefix = self.fresh_name("part") + "/"
+        graph = onnx.compose.add_prefix(model, prefix).graph
+        for tensor, value in zip(inputs, graph.input, strict=True):
+            self._nodes.append(helper.make_node("Identity", [tensor], [value.name]))
+        self._nodes += graph.node
+        self._constants += graph.initializer
+        return [value.name for value in graph.output]
+
+    def model(self, outputs: dict[str, tuple]):
+        """A checked model, with outputs from names to (tensor, dtype, shape)."""
+        helper = self._onnx.helper
+        nodes = [
+            *self._nodes,
+            *(helper.make_node("Identity", [was[0]], [name]) for name, was in outputs.items()),
+        ]
+        values = [
+            self._value(name, dtype, tuple("rows" if size is None else size for size in shape))
+            for name, (_, dtype, shape) in outputs.items()
+        ]
+        graph = helper.make_graph(nodes, "student", self._inputs, values, self._constants)
+        model = helper.make_model(
+            graph,
+            producer_name="skkd",
+            ir_version=IR_VERSION,
+            opset_imports=[
+                helper.make_opsetid("", OPSET),
+                helper.make_opsetid(ML_DOMAIN, ML_OPSET),
+            ],
+        )
+        self._onnx.checker.check_model(model, full_check=True)
+        return model
+
+    def fresh_name(self, stem: str) -> str:
+        """A name that no other tensor has."""
+        name, number = stem, 0
+        while name in self._names:
+            number += 1
+            name = f"{stem}_{number}"
+        self._names.add(name)
+        return name
+
+    def _value(self, name: str, dtype, shape: tuple):
+        return self._onnx.helper.make_tensor_value_info(name, self._element_type(dtype), shape)
+
+    def _element_type(self, dtype) -> int:
+        dtype = np.dtype(dtype)
+        if dtype.kind in "OU":
+            return self._onnx.TensorProto.STRING
+        return self._onnx.helper.np_dtype_to_tensor_dtype(dtype)
+
+
+def require(name: str, extra: str = "onnx"):
+    """A module of an optional dependency.
+
+    Raises
+    ------
+    ImportError
+        Which says what to install.
+    """
+    try:
+        return import_module(name)
+    except ImportError as error:
+        raise ImportError(
+            f"This needs {name}, which is not installed; pip install 'skkd[{extra}]' brings all "
+            "that is needed."
+        ) from error

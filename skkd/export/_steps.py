@@ -1,0 +1,179 @@
+"""A student's preprocessing as nodes of an ONNX graph.
+
+What tables need is written out, node by node: it is exact in float64 and agrees with scikit-learn
+on missing values and on categories that it has not seen. All other steps are skl2onnx's.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+from sklearn.compose import ColumnTransformer
+from sklearn.impute import SimpleImputer
+from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, OrdinalEncoder, StandardScaler
+
+from .. import _tables
+from ._categories import one_hot, ordinal
+from ._errors import ExportError
+from ._feeds import MISSING_TEXT, is_missing
+from ._graph import ML_DOMAIN, ML_OPSET, OPSET, Graph, require
+from ._table import Block, Table
+
+# What skkd itself does to columns before it encodes them; the inputs of a file are such already.
+_DONE_BY_FEEDING = (_tables._with_plain_missing, _tables._to_float)
+
+
+def add_steps(graph: Graph, steps: list, table: Table, where: str = "") -> Table:
+    """Apply fitted steps one after the other.
+
+    Parameters
+    ----------
+    steps : list of (name, transformer)
+    table : Table
+    where : str
+        Names of what the steps are in, for messages.
+    """
+    for name, step in steps:
+        table = add_step(graph, step, table, f"{where}{name}")
+    return table
+
+
+def add_step(graph: Graph, step, table: Table, where: str) -> Table:
+    """Apply one fitted transformer.
+
+    Raises
+    ------
+    ExportError
+        Which names the step, if it can't be written in ONNX.
+    """
+    if step is None or (isinstance(step, str) and step == "passthrough"):
+        return table
+    return _CONVERTERS.get(type(step), _by_skl2onnx)(graph, step, table, where)
+
+
+def _pipeline(graph: Graph, step: Pipeline, table: Table, where: str) -> Table:
+    return add_steps(graph, step.steps, table, f"{where} -> ")
+
+
+def _column_transformer(graph: Graph, step: ColumnTransformer, table: Table, where: str) -> Table:
+    blocks: list[Block] = []
+    for name, part, columns in step.transformers_:
+        places = _places(columns, table)
+        if not places or (isinstance(part, str) and part == "drop"):
+            continue
+        inside = f"{where} -> {name}"
+        made = add_step(graph, part, table.only(graph, places), inside)
+        weight = (step.transformer_weights or {}).get(name)
+        if weight is not None:
+            block = made.numbers(graph, _titled(inside, part))
+            scaled = graph.node("Mul", block.tensor, graph.constant(weight, np.float64))
+            made = Table((Block(scaled, block.width, is_text=False),))
+        blocks += made.blocks
+    return Table(tuple(blocks))
+
+
+def _places(columns, table: Table) -> list[int]:
+    """The numbers of what a fitted ColumnTransformer calls its columns."""
+    names = list(table.names or ())
+    if isinstance(columns, slice):
+        start, stop = columns.start, columns.stop
+        start = names.index(start) if isinstance(start, str) else start
+        stop = names.index(stop) + 1 if isinstance(stop, str) else stop  # by name, it is included
+        return list(range(table.width))[start : stop : columns.step]
+    chosen = np.atleast_1d(np.asarray(columns, dtype=None if len(np.shape(columns)) else object))
+    if chosen.dtype.kind == "b":
+        return np.flatnonzero(chosen).tolist()
+    return [
+        names.index(column) if isinstance(column, str) else int(column) % table.width
+        for column in chosen.tolist()
+    ]
+
+
+def _function(graph: Graph, step: FunctionTransformer, table: Table, where: str) -> Table:
+    if step.func is None or step.func in _DONE_BY_FEEDING:
+        return table
+    raise ExportError(
+        f"{_titled(where, step)} calls {getattr(step.func, '__name__', repr(step.func))}, and a "
+        "function of Python can't be written in ONNX. Take a transformer of scikit-learn instead, "
+        "or do this to X before the student, in training and where it is deployed."
+    )
+
+
+def _standard_scaler(graph: Graph, step: StandardScaler, table: Table, where: str) -> Table:
+    block = table.numbers(graph, _titled(where, step))
+    tensor = block.tensor
+    if step.with_mean:
+        tensor = graph.node("Sub", tensor, graph.constant(step.mean_, np.float64))
+    if step.with_std:
+        tensor = graph.node("Div", tensor, graph.constant(step.scale_, np.float64))
+    return Table((Block(tensor, block.width, is_text=False),), table.names)
+
+
+def _imputer(graph: Graph, step: SimpleImputer, table: Table, where: str) -> Table:
+    fills = np.asarray(step.statistics_, dtype=object)
+    kept = [step.keep_empty_features or not is_missing(fill) for fill in fills]
+    filled: list[Block] = []
+    masks: list[Block] = []
+    start = 0
+    for block in table.merged(graph).blocks:
+        places = slice(start, start + block.width)
+        start += block.width
+        mask = _is_missing(graph, block, step.missing_values)
+        row = np.where(kept[places], fills[places], MISSING_TEXT if block.is_text else 0.0)
+        fill = graph.constant(row[None, :], object if block.is_text else np.float64)
+        tensor = graph.node("Where", mask, fill, block.tensor)
+        filled.append(Block(tensor, block.width, block.is_text))
+        masks.append(Block(graph.cast(mask, np.float64), block.width, is_text=False))
+    blocks = Table(tuple(filled)).only(graph, np.flatnonzero(kept).tolist()).blocks
+    if step.indicator_ is not None:
+        indicated = step.indicator_.features_.tolist()
+        blocks += Table(tuple(masks)).only(graph, indicated).blocks
+    return Table(blocks)
+
+
+def _is_missing(graph: Graph, block: Block, marker) -> str:
+    """Where the values of a block are the marker of missing ones; a tensor of bool."""
+    if is_missing(marker):
+        if not block.is_text:
+            return graph.node("IsNaN", block.tensor)
+        marker = MISSING_TEXT
+    dtype = object if block.is_text else np.float64
+    return graph.node("Equal", block.tensor, graph.constant(marker, dtype))
+
+
+def _by_skl2onnx(graph: Graph, step, table: Table, where: str) -> Table:
+    title = _titled(where, step)
+    skl2onnx = require("skl2onnx")
+    types = require("skl2onnx.common.data_types")
+    block = table.joined(graph, title)
+    kind = types.StringTensorType if block.is_text else types.DoubleTensorType
+    try:
+        model = skl2onnx.convert_sklearn(
+            step,
+            initial_types=[("X", kind([None, block.width]))],
+            target_opset={"": OPSET, ML_DOMAIN: ML_OPSET},
+        )
+    except Exception as error:  # of many kinds, for each converter has its own
+        raise ExportError(
+            f"{title} can't be written in ONNX; skl2onnx says: {str(error).strip().splitlines()[0]}"
+            " Do this to X before the student, in training and where it is deployed, or take "
+            "another transformer."
+        ) from error
+    output = graph.splice(model, [block.tensor])[0]
+    width = len(step.get_feature_names_out()) if hasattr(step, "get_feature_names_out") else 0
+    return Table((Block(graph.cast(output, np.float64), width, is_text=False),))
+
+
+def _titled(where: str, step) -> str:
+    return f"The step {where} ({type(step).__name__}) of the student"
+
+
+_CONVERTERS: dict[type, Callable[[Graph, object, Table, str], Table]] = {
+    ColumnTransformer: _column_transformer,
+    FunctionTransformer: _function,
+    OneHotEncoder: one_hot,
+    OrdinalEncoder: ordinal,
+    Pipeline: _pipeline,
+    SimpleImputer: _imputer,
+    StandardScaler: _standard_scaler,
+}

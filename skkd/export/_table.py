@@ -1,0 +1,88 @@
+"""Columns of numbers and texts inside an ONNX graph."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ._errors import ExportError
+from ._graph import Graph
+
+
+@dataclass(frozen=True)
+class Block:
+    """Some columns in one tensor of shape (n_rows, width), of float64 or text."""
+
+    tensor: str
+    width: int
+    is_text: bool
+
+
+@dataclass(frozen=True)
+class Table:
+    """Columns in blocks from left to right, with names where they have any."""
+
+    blocks: tuple[Block, ...]
+    names: tuple[str, ...] | None = None
+
+    @property
+    def width(self) -> int:
+        """How many columns there are."""
+        return sum(block.width for block in self.blocks)
+
+    def only(self, graph: Graph, columns: list[int]) -> "Table":
+        """The given columns in their order."""
+        starts = np.cumsum([0, *(block.width for block in self.blocks)]).tolist()
+        owners = (np.searchsorted(starts, columns, side="right") - 1).tolist()
+        blocks = []
+        for run in runs(owners):
+            block, start = self.blocks[owners[run[0]]], starts[owners[run[0]]]
+            inside = [columns[at] - start for at in run]
+            tensor = block.tensor
+            if inside != list(range(block.width)):
+                tensor = graph.node("Gather", tensor, graph.constant(inside, np.int64), axis=1)
+            blocks.append(Block(tensor, len(inside), block.is_text))
+        names = None if self.names is None else tuple(self.names[place] for place in columns)
+        return Table(tuple(blocks), names)
+
+    def columns(self, graph: Graph) -> list[Block]:
+        """Each column by itself."""
+        return [self.only(graph, [place]).blocks[0] for place in range(self.width)]
+
+    def numbers(self, graph: Graph, where: str) -> Block:
+        """All columns in one tensor of numbers."""
+        if any(block.is_text for block in self.blocks):
+            raise ExportError(f"{where} takes numbers, and gets text. Put an encoder before it.")
+        return self.joined(graph, where)
+
+    def joined(self, graph: Graph, where: str) -> Block:
+        """All columns in one tensor."""
+        blocks = self.merged(graph).blocks
+        if len(blocks) != 1:
+            raise ExportError(
+                f"{where} takes numbers and text in one, which ONNX keeps apart. Give it columns "
+                "of one kind, by a ColumnTransformer."
+            )
+        return blocks[0]
+
+    def merged(self, graph: Graph) -> "Table":
+        """The same columns in fewer blocks: neighbours of one kind become one."""
+        merged = []
+        for run in runs([block.is_text for block in self.blocks]):
+            parts = [self.blocks[at] for at in run]
+            tensor = parts[0].tensor
+            if len(parts) > 1:
+                tensor = graph.node("Concat", *(part.tensor for part in parts), axis=1)
+            width = sum(part.width for part in parts)
+            merged.append(Block(tensor, width, parts[0].is_text))
+        return Table(tuple(merged), self.names)
+
+
+def runs(values: list) -> list[list[int]]:
+    """Places of neighbours that are equal."""
+    found: list[list[int]] = []
+    for place, value in enumerate(values):
+        if found and values[place - 1] == value:
+            found[-1].append(place)
+        else:
+            found.append([place])
+    return found
