@@ -201,8 +201,9 @@ def layer_to_watch(
         if "held_out_slopes" in balancer.requirements():
             others = "gradients='all'"
         raise ValueError(
-            f"{type(balancer).__name__}(gradients='last_layer') needs a student whose last layer "
-            f"is a torch.nn.Linear with one output a class, and this one's is not. Use {others}."
+            f"{type(balancer).__name__} with gradients='last_layer' needs a student whose last "
+            "layer is a torch.nn.Linear with one output a class, and this one's is not. Use "
+            f"{others}."
         )
     return layer
 

@@ -214,6 +214,14 @@ def test_student_without_a_linear_last_layer(name):
     assert_healthy(clf.set_params(balancer__gradients="all").fit(X, Y), 4)
 
 
+def test_gated_rule_of_a_student_without_a_linear_last_layer():
+    gated = Gated(DescentShare(gradients="last_layer"))
+    clf = classifier("fixed", module=NormalisedLogits).set_params(balancer=gated)
+    with pytest.raises(ValueError, match=r"^Gated with gradients='last_layer'.*gradients='logits'"):
+        clf.fit(X, Y)
+    assert_healthy(clf.set_params(balancer__balancer__gradients="logits").fit(X, Y), 4)
+
+
 # The same again
 
 

@@ -195,3 +195,15 @@ def test_grad_norm_stays_within_zero_and_one():
     state = StepState(task_loss=1.0, distillation_loss=1.0, A=1e6, B=1e-6, C=0.0)
     weights = run(GradNorm(0.0, lr=0.3), [state] * 20)
     assert weights[-1] == 1.0 and max(weights) <= 1.0
+
+
+def test_grad_norm_takes_a_first_loss_of_zero_for_a_small_one():
+    """What has risen from nothing is far behind, and gets more."""
+    zero, one = np.float64(0.0), np.float64(1.0)
+    states = [
+        StepState(task_loss=one, distillation_loss=loss, A=one, B=one, C=zero)
+        for loss in (zero, one, one, one)
+    ]
+    weights = run(GradNorm(), states)
+    assert weights[0] == 0.5
+    assert weights[1] < weights[2] < weights[3]
