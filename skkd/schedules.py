@@ -141,7 +141,9 @@ class TemperatureSchedule(BaseEstimator):
         """Check the parameters; raise a ValueError that names the wrong one."""
         for name in ("start", "end"):
             value = getattr(self, name)
-            if isinstance(value, bool) or not (isinstance(value, Real) and 0 < value < math.inf):
+            if isinstance(value, bool) or not (
+                isinstance(value, Real) and 0 < float(value) < math.inf
+            ):
                 raise ValueError(
                     f"{name}={value!r} of TemperatureSchedule is not allowed; give a finite number "
                     "above 0."
