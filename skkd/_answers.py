@@ -32,6 +32,8 @@ def columns_of(y, X, classes: np.ndarray, name: str) -> np.ndarray:
     """Labels as columns of the probabilities."""
     y = column_or_1d(np.asarray(y), warn=True)
     check_consistent_length(X, y)
+    if not len(y):
+        raise ValueError(f"{name} has no labels; at least one row is needed.")
     column_of = {label: column for column, label in enumerate(classes.tolist())}
     found, of_row = np.unique(y, return_inverse=True)
     if unknown := [label for label in found.tolist() if label not in column_of]:
