@@ -104,13 +104,13 @@ def holds_text(column) -> bool:
 
 def as_labels(classes: np.ndarray) -> np.ndarray:
     """The classes in a dtype that ONNX has for labels: str, int64, bool or float64."""
-    values = np.array(classes.tolist())
-    if values.dtype.kind == "U":
+    values = np.array(classes.tolist()) if classes.dtype == object else classes
+    if values.dtype.kind in "UT":
         return values.astype(object)
-    if values.dtype.kind in "iu" and np.can_cast(values.dtype, np.int64):
+    if values.dtype.kind in "iu" and values.max() <= np.iinfo(np.int64).max:
         return values.astype(np.int64)
     if values.dtype.kind in "bf":
-        return values
+        return values.astype(bool if values.dtype.kind == "b" else np.float64)
     raise ExportError(
         f"Labels such as {classes.tolist()[0]!r} have no counterpart in ONNX; encode y as text or "
         "whole numbers before fit."

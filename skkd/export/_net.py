@@ -105,7 +105,7 @@ def _exported(net, example: np.ndarray, dtype: np.dtype):
                 opset_version=OPSET,
                 verbose=False,
             )
-            assert program is not None  # which it is where a path is given
+            assert program is not None  # as it is where a path is given
             return program.model_proto
         except Exception as error:  # of many kinds, for it runs the module's code
             raise not_exportable(net, "torch.onnx.export", error) from error

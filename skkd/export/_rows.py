@@ -111,7 +111,7 @@ def draw_rows(clf, n_rows: int = N_DRAWN, seed: int = 0):
 
 def _own_columns(student) -> _Columns | None:
     """What skkd's own encoder knows; None where the student has another one, or none."""
-    if not (isinstance(student, Pipeline) and _is_own(student)):
+    if not encodes_by_itself(student):
         return None
     encoder = student.steps[0][1]
     names = list(getattr(encoder, "feature_names_in_", ()))
@@ -126,8 +126,10 @@ def _own_columns(student) -> _Columns | None:
     return _Columns(numeric, categories)
 
 
-def _is_own(student: Pipeline) -> bool:
-    """Whether a student is what skkd makes of student=None for a table."""
+def encodes_by_itself(student) -> bool:
+    """Whether a fitted student has the encoder that skkd puts before the default one."""
+    if not isinstance(student, Pipeline):
+        return False
     name, encoder = student.steps[0]
     return (
         len(student.steps) == 2

@@ -142,26 +142,35 @@ def _is_missing(graph: Graph, block: Block, marker) -> str:
 
 
 def _by_skl2onnx(graph: Graph, step, table: Table, where: str) -> Table:
-    title = _titled(where, step)
-    skl2onnx = require("skl2onnx")
-    types = require("skl2onnx.common.data_types")
-    block = table.joined(graph, title)
-    kind = types.StringTensorType if block.is_text else types.DoubleTensorType
-    try:
-        model = skl2onnx.convert_sklearn(
-            step,
-            initial_types=[("X", kind([None, block.width]))],
-            target_opset={"": OPSET, ML_DOMAIN: ML_OPSET},
-        )
-    except Exception as error:  # of many kinds, for each converter has its own
-        raise ExportError(
-            f"{title} can't be written in ONNX; skl2onnx says: {str(error).strip().splitlines()[0]}"
-            " Do this to X before the student, in training and where it is deployed, or take "
-            "another transformer."
-        ) from error
-    output = graph.splice(model, [block.tensor])[0]
+    block = table.joined(graph, _titled(where, step))
+    model, dtype = _converted(step, block, _titled(where, step))
+    tensor = block.tensor if block.is_text else graph.cast(block.tensor, dtype)
+    output = graph.cast(graph.splice(model, [tensor])[0], np.float64)
     width = len(step.get_feature_names_out()) if hasattr(step, "get_feature_names_out") else 0
-    return Table((Block(graph.cast(output, np.float64), width, is_text=False),))
+    return Table((Block(output, width, is_text=False),))
+
+
+def _converted(step, block: Block, title: str) -> tuple:
+    """A model by skl2onnx and the dtype of its input: float64, or float32 for some steps."""
+    skl2onnx, onnx = require("skl2onnx"), require("onnx")
+    types = require("skl2onnx.common.data_types")
+    kinds = [(types.DoubleTensorType, np.float64), (types.FloatTensorType, np.float32)]
+    for kind, dtype in [(types.StringTensorType, object)] if block.is_text else kinds:
+        try:
+            model = skl2onnx.convert_sklearn(
+                step,
+                initial_types=[("X", kind([None, block.width]))],
+                target_opset={"": OPSET, ML_DOMAIN: ML_OPSET},
+            )
+            onnx.checker.check_model(model, full_check=True)
+            return model, dtype
+        except Exception as error:  # of many kinds, for each converter has its own
+            reason = error
+    raise ExportError(
+        f"{title} can't be written in ONNX; skl2onnx says: {str(reason).strip().splitlines()[0]} "
+        "Do this to X before the student, in training and where it is deployed, or take another "
+        "transformer."
+    ) from reason
 
 
 def _titled(where: str, step) -> str:

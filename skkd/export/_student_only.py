@@ -6,6 +6,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from .. import _student
 from .._classifier import DistilledClassifier
+from ._rows import encodes_by_itself
 
 __all__ = ["StudentOnly", "student_only"]
 
@@ -79,8 +80,11 @@ class StudentOnly(ClassifierMixin, BaseEstimator):
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
-        accepted = _student.input_tags(getattr(self, "student_", None))
-        tags.input_tags.sparse, tags.input_tags.allow_nan = accepted.sparse, accepted.allow_nan
+        student = getattr(self, "student_", None)
+        accepted = _student.input_tags(student)
+        tags.input_tags.sparse = accepted.sparse
+        imputes = isinstance(student, Pipeline) and accepted.allow_nan
+        tags.input_tags.allow_nan = imputes or encodes_by_itself(student)
         return tags
 
 
