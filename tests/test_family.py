@@ -36,8 +36,8 @@ FAMILY = {
     "guarded": partial(DescentShare, conflict_clamp=True, admissible_step=True),
     "hypergradient_all": partial(BALANCERS["hypergradient"], gradients="all"),
     "competence_by_class": partial(Competence, min_rows=1),
-    "gated_by_class": partial(Gated, by=Competence(min_rows=1)),
-    "gated_rows": partial(Gated, "sample_wise", by=Competence(min_rows=1)),
+    "gated_by_class": partial(Gated, by=Competence(per_class=True, min_rows=1)),
+    "gated_rows": partial(Gated, "sample_wise", by=Competence(per_class=True, min_rows=1)),
 }
 NEEDS_HELD_OUT_ROWS = {"hypergradient", "hypergradient_all"}
 

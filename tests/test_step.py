@@ -208,7 +208,7 @@ def test_a_look_ahead_goes_back_once_more_over_all_parameters(gradients, expecte
     ("gate", "expected"),
     [
         (Competence(per_class=False), (0, 2 * STEPS)),
-        (Competence(), (STEPS, 2 * STEPS)),  # with rows of their own there is a third
+        (Competence(per_class=True), (STEPS, 2 * STEPS)),  # with rows of their own there is a third
     ],
     ids=["all rows", "by class"],
 )

@@ -162,7 +162,7 @@ def test_losses_of_all_classes_count_by_their_share():
 
 def test_each_class_has_a_competence_of_its_own():
     losses = losses_of([0.2, 0.9], [0.4, 0.3])
-    [gate] = gates(Competence(power=2.0), losses, labels=[0, 1, 1, 0])
+    [gate] = gates(Competence(power=2.0, per_class=True), losses, labels=[0, 1, 1, 0])
     np.testing.assert_allclose(gate, [0.25, 1.0, 1.0, 0.25])
 
 
@@ -170,19 +170,19 @@ def test_each_class_has_a_competence_of_its_own():
 def test_a_class_of_few_rows_has_the_competence_of_all(n_rows, own):
     losses = losses_of([0.2, 0.1], [0.4, 0.8], share=[0.6, 0.4], n_rows=n_rows)
     overall = (0.6 * 0.2 + 0.4 * 0.1) / (0.6 * 0.4 + 0.4 * 0.8)
-    [gate] = gates(Competence(power=1.0, min_rows=30), losses)
+    [gate] = gates(Competence(power=1.0, min_rows=30, per_class=True), losses)
     np.testing.assert_allclose(gate, np.where(own, [0.5, 0.125], overall))
 
 
 def test_without_enough_rows_of_any_class_all_rows_have_one_gate():
     losses = losses_of([0.2, 0.2], [0.4, 0.8], n_rows=[5, 5])
-    [gate] = gates(Competence(power=1.0), losses)
+    [gate] = gates(Competence(power=1.0, per_class=True), losses)
     assert gate == pytest.approx(0.2 / 0.6)
 
 
 def test_a_class_without_held_out_rows_is_left_out_of_the_students_loss():
     losses = losses_of([0.2, np.nan], [0.4, 0.8], share=[0.5, 0.5], n_rows=[50, 0])
-    [gate] = gates(Competence(power=1.0), losses)
+    [gate] = gates(Competence(power=1.0, per_class=True), losses)
     np.testing.assert_allclose(gate, [0.5, 0.2 / 0.6])
 
 
@@ -197,7 +197,8 @@ def test_the_lowest_loss_of_the_student_counts():
         gates(Competence(power=1.0, per_class=False), *epochs), [0.75, 0.5, 0.5, 0.25]
     )
     np.testing.assert_allclose(
-        gates(Competence(power=1.0), *epochs), np.array([0.75, 0.5, 0.5, 0.25])[:, None] * [1, 1]
+        gates(Competence(power=1.0, per_class=True), *epochs),
+        np.array([0.75, 0.5, 0.5, 0.25])[:, None] * [1, 1],
     )
 
 
@@ -382,7 +383,7 @@ def test_repeated_rows_give_a_class_no_competence_of_its_own():
     """A class of 4 held-out rows has 4, however often each is there: weights are repetitions."""
     counts = np.full(len(X), 10)
     repeated = np.repeat(np.arange(len(X)), counts)
-    rule = Competence(min_rows=20)
+    rule = Competence(min_rows=20, per_class=True)
     student = quick_net(batch_size=-1)
     clf = quick(None, balancer=rule, student=student, validation_fraction=0.3)
     weighted = clone(clf).fit(X, Y, sample_weight=counts, teacher_proba=PROBA)
@@ -406,7 +407,9 @@ class Half(Balancer):
 def test_gate_multiplies_the_rule():
     losses = losses_of([0.2, 0.9], [0.4, 0.3])
     state = StepState(held_out=losses, rows=batch_of([0, 1, 1]))
-    task, distillation = Gated(FixedBalance(0.6), by=Competence(power=1.0)).reset().weights(state)
+    task, distillation = (
+        Gated(FixedBalance(0.6), by=Competence(power=1.0, per_class=True)).reset().weights(state)
+    )
     np.testing.assert_allclose(distillation, [0.3, 0.6, 0.6])
     np.testing.assert_allclose(task, [0.7, 0.4, 0.4])
 
@@ -438,14 +441,16 @@ def test_gated_rows():
     rows = batch_of([0, 1, 1])
     rows.teacher_proba[0, 0] = 1.0
     state = StepState(held_out=losses, rows=rows)
-    gated = Gated(SampleWise("teacher_correct", weight=0.6), by=Competence(power=1.0)).reset()
+    gated = Gated(
+        SampleWise("teacher_correct", weight=0.6), by=Competence(power=1.0, per_class=True)
+    ).reset()
     np.testing.assert_allclose(gated.weights(state)[1], [0.3, 0.0, 0.0])
 
 
 @pytest.mark.parametrize(
     ("gated", "needs", "wants"),
     [
-        (Gated(), {"gradients", "rows", "held_out_losses"}, {"held_out_losses"}),
+        (Gated(), {"gradients", "held_out_losses"}, {"held_out_losses"}),
         (Gated("fixed", by=Competence(per_class=False)), {"held_out_losses"}, {"held_out_losses"}),
         (Gated("loss_share", by=Half()), {"losses"}, set()),
         (
@@ -459,7 +464,7 @@ def test_gated_rows():
             {"losses", "losses_after"},
             set(),
         ),
-        (Gated(Gated("gradient_norm")), {"gradients", "rows", "held_out_losses"}, None),
+        (Gated(Gated("gradient_norm")), {"gradients", "held_out_losses"}, None),
     ],
     ids=str,
 )
@@ -472,7 +477,7 @@ def test_gated_requires_what_rule_and_gate_require(gated, needs, wants):
 @pytest.mark.parametrize("gradients", ["logits", "last_layer", "all"])
 def test_gated_measures_gradients_where_its_rule_does(gradients):
     assert Gated(DescentShare(gradients=gradients)).gradients == gradients
-    clf = fit(Gated(DescentShare(gradients=gradients), by=Competence(min_rows=1)))
+    clf = fit(Gated(DescentShare(gradients=gradients), by=Competence(min_rows=1, per_class=True)))
     assert np.isfinite(clf.history_["distillation_share"]).all()
 
 
@@ -520,7 +525,7 @@ def test_parameters_of_a_rule_given_by_name_in_the_same_call():
 
 
 def test_gated_is_pickled_with_its_state():
-    clf = fit(Gated(DescentShare(), by=Competence(min_rows=1)))
+    clf = fit(Gated(DescentShare(), by=Competence(min_rows=1, per_class=True)))
     back = pickle.loads(pickle.dumps(clf))
     assert back.balancer_.by_._lowest == clf.balancer_.by_._lowest
     np.testing.assert_array_equal(back.predict_proba(X), clf.predict_proba(X))
