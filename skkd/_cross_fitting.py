@@ -4,6 +4,7 @@ import warnings
 
 import numpy as np
 from sklearn.base import clone
+from sklearn.ensemble import StackingClassifier, VotingClassifier
 from sklearn.model_selection import GridSearchCV, RandomizedSearchCV, check_cv
 from sklearn.pipeline import Pipeline
 from sklearn.utils.metadata_routing import get_routing_for_object
@@ -52,7 +53,7 @@ class Lesson:
         """A clone of the teacher, or of another one, fitted on all rows."""
         teacher = self.teacher if teacher is None else teacher
         key = self._key_of("fit", teacher)
-        return self.cache.shelve(key, lambda: clone(teacher).fit(self.X, self.y, **self.fit_params))
+        return self.cache.shelve(key, lambda: _fit_clone(teacher, self.X, self.y, self.fit_params))
 
     def _key_of(self, work: str, teacher, *parts) -> str | None:
         if self.key is None:
@@ -158,8 +159,26 @@ def _check_all_tested(splits, lesson, cv) -> None:
 def _fit_and_ask(teacher, X, y, fit_params, train, test) -> tuple[np.ndarray, np.ndarray]:
     """Classes and probabilities for the rows of ``test`` of a teacher fitted on ``train``."""
     params = _check_method_params(X, fit_params, indices=train)
-    fitted = clone(teacher).fit(_safe_indexing(X, train), y[train], **params)
+    fitted = _fit_clone(teacher, _safe_indexing(X, train), y[train], params)
     return raw_proba(fitted, _safe_indexing(X, test))
+
+
+def _fit_clone(teacher, X, y, fit_params: dict):
+    """A fitted clone; an error that the teacher raises says so, and what may help."""
+    try:
+        return clone(teacher).fit(X, y, **fit_params)
+    except Exception as error:
+        note = f"Raised by the teacher {type(teacher).__name__}, as it was cloned and fitted."
+        labels = np.unique(y)
+        if not np.array_equal(labels, np.arange(len(labels))):
+            note += (
+                f" Its labels were {short(labels)}. If it takes only 0, 1, 2, ..., encode y by "
+                "sklearn.preprocessing.LabelEncoder, and let every fold have all classes."
+            )
+        if "Cannot clone" in str(error):
+            note += " A parameter of which it makes a copy can be a tuple instead of a list."
+        error.add_note(note)
+        raise
 
 
 def _warn_of_missing_classes(known_of_folds: list, classes: np.ndarray) -> None:
@@ -229,4 +248,10 @@ def _name_of_weight(estimator) -> str | None:
         return None if name is None else f"{step}__{name}"
     if isinstance(estimator, (GridSearchCV, RandomizedSearchCV)):
         return _name_of_weight(estimator.estimator)
+    if isinstance(estimator, (StackingClassifier, VotingClassifier)):
+        parts = [part for _, part in estimator.estimators if part != "drop"]
+        final = getattr(estimator, "final_estimator", None)
+        parts += [] if final is None else [final]
+        takes_all = all(_name_of_weight(part) == "sample_weight" for part in parts)
+        return "sample_weight" if takes_all else None
     return "sample_weight" if has_fit_parameter(estimator, "sample_weight") else None

@@ -10,8 +10,11 @@ from numbers import Integral
 
 import numpy as np
 from scipy import sparse
+from sklearn.ensemble import StackingClassifier
 from sklearn.exceptions import NotFittedError
 from sklearn.frozen import FrozenEstimator
+from sklearn.model_selection import GridSearchCV, RandomizedSearchCV
+from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
 from ._cache import Cache, Shelved
@@ -48,7 +51,7 @@ def check_teacher(teacher, cv) -> None:
         )
     if isinstance(teacher, type):
         raise TypeError(f"teacher must be an instance; got the class {teacher.__name__}.")
-    if not hasattr(teacher, "predict_proba"):
+    if not _gives_proba(teacher):
         raise TypeError(
             f"teacher must have predict_proba; {type(teacher).__name__} has not. Wrap it in "
             "sklearn.calibration.CalibratedClassifierCV, or give teacher_proba=... to fit."
@@ -71,6 +74,20 @@ def check_teacher(teacher, cv) -> None:
             f"This {type(teacher).__name__} teacher is fitted, and cv={cv!r} would fit it again. "
             "Use cv=None to distill it as it is, or teacher=clone(teacher) to cross-fit it."
         )
+
+
+def _gives_proba(teacher) -> bool:
+    """Whether a teacher has ``predict_proba``, or will once it is fitted.
+
+    A stack with the default final estimator, which has it, does not know that before.
+    """
+    if hasattr(teacher, "predict_proba"):
+        return True
+    if isinstance(teacher, Pipeline):
+        return _gives_proba(teacher.steps[-1][1])
+    if isinstance(teacher, (GridSearchCV, RandomizedSearchCV)):
+        return _gives_proba(teacher.estimator)
+    return isinstance(teacher, StackingClassifier) and teacher.final_estimator is None
 
 
 def ask(teacher: Shelved, X, classes: np.ndarray, cache: Cache) -> np.ndarray:
@@ -187,10 +204,12 @@ def align(proba: np.ndarray, known: np.ndarray, classes: np.ndarray) -> np.ndarr
     if (columns < 0).all():
         raise ValueError(
             f"The teacher's classes {short(known)} and the classes of y {short(classes)} have "
-            "none in common. VotingClassifier, StackingClassifier and BaggingClassifier encode "
-            "labels as 0, 1, ...: inside of them, fit the teacher on encoded labels as well."
+            "none in common. Give y the labels that the teacher was fitted on. (VotingClassifier, "
+            "StackingClassifier and BaggingClassifier encode labels as 0, 1, ...: inside of them, "
+            "fit the teacher on encoded labels as well.)"
         )
-    aligned = np.where(columns >= 0, proba[:, columns], 0.0)
+    # In float64, for in float32 rows sum to one to seven digits.
+    aligned = np.where(columns >= 0, proba[:, columns].astype(np.float64), 0.0)
     total = aligned.sum(axis=1, keepdims=True)
     return np.where(total > 0, aligned / np.where(total > 0, total, 1), 1 / len(classes))
 
