@@ -3,7 +3,17 @@
 from ._errors import ExportError, LoadError
 from ._exported import Exported
 from ._onnx import to_onnx
+from ._saving import load, save
 from ._student_only import StudentOnly
 from ._torch import to_torch_program
 
-__all__ = ["ExportError", "Exported", "LoadError", "StudentOnly", "to_onnx", "to_torch_program"]
+__all__ = [
+    "ExportError",
+    "Exported",
+    "LoadError",
+    "StudentOnly",
+    "load",
+    "save",
+    "to_onnx",
+    "to_torch_program",
+]

@@ -4,6 +4,8 @@ from importlib import import_module
 
 import numpy as np
 
+from ._require import require
+
 # Understood by onnxruntime 1.15 of 2023 and later; the first in which texts can be compared.
 OPSET = 19
 ML_OPSET = 3
@@ -117,20 +119,3 @@ class Graph:
         if dtype.kind in "OU":
             return self._onnx.TensorProto.STRING
         return self._onnx.helper.np_dtype_to_tensor_dtype(dtype)
-
-
-def require(name: str, extra: str = "onnx"):
-    """A module of an optional dependency.
-
-    Raises
-    ------
-    ImportError
-        Which says what to install.
-    """
-    try:
-        return import_module(name)
-    except ImportError as error:
-        raise ImportError(
-            f"This needs {name}, which is not installed; pip install 'skkd[{extra}]' brings all "
-            "that is needed."
-        ) from error

@@ -13,7 +13,8 @@ from torch import Tensor, nn
 from .._student import as_logits, gives_probabilities, net_dtype, net_of, plain_forward
 from ..students import TabularMLP
 from ._errors import ExportError
-from ._graph import OPSET, Graph, require
+from ._graph import OPSET, Graph
+from ._require import require
 
 
 class Logits(nn.Module):

@@ -14,9 +14,10 @@ from .._student import net_dtype, net_of, preprocess
 from ._errors import ExportError
 from ._exported import Exported, write
 from ._feeds import Inputs, as_labels, dtype_name
-from ._graph import Graph, require
+from ._graph import Graph
 from ._net import add_net
 from ._parity import TOLERANCE, check_parity
+from ._require import require
 from ._rows import inputs_of, net_input, rows_to_check
 from ._steps import add_step
 from ._table import Block, Table

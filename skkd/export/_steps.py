@@ -16,7 +16,8 @@ from .. import _tables
 from ._categories import one_hot, ordinal
 from ._errors import ExportError
 from ._feeds import MISSING_TEXT, is_missing
-from ._graph import ML_DOMAIN, ML_OPSET, OPSET, Graph, require
+from ._graph import ML_DOMAIN, ML_OPSET, OPSET, Graph
+from ._require import require
 from ._table import Block, Table
 
 # What skkd itself does to columns before it encodes them; the inputs of a file are such already.

@@ -11,7 +11,7 @@ from ._rows import encodes_by_itself
 __all__ = ["StudentOnly", "student_only"]
 
 # What a net needs for training alone.
-_FOR_TRAINING = ("optimizer_", "history_", "callbacks_")
+_FOR_TRAINING = {"optimizer_", "history_", "callbacks_"}
 
 # What is learnt about input and labels.
 _LEARNED = ("classes_", "n_features_in_", "feature_names_in_", "_row_shape")
@@ -95,11 +95,18 @@ def student_only(clf: DistilledClassifier) -> StudentOnly:
     for name in _LEARNED:
         if hasattr(clf, name):
             setattr(alone, name, getattr(clf, name))
-    steps, net = [], clf.student_
-    if isinstance(net, Pipeline):
-        *steps, (name, net) = net.steps
-    light = object.__new__(type(net))  # a copy by copy.copy would copy all tensors
-    vars(light).update({key: net.__dict__[key] for key in vars(net).keys() - {*_FOR_TRAINING}})
-    light.callbacks = None
-    alone.student_ = Pipeline([*steps, (name, light)]) if steps else light
+    alone.student_ = without_training(clf.student_)
     return alone
+
+
+def without_training(student):
+    """A fitted net or Pipeline without what only training needs; weights are shared."""
+    if isinstance(student, Pipeline):
+        *steps, (name, net) = student.steps
+        return Pipeline([*steps, (name, without_training(net))])
+    light = object.__new__(type(student))  # a copy by copy.copy would copy all tensors
+    vars(light).update(
+        {name: vars(student)[name] for name in vars(student).keys() - {*_FOR_TRAINING}}
+    )
+    light.callbacks = None
+    return light
