@@ -5,13 +5,11 @@ import copy
 import numpy as np
 import torch
 from sklearn import get_config
-from sklearn.base import BaseEstimator, ClassifierMixin, clone
+from sklearn.base import ClassifierMixin, clone
 from sklearn.pipeline import Pipeline
-from sklearn.utils import compute_class_weight, get_tags
-from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
+from sklearn.utils.metadata_routing import process_routing
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import check_consistent_length, check_is_fitted, column_or_1d
+from sklearn.utils.validation import check_is_fitted
 
 from . import _inputs, _student, _teacher
 from ._batches import are_plain
@@ -21,16 +19,16 @@ from ._choose_augmenter import candidates_for, choose_augmenter
 from ._chunks import some_rows
 from ._cross_fitting import Lesson, cross_fit, fit_oob
 from ._held_out import split_held_out
+from ._labels import columns_of, read_labels, rows_that_count
 from ._new_rows import AugmentedRows, UnlabeledRows
 from ._parameters import CONSTRAINTS, make_loss, make_temperature
+from ._protocols import Protocols
 from ._seeds import PrivateTorchState, draw_seeds
-from ._sklearn_private import _check_sample_weight, _safe_indexing, _VisualBlock
+from ._sklearn_private import _safe_indexing
 from ._tables import is_frame
 from ._training import Patience, Rows, layer_to_watch, train
-from .augmenters import Augmenter
 from .augmenters._registry import make_augmenter
 from .balancers._registry import make_balancer
-from .students import default_student
 
 __all__ = ["DistilledClassifier"]
 
@@ -40,7 +38,7 @@ def _can_learn_in_parts(clf) -> bool:
     return clf.teacher is None or (clf.cv is None and _teacher.is_fitted(clf.teacher))
 
 
-class DistilledClassifier(ClassifierMixin, BaseEstimator):
+class DistilledClassifier(ClassifierMixin, Protocols):
     r"""Distill a teacher into a small, fast student.
 
     The student, a PyTorch net, is trained on the labels and on the teacher's probabilities at once,
@@ -405,9 +403,9 @@ class DistilledClassifier(ClassifierMixin, BaseEstimator):
             X_unlabeled = _inputs.read_unlabeled(X_unlabeled, X)
         if self.augmenter is not None:
             self._augmenter_for(X).check_rows(X)
-        y, weight = self._read_labels(X, y, sample_weight, classes)
+        y, weight, self.classes_ = read_labels(X, y, sample_weight, self.class_weight, classes)
         # The student comes first: what is wrong with it must not be found after the teacher's work.
-        kept = _rows_that_count(weight)
+        kept = rows_that_count(weight)
         inputs = _take(inputs, kept) if steps or kept is None else some_rows(inputs, kept)
         steps, inputs = _student.fit_preprocessing(steps, inputs, _take(y, kept))
         inputs, kept_weight = _inputs.as_net_input(inputs, net, fits=True), _take(weight, kept)
@@ -421,7 +419,7 @@ class DistilledClassifier(ClassifierMixin, BaseEstimator):
                 "own DataLoader, which take rows of X as they are."
             )
         proba, folds = self._soft_targets(X, y, weight, teacher_proba, params or {})
-        labels = self._columns_of(_take(y, kept))
+        labels = columns_of(_take(y, kept), self.classes_)
         proba, folds = _take(proba, kept), _take(folds, kept)
         self.calibration_ = self._calibration(proba, labels, kept_weight, folds, teacher_proba)
         proba = self._calibrated(proba)
@@ -481,14 +479,14 @@ class DistilledClassifier(ClassifierMixin, BaseEstimator):
             )
         inputs = _inputs.read(self, X)
         X = X if isinstance(X, np.ndarray) or is_frame(X) else inputs
-        y, weight = self._read_labels(X, y, sample_weight, self.classes_)
+        y, weight, _ = read_labels(X, y, sample_weight, self.class_weight, self.classes_)
         proba, _ = self._soft_targets(X, y, weight, teacher_proba, {})
         proba = self._calibrated(proba)
-        kept = _rows_that_count(weight)
+        kept = rows_that_count(weight)
         net = _student.net_of(self.student_)
         inputs = _student.preprocess(self.student_, _take(inputs, kept))
         inputs = _inputs.as_net_input(inputs, net)
-        labels = self._columns_of(_take(y, kept))
+        labels = columns_of(_take(y, kept), self.classes_)
         raw = None if self.augmenter is None else _take(X, kept)
         return Rows(inputs, labels, _take(proba, kept), _take(weight, kept), raw)
 
@@ -506,7 +504,7 @@ class DistilledClassifier(ClassifierMixin, BaseEstimator):
         if self.cv is None:
             self._fitted_teacher = Shelved(self.teacher, cache.key(self.teacher))
             proba = _teacher.ask(self._fitted_teacher, X, self.classes_, cache)
-            _teacher.warn_if_one_hot(proba, self._columns_of(y))
+            _teacher.warn_if_one_hot(proba, columns_of(y, self.classes_))
             return proba, None
         fit_params, split_params = self._metadata(weight, params)
         lesson = Lesson(self.teacher, X, y, weight, self.classes_, fit_params, cache)
@@ -619,8 +617,6 @@ class DistilledClassifier(ClassifierMixin, BaseEstimator):
             raise AttributeError(f"{type(self).__name__!r} object has no attribute 'teacher_'")
         return self._fitted_teacher.get()
 
-    # Labels and weights
-
     def _check_parameters(self, teacher_proba, X_unlabeled, params) -> None:
         self._validate_params()
         check_memory(self.memory)
@@ -646,44 +642,6 @@ class DistilledClassifier(ClassifierMixin, BaseEstimator):
             if params and (self.cv is None or isinstance(self.cv, str)):
                 raise ValueError(f"groups are for the splitter cv, and cv={self.cv!r} has none.")
 
-    def _read_labels(self, X, y, sample_weight, classes=None):
-        """Set ``classes_``; return labels and weights (or None), one for each row of X.
-
-        The weights are the products of sample and class weights.
-        """
-        y = column_or_1d(np.asarray(y), warn=True)
-        check_consistent_length(X, y)
-        if sample_weight is not None and np.ndim(given := np.asarray(sample_weight)):
-            if len(given) != len(y):
-                raise ValueError(f"sample_weight has {len(given)} entries for {len(y)} rows of X.")
-        check_classification_targets(y)
-        self.classes_ = np.unique(y if classes is None else classes)
-        self._columns_of(y)
-        if len(self.classes_) < 2:
-            label = self.classes_[:1].tolist()[0]
-            raise ValueError(f"y has 1 class, {label!r}; at least 2 classes are needed.")
-        if sample_weight is None and self.class_weight is None:
-            return y, None
-        weight = _check_sample_weight(
-            sample_weight, y.reshape(-1, 1), dtype=np.float64, ensure_non_negative=True
-        )
-        if not (weight > 0).any():
-            raise ValueError("sample_weight is zero for all rows; at least one must be positive.")
-        if self.class_weight is not None:
-            weight = weight * _class_weight_of(self.class_weight, self.classes_, y, weight)
-        return y, weight
-
-    def _columns_of(self, y) -> np.ndarray:
-        columns = np.searchsorted(self.classes_, y)
-        np.minimum(columns, len(self.classes_) - 1, out=columns)
-        unknown = self.classes_[columns] != y
-        if unknown.any():
-            raise ValueError(
-                f"y has the label {y[unknown].tolist()[0]!r}, which is not among the classes "
-                f"{self.classes_.tolist()} of the first call; partial_fit needs classes=..."
-            )
-        return columns
-
     def _metadata(self, weight, params) -> tuple[dict | None, dict]:
         """What the teacher's fit (None: the weights, if it takes any) and the splitter get."""
         if not get_config()["enable_metadata_routing"]:
@@ -700,116 +658,6 @@ class DistilledClassifier(ClassifierMixin, BaseEstimator):
             self.__dict__ = before
             raise
 
-    # scikit-learn's protocols
-
-    def get_params(self, deep=True):
-        """Parameters, of nested estimators as well; not those of a fitted teacher.
-
-        Parameters
-        ----------
-        deep : bool, default=True
-
-        Returns
-        -------
-        params : dict
-        """
-        params = super().get_params(deep=deep)
-        if self._has_fitted_teacher():
-            return {
-                name: value for name, value in params.items() if not name.startswith("teacher__")
-            }
-        return params
-
-    def set_params(self, **params):
-        """Set parameters, also those of the student, the balancer and an unfitted teacher.
-
-        ``balancer__*`` and ``augmenter__*`` turn a name into an instance, ``student__*`` a student
-        of None into the default one.
-
-        Parameters
-        ----------
-        **params
-
-        Returns
-        -------
-        self
-        """
-        nested = {name.partition("__")[0] for name in params if "__" in name}
-        balancer = params.get("balancer", self.balancer)
-        if "balancer" in nested and isinstance(balancer, str):
-            params["balancer"] = make_balancer(balancer)
-        augmenter = params.get("augmenter", self.augmenter)
-        if "augmenter" in nested and not isinstance(augmenter, Augmenter):
-            if augmenter in (None, "auto"):
-                raise ValueError(
-                    f"augmenter={augmenter!r} has no parameters to set; give augmenter=... as well."
-                )
-            params["augmenter"] = make_augmenter(augmenter)
-        if "student" in nested and params.get("student", self.student) is None:
-            params["student"] = default_student()
-        teacher = params.get("teacher", self.teacher)
-        if "teacher" in nested and teacher is not None and _teacher.is_fitted(teacher):
-            raise ValueError(
-                "The parameters of a fitted teacher can't be set: that would change your own "
-                "object. Give another teacher=..., or an unfitted one with cv=5."
-            )
-        return super().set_params(**params)
-
-    def __sklearn_clone__(self):
-        """Clone, but carry a fitted teacher along: a clone of it would be unfitted."""
-        params = self.get_params(deep=False)
-        copied = {
-            name: value
-            if name == "teacher" and self._has_fitted_teacher()
-            else clone(value, safe=False)
-            for name, value in params.items()
-        }
-        fresh = type(self)(**copied)
-        for name in ("_metadata_request", "_sklearn_output_config"):
-            if name in vars(self):
-                setattr(fresh, name, copy.deepcopy(vars(self)[name]))
-        return fresh
-
-    def _has_fitted_teacher(self) -> bool:
-        return self.teacher is not None and _teacher.is_fitted(self.teacher)
-
-    def get_metadata_routing(self):
-        """Routing to this estimator, to a teacher that it fits, and to the splitter ``cv``.
-
-        Returns
-        -------
-        routing : MetadataRouter
-        """
-        router = MetadataRouter(owner=type(self).__name__).add_self_request(self)
-        if self.teacher is not None and not _teacher.is_fitted(self.teacher):
-            mapping = MethodMapping().add(caller="fit", callee="fit")
-            router.add(teacher=self.teacher, method_mapping=mapping)
-        if hasattr(self.cv, "split") and not isinstance(self.cv, str):
-            mapping = MethodMapping().add(caller="fit", callee="split")
-            router.add(splitter=self.cv, method_mapping=mapping)
-        return router
-
-    def __sklearn_is_fitted__(self) -> bool:
-        return hasattr(self, "student_")
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        student = _student.input_tags(self.student)
-        teacher = get_tags(self.teacher).input_tags if _has_tags(self.teacher) else student
-        tags.input_tags.sparse = student.sparse and teacher.sparse
-        tags.input_tags.allow_nan = student.allow_nan and teacher.allow_nan
-        return tags
-
-    def _sk_visual_block_(self):
-        student = getattr(self, "student_", self.student)
-        parts = {
-            "teacher": self.teacher,
-            "student": default_student() if student is None else student,
-        }
-        shown = {name: part for name, part in parts.items() if part is not None}
-        names = [f"{name}: {type(part).__name__}" for name, part in shown.items()]
-        return _VisualBlock("parallel", list(shown.values()), names=names, dash_wrapped=False)
-
 
 def _who_needs_held_out_rows(early_stopping, net, balancer) -> str | None:
     if early_stopping:
@@ -821,33 +669,9 @@ def _who_needs_held_out_rows(early_stopping, net, balancer) -> str | None:
     return None
 
 
-def _rows_that_count(weight) -> np.ndarray | None:
-    """Rows of positive weight; None where these are all, which spares a copy of X."""
-    if weight is None or (weight > 0).all():
-        return None
-    return np.flatnonzero(weight > 0)
-
-
 def _take(values, kept):
     return values if values is None or kept is None else _safe_indexing(values, kept)
 
 
-def _class_weight_of(class_weight, classes, y, weight) -> np.ndarray:
-    """The class weight of each row; "balanced" counts rows by their sample weight."""
-    columns = np.searchsorted(classes, y)
-    if isinstance(class_weight, str) and class_weight == "balanced":
-        totals = np.bincount(columns, weight, minlength=len(classes))
-        present = totals > 0
-        return (totals.sum() / (present.sum() * np.where(present, totals, 1)))[columns]
-    of_class = compute_class_weight(class_weight, classes=classes, y=y)
-    if not (np.isfinite(of_class) & (of_class >= 0)).all():
-        raise ValueError(f"class_weight={class_weight!r} must hold finite weights of at least 0.")
-    return of_class[columns]
-
-
 def _appended(history: dict, more: dict) -> dict:
     return {name: np.concatenate([history[name], more[name]]) for name in history if name in more}
-
-
-def _has_tags(teacher) -> bool:
-    return isinstance(teacher, BaseEstimator)
