@@ -117,7 +117,7 @@ class Cache:
 
         With ``mapped`` its arrays stay in the file, from which they are read when they are needed.
         """
-        if not mapped or self._store is None:
+        if key is None or not mapped or self._store is None:
             return self._find(key, compute, lazy=False).get()
         on_disk = copy.copy(self)
         on_disk._store = copy.copy(self._store)
@@ -217,35 +217,55 @@ def content_hash(value) -> str:
 
 def _hash_of_pickle(value, fast: bool) -> str:
     hasher = xxh3_128()
-
-    def update(buffer: pickle.PickleBuffer) -> None:
-        content = buffer.raw()
-        for start in range(0, len(content), _BYTES_AT_ONCE):
-            hasher.update(content[start : start + _BYTES_AT_ONCE])
-            release(content.obj)
-
-    pickler = _Pickler(_Sink(hasher), protocol=5, buffer_callback=update)
+    pickler = _Pickler(
+        _Sink(hasher), protocol=5, buffer_callback=lambda buffer: _update(hasher, buffer.raw())
+    )
     # Without its memory of objects already seen, a pickler writes two equal strings as it does one.
     pickler.fast = fast
     pickler.dump(value)
     return hasher.hexdigest()
 
 
+def _update(hasher, content: memoryview) -> None:
+    for start in range(0, len(content), _BYTES_AT_ONCE):
+        hasher.update(content[start : start + _BYTES_AT_ONCE])
+        release(content.obj)
+
+
 class _Pickler(pickle.Pickler):
     """Pickles equal content into equal bytes, in processes that got it in different ways."""
 
     def reducer_override(self, value):
-        if isinstance(value, np.ndarray) and value.dtype.names:
-            return np.ndarray, (value.shape, *_without_padding(value))
-        if isinstance(value, np.memmap):  # worker processes get large arrays as these
-            return np.asarray(value).__reduce_ex__(5)
+        # Worker processes get large arrays as memory maps that can't be written.
+        if type(value) in (np.ndarray, np.memmap) and not value.dtype.hasobject:
+            return np.ndarray, _summary(value)
         # torch names the memory of tensors by its address, and skorch leaves its tensors to torch.
         if type(value) is torch.Tensor:
             content = value.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy()
             return torch.Tensor, (str(value.dtype), tuple(value.shape), content)
         if isinstance(value, NeuralNet):
-            return type(value), (), vars(value)
+            return type(value), (_in_order(vars(value)),)
         return NotImplemented
+
+
+def _in_order(state: dict) -> list:
+    """Attributes by name, and the entries of those that are sets in order."""
+    return [
+        (name, sorted(value) if isinstance(value, set) else value)
+        for name, value in sorted(state.items())
+    ]
+
+
+def _summary(array: np.ndarray) -> tuple:
+    """Shape, dtype, order and the hash of the entries."""
+    is_by_columns = array.flags.f_contiguous and not array.flags.c_contiguous
+    entries = array.T if is_by_columns else np.ascontiguousarray(array)
+    name = array.dtype.str
+    if array.dtype.names:
+        name, entries = _without_padding(entries)
+    hasher = xxh3_128()
+    _update(hasher, entries.reshape(-1).view(np.uint8).data)
+    return array.shape, name, is_by_columns, hasher.digest()
 
 
 def _without_padding(records: np.ndarray) -> tuple[str, np.ndarray]:
@@ -254,8 +274,7 @@ def _without_padding(records: np.ndarray) -> tuple[str, np.ndarray]:
     What is there otherwise is chance; the nodes of scikit-learn's trees have seven bytes of it.
     """
     name, mask, columns = _padding(records.dtype)
-    content = np.ascontiguousarray(records).reshape(-1).view(mask.dtype).reshape(-1, len(mask))
-    content = content.copy()
+    content = records.reshape(-1).view(mask.dtype).reshape(-1, len(mask)).copy()
     for column in columns:
         content[:, column] &= mask[column]
     return name, content
