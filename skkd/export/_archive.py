@@ -12,7 +12,6 @@ import sklearn
 import skorch
 import torch
 
-from .. import __version__
 from ._errors import LoadError
 
 FORMAT = "skkd student"
@@ -26,6 +25,8 @@ def packed(parts: dict[str, bytes]) -> bytes:
 
     They are stored as they are: a file can't unpack to more than its own size.
     """
+    from .. import __version__  # late, so that skkd can import this module
+
     manifest = {
         "format": FORMAT,
         "format_version": FORMAT_VERSION,
@@ -71,7 +72,7 @@ def unpacked(path, names: tuple[str, ...]) -> tuple[dict[str, bytes], dict[str, 
         raise LoadError(f"{path} is a {kind!r} file, not a {FORMAT!r} file.")
     if version != FORMAT_VERSION:
         raise LoadError(
-            f"{path} is in version {version!r} of the format, and skkd {__version__} reads version "
+            f"{path} is in version {version!r} of the format, and this skkd reads version "
             f"{FORMAT_VERSION}. It was written with {written_with!r}; install that skkd."
         )
     if len(members) != len(names) + 1 or set(found) != set(names):

@@ -6,7 +6,7 @@ import numpy as np
 
 from ._require import require
 
-# Understood by onnxruntime 1.15 of 2023 and later; the first in which texts can be compared.
+# Understood by onnxruntime 1.18 of 2024 and later. In 19 texts can be compared for the first time.
 OPSET = 19
 ML_OPSET = 3
 IR_VERSION = 9

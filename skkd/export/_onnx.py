@@ -8,7 +8,6 @@ from scipy import sparse
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
-from .. import __version__
 from .._sklearn_private import _safe_indexing
 from .._student import net_dtype, net_of, preprocess
 from ._errors import ExportError
@@ -191,6 +190,8 @@ def _add_outputs(graph: Graph, logits: str, classes: np.ndarray, dtype) -> dict[
 
 
 def _serialized(graph: Graph, outputs: dict, classes: np.ndarray) -> bytes:
+    from .. import __version__  # late, so that skkd can import this module
+
     model = graph.model(outputs)
     metadata = {"classes": json.dumps(as_labels(classes).tolist()), "skkd_version": __version__}
     require("onnx.helper").set_model_props(model, metadata)

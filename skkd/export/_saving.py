@@ -5,6 +5,7 @@ from zipfile import ZIP_DEFLATED
 
 import numpy as np
 from sklearn.frozen import FrozenEstimator
+from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
 from .._cache import Shelved
@@ -199,7 +200,9 @@ def _which_fails(skops, content: dict) -> str:
 def _stand_in(teacher) -> MissingTeacher | None:
     if teacher is None or isinstance(teacher, MissingTeacher):
         return teacher
-    inner = teacher.estimator if isinstance(teacher, FrozenEstimator) else teacher
+    inner = teacher
+    while isinstance(inner, (FrozenEstimator, Pipeline)):
+        inner = inner.estimator if isinstance(inner, FrozenEstimator) else inner.steps[-1][1]
     return MissingTeacher(type(inner).__name__, is_fitted(teacher))
 
 

@@ -95,8 +95,9 @@ def _function(graph: Graph, step: FunctionTransformer, table: Table, where: str)
         return table
     raise ExportError(
         f"{_titled(where, step)} calls {getattr(step.func, '__name__', repr(step.func))}, and a "
-        "function of Python can't be written in ONNX. Take a transformer of scikit-learn instead, "
-        "or do this to X before the student, in training and where it is deployed."
+        "function of Python can't be written in ONNX. Move what it does into the net's module (a "
+        "change of shape becomes nn.Unflatten), take a transformer of scikit-learn instead, or do "
+        "it to X before the student, in training and where it is deployed."
     )
 
 

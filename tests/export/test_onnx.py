@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 import textwrap
+import time
 
 import numpy as np
 import onnx
@@ -12,12 +13,15 @@ import pandas as pd
 import pytest
 import torch
 from scipy import sparse
+from sklearn.compose import make_column_transformer
 from sklearn.datasets import load_digits
+from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import FunctionTransformer, OrdinalEncoder, StandardScaler
 from skorch import NeuralNetClassifier
 from torch import nn
 
+from skkd import DistilledClassifier
 from skkd.export import ExportError, to_onnx
 from skkd.export._rows import draw_rows
 from tests.augmenters.tables import pandas_frame, polars_frame
@@ -434,3 +438,38 @@ def test_file_is_all_that_is_needed(tmp_path):
     label, proba = json.loads(done.stdout)
     assert label == clf.predict(frame).tolist()
     np.testing.assert_allclose(proba, clf.predict_proba(frame), atol=1e-14)
+
+
+def median_seconds(call, n_calls):
+    """The median time of a call, after some to warm up."""
+    times = []
+    for _ in range(n_calls + 5):
+        start = time.perf_counter()
+        call()
+        times.append(time.perf_counter() - start)
+    return np.median(times[5:])
+
+
+@pytest.mark.slow
+def test_a_hundredth_of_the_teachers_latency(tmp_path):
+    frame, y = people(13_000)
+    unseen = frame[3000:]
+    encoder = OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=-1)
+    teacher = make_pipeline(
+        make_column_transformer((encoder, ["work", "school"]), remainder="passthrough"),
+        HistGradientBoostingClassifier(max_iter=300, early_stopping=False, random_state=0),
+    ).fit(frame[:1500], y[:1500])
+    clf = DistilledClassifier(teacher, random_state=0).set_params(student__max_epochs=3)
+    clf.fit(frame[1500:3000], y[1500:3000])
+    exported = to_onnx(clf, tmp_path / "student.onnx", unseen, dtype="float32")
+    assert exported.n_rows_checked == 10_000
+    assert exported.max_difference <= 1e-5
+    assert exported.n_bytes <= 1e6
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    session = onnxruntime.InferenceSession(exported.path, options)
+    row = unseen.head(1)
+    feed = columns_of(row, exported.inputs)
+    of_teacher = median_seconds(lambda: teacher.predict_proba(row), 50)
+    of_file = median_seconds(lambda: session.run(None, feed), 1000)
+    assert of_teacher > 100 * of_file

@@ -1,0 +1,156 @@
+"""
+One file to deploy
+==================
+
+A distilled student has to leave the notebook. Here are the three ways out: an ONNX file that holds
+everything from the raw row to the label, a file that Python loads without running code from it, and
+a student that pickles small.
+"""
+
+# %%
+# A teacher that is slow to ask, and its student
+# ----------------------------------------------
+#
+# The table has numbers, texts and holes. The teacher is a Pipeline with 300 boosted trees.
+
+import os
+import pickle
+import tempfile
+import time
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import numpy as np
+import onnxruntime
+import pandas as pd
+from sklearn.compose import make_column_transformer
+from sklearn.ensemble import HistGradientBoostingClassifier
+from sklearn.model_selection import train_test_split
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OrdinalEncoder
+
+from skkd import DistilledClassifier
+from skkd.export import load, save, to_onnx
+
+SMALL = "SKKD_SMALL" in os.environ
+N_ROWS, N_CALLS, N_EPOCHS = (800, 20, 3) if SMALL else (12_000, 200, 30)
+
+
+def make_people(n_rows: int, seed: int = 0) -> tuple[pd.DataFrame, np.ndarray]:
+    """Who earns much, by age, hours, kind of work and school."""
+    rng = np.random.default_rng(seed)
+    frame = pd.DataFrame(
+        {
+            "age": rng.integers(17, 90, n_rows),
+            "hours": rng.normal(40, 10, n_rows).round(1),
+            "work": rng.choice(["private", "state", "self"], n_rows, p=[0.7, 0.2, 0.1]),
+            "school": rng.choice(["none", "school", "college", "doctor"], n_rows),
+        }
+    )
+    years = frame["school"].map({"none": 0, "school": 1, "college": 2, "doctor": 3})
+    chance = (
+        years
+        - ((frame["age"] - 50) / 20) ** 2
+        + 0.05 * (frame["hours"] - 40)
+        - 0.5 * (frame["work"] == "state") * years
+    )
+    frame.loc[rng.random(n_rows) < 0.1, "hours"] = np.nan
+    frame.loc[rng.random(n_rows) < 0.05, "work"] = None
+    return frame, np.where(chance + rng.logistic(0, 0.7, n_rows) > 0.5, ">50K", "<=50K")
+
+
+X, y = make_people(N_ROWS)
+X_train, X_test, y_train, y_test = train_test_split(X, y, random_state=0, stratify=y)
+
+encoder = OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=-1)
+teacher = make_pipeline(
+    make_column_transformer((encoder, ["work", "school"]), remainder="passthrough"),
+    HistGradientBoostingClassifier(max_iter=300, early_stopping=False, random_state=0),
+)
+clf = DistilledClassifier(teacher, cv=3, random_state=0).set_params(student__max_epochs=N_EPOCHS)
+clf.fit(X_train, y_train)
+print(f"teacher {clf.teacher_.score(X_test, y_test):.3f}")
+print(f"student {clf.score(X_test, y_test):.3f}")
+
+# %%
+# ONNX: from the raw row to the label, in one file
+# ------------------------------------------------
+#
+# ``to_onnx`` writes the encoding, the imputation, the standardisation, the net and the labels. It
+# compares the file with ``predict_proba`` before it returns, here on the test rows, and writes
+# nothing if they differ. ``dtype="float32"`` halves the file.
+
+temporary = tempfile.TemporaryDirectory()
+folder = Path(temporary.name)
+exported = to_onnx(clf, folder / "student.onnx", X_test, dtype="float32")
+print(f"{exported.n_bytes / 1e3:.0f} kB, differs by at most {exported.max_difference:.1e}")
+print(exported.inputs)
+
+# %%
+# Where it is deployed, onnxruntime is all that is needed: no torch, no scikit-learn, no skkd. Each
+# column is an input; numbers are float64 with NaN for a missing one, texts have "" there.
+
+session = onnxruntime.InferenceSession(exported.path)
+row = {"age": 46.0, "hours": np.nan, "work": "", "school": "doctor"}
+feed = {name: np.array([[row[name]]], object if dtype == "str" else np.float64)
+        for name, (dtype, _) in exported.inputs.items()}  # fmt: skip
+label, probabilities = session.run(["label", "probabilities"], feed)
+print(label, probabilities.round(3))
+
+# %%
+# How long one row takes
+# ----------------------
+
+
+def milliseconds(call) -> float:
+    """The median of some calls."""
+    times = []
+    for _ in range(N_CALLS):
+        start = time.perf_counter()
+        call()
+        times.append(time.perf_counter() - start)
+    return 1000 * float(np.median(times))
+
+
+one = X_test.head(1)
+latency = {
+    "teacher": milliseconds(lambda: clf.teacher_.predict_proba(one)),
+    "student": milliseconds(lambda: clf.predict_proba(one)),
+    "student in ONNX": milliseconds(lambda: session.run(None, feed)),
+}
+print({name: f"{value:.3f} ms" for name, value in latency.items()})
+
+fig, ax = plt.subplots(figsize=(6, 2), layout="constrained")
+bars = ax.barh(list(latency), list(latency.values()), color=["C7", "C0", "C0"])
+ax.bar_label(bars, fmt="%.3g ms", padding=3)
+ax.set(xscale="log", xlabel="Median time for one row (ms)", xlim=(None, 10 * max(latency.values())))
+ax.invert_yaxis()
+
+# %%
+# Most of what the student takes inside of Python is the reading of a frame. A numeric array is read
+# faster.
+#
+# A file for Python
+# -----------------
+#
+# ``load`` gives the classifier back, and runs no code from the file, as a pickle would. The teacher
+# stays at home unless it is asked for, and what needs it says so.
+
+save(clf, folder / "student.skkd")
+again = load(folder / "student.skkd")
+print((again.predict_proba(X_test) == clf.predict_proba(X_test)).all())
+try:
+    again.teacher_.predict_proba(X_test)
+except RuntimeError as error:
+    print(error)
+
+# %%
+# The student alone
+# -----------------
+#
+# ``student_only`` is a fitted classifier for scikit-learn's tools, without teacher, optimizer and
+# history.
+
+student = clf.student_only()
+for name, model in {"classifier": clf, "student only": student}.items():
+    print(f"{name}: {len(pickle.dumps(model)) / 1e3:.0f} kB as a pickle")
