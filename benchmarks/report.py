@@ -65,7 +65,8 @@ def write(frame: pd.DataFrame, folder: Path, targets: str, student: str) -> None
         "# Results",
         _provenance(frame),
         "## All methods",
-        "Means over sets; differences and regrets in points of accuracy, see Protocol.",
+        "Means over sets; differences and regrets in points of accuracy, see Protocol."
+        + _gaps(tables["summary"]["sets"]),
         _markdown(tables["summary"]),
         "## Ranks",
         rank_text,
@@ -74,9 +75,9 @@ def write(frame: pd.DataFrame, folder: Path, targets: str, student: str) -> None
         "## Difference to labels alone by set",
         _markdown(_as_text(tables["differences"])),
         "## Regret by set, best fixed weight chosen on the other seeds",
-        _markdown(_as_text(tables["regret"], low_is_good=True)),
+        _regret_text(tables["regret"]),
         "## Regret by set, best fixed weight in hindsight",
-        _markdown(_as_text(tables["hindsight_regret"], low_is_good=True)),
+        _regret_text(tables["hindsight_regret"]),
     ]
     (folder / "report.md").write_text("\n\n".join(text) + "\n")
     print(f"Wrote {folder / 'report.md'}, {len(tables)} tables and the figures.")
@@ -130,6 +131,24 @@ def _with_errors(paired: pd.DataFrame) -> pd.DataFrame:
     mean, error = analysis.by_set(paired)
     table = pd.concat({"mean": mean.T, "error": error.T}, axis=1).swaplevel(axis=1)
     return table.rename_axis(index="method")
+
+
+def _gaps(n_sets: pd.Series) -> str:
+    """A warning of methods whose means are over fewer sets than those of others."""
+    fewer = n_sets[n_sets < n_sets.max()]
+    if fewer.empty:
+        return ""
+    names = ", ".join(f"{name} ({n})" for name, n in fewer.items())
+    return (
+        f" Some methods were run on fewer than {n_sets.max()} sets, and their means must not be "
+        f"compared with those of others: {names}."
+    )
+
+
+def _regret_text(table: pd.DataFrame) -> str:
+    if table.isna().all(axis=None):
+        return "Needs runs of fixed weights, and of two seeds at least to choose on the others."
+    return _markdown(_as_text(table.dropna(how="all"), low_is_good=True))
 
 
 def _as_text(table: pd.DataFrame, *, low_is_good: bool = False) -> pd.DataFrame:

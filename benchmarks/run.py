@@ -64,7 +64,7 @@ PROFILES: dict[str, dict] = {
         "out": RESULTS / "study.jsonl",
     },
     "small": {
-        "sets": ["spambase", "satimage", "electricity"],
+        "sets": ["spambase", "satimage", "magic"],
         "seeds": [0, 1],
         "methods": ["labels", "default", "descent_share", "fixed(0.5)", "fixed(0.5)@oof"],
         "out": Path("build") / "bench-small.jsonl",
