@@ -11,7 +11,7 @@ from sklearn.base import clone
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.exceptions import FitFailedWarning, NotFittedError
 from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import GridSearchCV
+from sklearn.model_selection import GridSearchCV, GroupKFold
 from sklearn.naive_bayes import GaussianNB
 from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import Pipeline, make_pipeline
@@ -79,6 +79,15 @@ PARAMETERS = {
     ),
     "cv_one": ({"teacher": LogisticRegression(), "cv": 1}, ValueError, r"cv.*1"),
     "cv_negative": ({"teacher": LogisticRegression(), "cv": -3}, ValueError, r"cv.*-3"),
+    "cv_needs_groups": (
+        {"teacher": LogisticRegression(), "cv": GroupKFold(3)},
+        ValueError,
+        r"cv=GroupKFold.*groups=\.\.\.",
+    ),
+    "calibrate": ({"calibrate": "platt"}, ValueError, "'calibrate'.*'platt'"),
+    "calibrate_true": ({"calibrate": True}, ValueError, "'calibrate'.*True"),
+    "memory": ({"memory": 3}, ValueError, "'memory'.*3"),
+    "memory_file": ({"memory": __file__}, ValueError, "memory=.*test_bad_input.py' is a file"),
     "cv_float": ({"teacher": LogisticRegression(), "cv": 2.5}, (TypeError, ValueError), "cv.*2.5"),
     "temperature_zero": ({"temperature": 0.0}, ValueError, r"'temperature'.*0\.0"),
     "temperature_negative": ({"temperature": -1}, ValueError, "'temperature'.*-1"),
