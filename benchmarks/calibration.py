@@ -46,10 +46,8 @@ def measure(name: str, seed: int, max_rows: int) -> dict:
         "teacher": TEACHERS[name],
         "method": calibration.method if calibration.kept else "none",
         "temperature": float(temperature.mean()),
-        "oof_before": calibration.log_loss_before,
-        "oof_after": calibration.log_loss_after
-        if calibration.kept
-        else calibration.log_loss_before,
+        "oof_before": oof_before,
+        "oof_after": oof_after if calibration.kept else oof_before,
         "test_before": float(before.mean()),
         "test_after": float(after.mean()),
         "test_gain": float(gain.mean()),

@@ -85,8 +85,8 @@ class RowBatches:
         n_larger = self.n_used % self.n_batches
         sizes = [self.n_used // self.n_batches + (i < n_larger) for i in range(self.n_batches)]
         generator = self.generator if self.shuffle else None
-        for X, numbers, of_batches in windows(self.X, sizes, generator):
-            X, numbers = as_tensor(X, self.device), as_tensor(numbers, self.device)
+        for part, part_numbers, of_batches in windows(self.X, sizes, generator):
+            X, numbers = as_tensor(part, self.device), as_tensor(part_numbers, self.device)
             order = torch.arange(len(X))
             if self.shuffle:
                 order = torch.randperm(len(X), generator=self.generator)

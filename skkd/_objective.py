@@ -112,7 +112,7 @@ class Objective:
     def _soft_targets(self, rows: Rows) -> Tensor:
         """The teacher's probabilities of some rows, softened."""
         proba = self._of_teacher(rows).double()
-        temperature = self.temperature
+        temperature: float | Tensor = 1.0 if self.temperature is None else self.temperature
         if isinstance(temperature, Tensor):
             temperature = temperature_of_rows(proba).unsqueeze(-1)
         return soften(proba, temperature).to(device=self.device, dtype=self.dtype)

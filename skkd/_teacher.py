@@ -56,7 +56,7 @@ def check_teacher(teacher, cv) -> None:
             f"teacher must have predict_proba; {type(teacher).__name__} has not. Wrap it in "
             "sklearn.calibration.CalibratedClassifierCV, or give teacher_proba=... to fit."
         )
-    is_number = isinstance(cv, Integral) and cv >= 2
+    is_number = isinstance(cv, Integral) and int(cv) >= 2
     splits = hasattr(cv, "split") or isinstance(cv, Iterable)
     if not (cv is None or is_number or (cv == "oob" if isinstance(cv, str) else splits)):
         raise ValueError(
@@ -122,14 +122,14 @@ def _aligned_proba(teacher, X, classes: np.ndarray) -> tuple[np.ndarray, np.ndar
     in parts, each row once. Many answers to float32 are kept in float32.
     """
     chunks = [slice(0, X.shape[0])] if sparse.issparse(X) else row_slices(X, _ENTRIES_AT_ONCE)
-    parts = None
+    parts: np.ndarray = np.empty(0)
     for rows in chunks:
         is_all = rows.stop - rows.start == X.shape[0]
         known, answer = raw_proba(teacher, X if is_all else _safe_indexing(X, rows))
         answer = align(answer, known, classes)
         if is_all:
             return known, answer
-        if parts is None:
+        if not len(parts):
             shape = (X.shape[0], len(classes))
             many = math.prod(shape) > MANY_TARGETS and getattr(X, "dtype", None) == np.float32
             parts = np.empty(shape, dtype=np.float32 if many else answer.dtype)

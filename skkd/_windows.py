@@ -64,7 +64,7 @@ class _Runs:
 
     def __init__(self, n_rows: int, block: int, generator: torch.Generator | None):
         n_blocks = -(-n_rows // block)
-        order = range(n_blocks)
+        order: Sequence[int] = range(n_blocks)
         if generator is not None:
             order = torch.randperm(n_blocks, generator=generator).tolist()
         self.blocks = ((i * block, min((i + 1) * block, n_rows)) for i in order)

@@ -111,7 +111,7 @@ def _weighted_moments(X, sample_weight: np.ndarray | None) -> tuple[np.ndarray, 
     total = n_rows if sample_weight is None else sample_weight.sum(dtype=np.float64)
 
     def weighted_sum(of) -> np.ndarray:
-        summed = 0.0
+        summed = np.zeros(math.prod(X.shape[1:]))
         for rows in row_slices(X):
             part = of(_dense(X[rows]))
             weight = np.ones(len(part)) if sample_weight is None else sample_weight[rows]
