@@ -31,6 +31,7 @@ from torch import nn
 
 import skkd
 from skkd import DistilledClassifier
+from skkd.students import default_student
 
 N_FEATURES, N_CLASSES = 50, 3
 MB = 1e6
@@ -95,7 +96,9 @@ def classifier(batch_size: int, **params) -> DistilledClassifier:
     net = NeuralNetClassifier(
         Net, optimizer=torch.optim.Adam, lr=1e-3, max_epochs=1, batch_size=batch_size
     )
-    return DistilledClassifier(Linear(), net, random_state=0, **params)
+    if params.get("student") == "default":
+        net = default_student().set_params(max_epochs=1)
+    return DistilledClassifier(Linear(), random_state=0, **params | {"student": net})
 
 
 def make_rows(n_rows: int, seed: int, dtype) -> tuple[np.ndarray, np.ndarray]:

@@ -46,8 +46,15 @@ def is_large(X) -> bool:
 
 def some_rows(X, index: np.ndarray):
     """Rows of X; not yet copied where they are large themselves."""
-    chosen = SomeRows(X, index) if isinstance(X, (np.ndarray, SomeRows)) else None
-    return chosen if is_large(chosen) else X[index]
+    if not is_large(X):
+        return X[index]
+    chosen = SomeRows(X, index)
+    if is_large(chosen):
+        return chosen
+    copied = np.empty(chosen.shape, chosen.dtype)
+    for rows in row_slices(chosen):
+        copied[rows] = chosen[rows]
+    return copied
 
 
 def row_slices(X, n_entries: int = _ENTRIES) -> Iterator[slice]:

@@ -1,11 +1,17 @@
 """X that is larger than memory: the same student as in memory, and far less memory than X."""
 
+import sys
+import warnings
+
 import numpy as np
 import pytest
+from sklearn.base import clone
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 
-from skkd import DistilledClassifier, _chunks, _objective, _teacher, _windows
+from benchmarks import memory
+from skkd import DistilledClassifier, _chunks, _objective, _teacher, _training, _windows
+from skkd._objective import make_objective
 from skkd.students import default_student
 from tests.helpers import fitted_teacher, make_data, quick, quick_net
 
@@ -14,12 +20,10 @@ TEACHER = fitted_teacher(X, Y)
 
 
 class Asked:
-    """A teacher that keeps what it is asked, and needs nothing else to be one."""
+    """A teacher that tells what it is asked, and needs nothing else to be one."""
 
     classes_ = TEACHER.classes_
-
-    def __init__(self):
-        self.asked = []
+    asked: list = []  # not of the instance: what a teacher holds is a part of its cached work's key
 
     def predict_proba(self, X):
         self.asked.append(np.array(X))
@@ -38,18 +42,23 @@ def few_are_many(monkeypatch):
 
 
 @pytest.fixture
+def asked(monkeypatch):
+    """What the teacher was asked."""
+    monkeypatch.setattr(Asked, "asked", [])
+    return Asked.asked
+
+
+@pytest.fixture
 def mapped(tmp_path):
     np.save(tmp_path / "X.npy", X)
     return np.load(tmp_path / "X.npy", mmap_mode="r")
 
 
 @pytest.mark.usefixtures("few_are_many")
-def test_teacher_is_asked_in_parts_and_once_a_row(mapped):
-    teacher = Asked()
-    clf = quick(teacher).fit(mapped, Y)
-    assert [len(part) for part in teacher.asked] == [100] * 6
-    np.testing.assert_array_equal(np.concatenate(teacher.asked), X)
-    assert clf.teacher_ is teacher
+def test_teacher_is_asked_in_parts_and_once_a_row(mapped, asked):
+    quick(Asked()).fit(mapped, Y)
+    assert [len(part) for part in asked] == [100] * 6
+    np.testing.assert_array_equal(np.concatenate(asked), X)
 
 
 @pytest.mark.usefixtures("few_are_many")
@@ -74,3 +83,91 @@ def test_mapped_rows_give_the_student_of_rows_in_memory(mapped, params):
     in_memory = DistilledClassifier(TEACHER, **params).fit(X, Y)
     np.testing.assert_array_equal(of_file.predict_proba(mapped), in_memory.predict_proba(X))
     assert np.array_equal(of_file.history_["loss"], in_memory.history_["loss"])
+
+
+@pytest.fixture
+def answers(monkeypatch):
+    """The probabilities that trainings were given."""
+    seen = []
+
+    def watch(labels, proba, *args, **kwargs):
+        seen.append(proba)
+        return make_objective(labels, proba, *args, **kwargs)
+
+    monkeypatch.setattr(_training, "make_objective", watch)
+    return seen
+
+
+@pytest.mark.usefixtures("few_are_many")
+def test_answers_to_many_rows_of_float32_are_float32(answers):
+    quick(TEACHER).fit(X, Y)
+    quick(TEACHER).fit(X.astype(np.float64), Y)
+    assert [proba.dtype for proba in answers] == [np.float32, np.float64]
+    np.testing.assert_allclose(*answers, rtol=1e-5)
+
+
+@pytest.mark.usefixtures("few_are_many")
+def test_answers_to_many_rows_stay_in_the_file_of_the_cache(tmp_path, asked, answers):
+    clf = quick(Asked(), memory=tmp_path / "cache")
+    cached = [clone(clf).fit(X, Y).predict_proba(X) for _ in range(2)]
+    assert sum(map(len, asked)) == len(X)
+    expected = quick(Asked()).fit(X, Y).predict_proba(X)
+    assert [isinstance(proba, np.memmap) for proba in answers] == [True, True, False]
+    assert np.array_equal(cached[0], expected) and np.array_equal(cached[1], expected)
+
+
+def test_chunks_of_a_mapped_file(mapped):
+    of_file, in_memory = quick(TEACHER), quick(TEACHER)
+    for start in range(0, 600, 200):
+        chunk = slice(start, start + 200)
+        of_file.partial_fit(mapped[chunk], Y[chunk], classes=[0, 1, 2])
+        in_memory.partial_fit(X[chunk], Y[chunk], classes=[0, 1, 2])
+    np.testing.assert_array_equal(of_file.predict_proba(mapped), in_memory.predict_proba(X))
+
+
+def test_mapped_file_is_left_as_it_was_and_gives_no_warning(mapped):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        quick(TEACHER, early_stopping=True).fit(mapped, Y).predict(mapped)
+    np.testing.assert_array_equal(mapped, X)
+
+
+# How much memory it takes, in processes of their own
+
+
+def scaled_down(function, *args):
+    """Call a function where X is large from 64 MB on, with windows a sixteenth of their size."""
+    _chunks.LARGE //= 16
+    _windows._WINDOW_BYTES //= 16
+    _windows._BLOCK_BYTES //= 16
+    _teacher._ENTRIES_AT_ONCE //= 16
+    for module in (_teacher, _objective):
+        module.MANY_TARGETS //= 16
+    return function(*args)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+@pytest.mark.parametrize(
+    ("params", "share"),
+    [
+        # Targets and labels take 40 bytes a row, a row 200; and there are the windows.
+        ({}, 0.3),
+        # A tenth of X is held out and copied, by hashes that are sorted.
+        ({"early_stopping": True}, 0.6),
+    ],
+    ids=str,
+)
+def test_fit_on_a_file_takes_a_part_of_its_size(tmp_path, params, share):
+    memory.write_rows(tmp_path, 2_000_000)
+    sizes = memory.in_a_process(scaled_down, memory.measure_on_disk, tmp_path, 4096, params)
+    assert sizes["peak"] - sizes["before"] < share * sizes["X"]
+    assert sizes["peak of predict"] - sizes["before"] < 0.3 * sizes["X"]
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("params", [{}, {"temperature": 2.0}, {"student": "default"}], ids=str)
+def test_fit_in_memory_adds_less_than_x_and_targets_again(dtype, params):
+    assert memory.in_a_process(memory.measure_in_memory, 200_000, dtype, params)["ratio"] < 1.3
