@@ -224,7 +224,8 @@ class DistilledClassifier(ClassifierMixin, Protocols):
         Parameters
         ----------
         X : array, frame or CSR matrix of shape (n_rows, n_features), or array (n_rows, c, h, w)
-            The teacher sees it as it is.
+            The teacher sees it as it is. A ``numpy.memmap`` of floating numbers stays on disk; from
+            1 GB on, rows are shuffled by blocks, in memory as well.
         y : array of shape (n_rows,)
             Labels.
         sample_weight : array of shape (n_rows,), default=None
@@ -274,6 +275,27 @@ class DistilledClassifier(ClassifierMixin, Protocols):
         Returns
         -------
         self
+
+        Examples
+        --------
+        Rows in a file, some at a time. ``fit`` takes such an array as well, whatever its size, and
+        is better where it can be had: it shuffles all rows and lets the learning rate fall.
+
+        >>> import tempfile
+        >>> import numpy as np
+        >>> from sklearn.datasets import make_classification
+        >>> from sklearn.linear_model import LogisticRegression
+        >>> from skkd import DistilledClassifier
+        >>> X, y = make_classification(1000, random_state=0)
+        >>> with tempfile.TemporaryFile() as file:
+        ...     X.tofile(file)
+        ...     rows = np.memmap(file, X.dtype, "r", shape=X.shape)
+        >>> clf = DistilledClassifier(LogisticRegression().fit(X[:500], y[:500]), random_state=0)
+        >>> for start in range(0, len(rows), 250):
+        ...     chunk = slice(start, start + 250)
+        ...     clf = clf.partial_fit(rows[chunk], y[chunk], classes=[0, 1])
+        >>> len(clf.history_["loss"])
+        4
         """
         return self._restored_on_error(
             self._partial_fit, X, y, classes, sample_weight, teacher_proba
