@@ -158,7 +158,8 @@ def _drawn_categories(known: list, n_rows: int, rng) -> np.ndarray:
 def _scaled(X: np.ndarray, net) -> np.ndarray:
     if type(net.module_) is not TabularMLP:
         return X
-    flat = X.reshape(len(X), -1) / net.module_.scale.numpy() + net.module_.mean.numpy()
+    scale, mean = (part.cpu().numpy() for part in (net.module_.scale, net.module_.mean))
+    flat = X.reshape(len(X), -1) / scale + mean
     return flat.reshape(X.shape)
 
 

@@ -59,7 +59,7 @@ def _pipeline(graph: Graph, step: Pipeline, table: Table, where: str) -> Table:
 def _column_transformer(graph: Graph, step: ColumnTransformer, table: Table, where: str) -> Table:
     blocks: list[Block] = []
     for name, part, columns in step.transformers_:
-        places = _places(columns, table)
+        places = _places(columns, table, f"{where} -> {name}")
         if not places or (isinstance(part, str) and part == "drop"):
             continue
         inside = f"{where} -> {name}"
@@ -73,21 +73,27 @@ def _column_transformer(graph: Graph, step: ColumnTransformer, table: Table, whe
     return Table(tuple(blocks))
 
 
-def _places(columns, table: Table) -> list[int]:
+def _places(columns, table: Table, where: str) -> list[int]:
     """The numbers of what a fitted ColumnTransformer calls its columns."""
     names = list(table.names or ())
+
+    def place(column) -> int:
+        if isinstance(column, str) and column not in names:
+            raise ExportError(
+                f"The step {where} selects the column {column!r} of what an earlier step gives. In "
+                "ONNX these have no names; select it by its number."
+            )
+        return names.index(column) if isinstance(column, str) else int(column) % table.width
+
     if isinstance(columns, slice):
         start, stop = columns.start, columns.stop
-        start = names.index(start) if isinstance(start, str) else start
-        stop = names.index(stop) + 1 if isinstance(stop, str) else stop  # by name, it is included
+        start = place(start) if isinstance(start, str) else start
+        stop = place(stop) + 1 if isinstance(stop, str) else stop  # by name, it is included
         return list(range(table.width))[start : stop : columns.step]
     chosen = np.atleast_1d(np.asarray(columns, dtype=None if len(np.shape(columns)) else object))
     if chosen.dtype.kind == "b":
         return np.flatnonzero(chosen).tolist()
-    return [
-        names.index(column) if isinstance(column, str) else int(column) % table.width
-        for column in chosen.tolist()
-    ]
+    return [place(column) for column in chosen.tolist()]
 
 
 def _function(graph: Graph, step: FunctionTransformer, table: Table, where: str) -> Table:

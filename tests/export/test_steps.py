@@ -216,6 +216,15 @@ def test_error_names_the_step(step, message):
         through_onnx(ColumnTransformer([("f", step, [0])]).fit(X), X)
 
 
+def test_names_that_an_earlier_step_gives():
+    frame = people(40)[0][["age", "gain"]]
+    second = ColumnTransformer([("again", StandardScaler(), ["age"])])
+    first = ColumnTransformer([("keep", "passthrough", ["age"])], verbose_feature_names_out=False)
+    step = Pipeline([("first", first), ("second", second)]).set_output(transform="pandas")
+    with pytest.raises(ExportError, match="step -> second -> again selects the column 'age'"):
+        through_onnx(step.fit(frame), frame)
+
+
 def test_text_where_numbers_are_needed():
     frame = people(40)[0]
     step = ColumnTransformer([("keep", "passthrough", ["work"])]).fit(frame)
