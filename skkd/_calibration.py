@@ -19,6 +19,9 @@ _MAX_FOLDS = 5
 _RIDGE = 1e-3
 _FLOOR_PRIOR = 1e-4
 
+# Rows whose derivatives are computed at a time.
+_CHUNK = 8192
+
 
 @dataclass(frozen=True)
 class Calibration:
@@ -215,7 +218,6 @@ def _read(theta: np.ndarray, n_classes: int) -> tuple[np.ndarray, np.ndarray, fl
 
 def _fit(method: str, log_proba, labels, share, start=None) -> np.ndarray:
     """Parameters of least mean log-loss, near ``start`` where that is given."""
-    loss = _temperature_loss if method == "temperature" else _vector_loss
     n_classes = log_proba.shape[1]
     if start is None:
         # With a floor the loss is not convex: it is looked at from afar first.
@@ -225,16 +227,16 @@ def _fit(method: str, log_proba, labels, share, start=None) -> np.ndarray:
                 for scale in (1 / 32, 1 / 16, 1 / 8, 1 / 4, 1 / 2, 1, 2, 4, 8)
                 for floor in (1e-3, 5e-2)
             ),
-            key=lambda theta: _temperature_loss(theta, log_proba, labels, share)[0],
+            key=lambda theta: _objective(theta, log_proba, labels, share)[0],
         )
         if method == "vector":
             start = _fit("temperature", log_proba, labels, share, start)
     if method == "vector" and len(start) == 2:
         start = np.concatenate([np.full(n_classes, start[0]), np.zeros(n_classes), start[1:]])
-    return _minimize(lambda theta: loss(theta, log_proba, labels, share), start)
+    return _minimize(lambda theta: _objective(theta, log_proba, labels, share), start)
 
 
-def _minimize(loss, start: np.ndarray) -> np.ndarray:
+def _minimize(objective, start: np.ndarray) -> np.ndarray:
     """A minimum near ``start``, exact enough for repeated rows and whole weights to agree."""
     last: dict[bytes, tuple] = {}
 
@@ -242,7 +244,7 @@ def _minimize(loss, start: np.ndarray) -> np.ndarray:
         key = theta.tobytes()
         if key not in last:
             last.clear()
-            last[key] = loss(theta)
+            last[key] = objective(theta)
         return last[key]
 
     theta = minimize(
@@ -260,6 +262,23 @@ def _minimize(loss, start: np.ndarray) -> np.ndarray:
         if np.abs(step).max() < 1e-12:
             break
     return theta
+
+
+def _objective(theta, log_proba, labels, share) -> tuple[float, np.ndarray, np.ndarray]:
+    """Mean log-loss and pulls towards no calibration, their gradient and their Hessian."""
+    loss = _temperature_loss if len(theta) == 2 else _vector_loss
+    value, gradient, hessian = 0.0, np.zeros(len(theta)), np.zeros((len(theta), len(theta)))
+    for start in range(0, len(labels), _CHUNK):
+        rows = slice(start, start + _CHUNK)
+        parts = loss(theta, log_proba[rows], labels[rows], share[rows])
+        value, gradient, hessian = value + parts[0], gradient + parts[1], hessian + parts[2]
+    floor = expit(theta[-1])
+    value += _RIDGE * (theta[:-1] ** 2).sum() / 2 - _FLOOR_PRIOR * np.log(floor)
+    gradient[:-1] += _RIDGE * theta[:-1]
+    gradient[-1] -= _FLOOR_PRIOR * (1 - floor)
+    hessian += np.diag(np.full(len(theta), _RIDGE))
+    hessian[-1, -1] += _FLOOR_PRIOR * floor * (1 - floor) - _RIDGE
+    return float(value), gradient, hessian
 
 
 class _Mixture:
@@ -282,22 +301,16 @@ class _Mixture:
         self.by_odds = (1 / n_classes - right) * floor * (1 - floor) / self.mixed
 
     def value(self) -> float:
-        return float(-self.share @ np.log(self.mixed) - _FLOOR_PRIOR * np.log(self.floor))
+        return float(-self.share @ np.log(self.mixed))
 
     def in_odds(self) -> tuple[float, float]:
         """First and second derivative in the log-odds of the floor."""
-        floor, by_odds = self.floor, self.by_odds
-        return (
-            float(-self.share @ by_odds - _FLOOR_PRIOR * (1 - floor)),
-            float(
-                self.share @ (by_odds**2 - by_odds * (1 - 2 * floor))
-                + _FLOOR_PRIOR * floor * (1 - floor)
-            ),
-        )
+        second = self.by_odds**2 - self.by_odds * (1 - 2 * self.floor)
+        return float(-self.share @ self.by_odds), float(self.share @ second)
 
 
 def _temperature_loss(theta, log_proba, labels, share) -> tuple[float, np.ndarray, np.ndarray]:
-    """Mean log-loss with ridge, its gradient and its Hessian."""
+    """Log-loss of some rows, its gradient and its Hessian."""
     scaled = np.exp(theta[0]) * log_proba
     mix = _Mixture(scaled, labels, share, theta[1])
     centred = scaled - (mix.soft * scaled).sum(axis=1, keepdims=True)
@@ -308,14 +321,14 @@ def _temperature_loss(theta, log_proba, labels, share) -> tuple[float, np.ndarra
     curvature = weight @ ((mix.soft * centred**2).sum(axis=1) - (1 - mix.known) * error**2)
     cross = weight @ ((mix.floor + mix.by_odds) * error)
     return (
-        mix.value() + _RIDGE * theta[0] ** 2 / 2,
-        np.array([in_scale + _RIDGE * theta[0], in_odds]),
-        np.array([[curvature + in_scale + _RIDGE, cross], [cross, twice_in_odds]]),
+        mix.value(),
+        np.array([in_scale, in_odds]),
+        np.array([[curvature + in_scale, cross], [cross, twice_in_odds]]),
     )
 
 
 def _vector_loss(theta, log_proba, labels, share) -> tuple[float, np.ndarray, np.ndarray]:
-    """Mean log-loss with ridge, its gradient and its Hessian."""
+    """Log-loss of some rows, its gradient and its Hessian."""
     n = log_proba.shape[1]
     scaled = np.exp(theta[:n]) * log_proba
     mix = _Mixture(scaled + theta[n:-1], labels, share, theta[-1])
@@ -342,10 +355,4 @@ def _vector_loss(theta, log_proba, labels, share) -> tuple[float, np.ndarray, np
     hessian[-1, :-1] = (share * mix.known * (mix.floor + mix.by_odds)) @ error_in
     hessian[:-1, -1] = hessian[-1, :-1]
     hessian[-1, -1] = twice_in_odds
-
-    ridge = np.append(np.full(2 * n, _RIDGE), 0.0)
-    return (
-        mix.value() + float(ridge @ theta**2) / 2,
-        gradient + ridge * theta,
-        hessian + np.diag(ridge),
-    )
+    return mix.value(), gradient, hessian

@@ -17,7 +17,7 @@ from ._cache import Cache, Shelved, check_memory
 from ._calibration import Calibration, calibrate
 from ._choose_augmenter import candidates_for, choose_augmenter
 from ._chunks import some_rows
-from ._cross_fitting import Lesson, cross_fit, fit_oob
+from ._cross_fitting import UnfittedTeacher, cross_fit, fit_oob
 from ._held_out import split_held_out
 from ._labels import columns_of, read_labels, rows_that_count
 from ._new_rows import AugmentedRows, UnlabeledRows
@@ -529,12 +529,12 @@ class DistilledClassifier(ClassifierMixin, Protocols):
             _teacher.warn_if_one_hot(proba, columns_of(y, self.classes_))
             return proba, None
         fit_params, split_params = self._metadata(weight, params)
-        lesson = Lesson(self.teacher, X, y, weight, self.classes_, fit_params, cache)
+        teacher = UnfittedTeacher(self.teacher, X, y, weight, self.classes_, fit_params, cache)
         if isinstance(self.cv, str):  # "oob"
-            self._fitted_teacher, proba = fit_oob(lesson)
+            self._fitted_teacher, proba = fit_oob(teacher)
             return proba, None
-        proba, folds = cross_fit(lesson, cv=self.cv, split_params=split_params, n_jobs=self.n_jobs)
-        self._fitted_teacher = lesson.fit()
+        proba, folds = cross_fit(teacher, cv=self.cv, split_params=split_params, n_jobs=self.n_jobs)
+        self._fitted_teacher = teacher.fit()
         return proba, folds
 
     def _calibration(self, proba, labels, weight, folds, teacher_proba) -> Calibration | None:
@@ -603,10 +603,10 @@ class DistilledClassifier(ClassifierMixin, Protocols):
             return self._asking(self._fitted_teacher)
         y, weight = self.classes_[rows.labels], rows.sample_weight
         fit_params, _ = self._metadata(weight, {})
-        lesson = Lesson(
+        teacher = UnfittedTeacher(
             self.teacher, rows.raw, y, weight, self.classes_, fit_params, Cache(self.memory)
         )
-        return self._asking(lesson.fit())
+        return self._asking(teacher.fit())
 
     def _hold_out(self, rows, net, balancer, seed):
         """Training and held-out rows; None for the latter where nothing needs them."""

@@ -1,5 +1,6 @@
 """An unfitted teacher, fitted such that no row's target comes from a model that saw its label."""
 
+import copy
 import warnings
 
 import numpy as np
@@ -16,13 +17,13 @@ from ._sklearn_private import _check_method_params, _safe_indexing
 from ._teacher import align, raw_proba, short, warn_of_other_classes
 
 
-class Lesson:
-    """What a teacher is fitted on: rows of positive weight, with whatever its ``fit`` takes.
+class UnfittedTeacher:
+    """A teacher, and what it is to be fitted on: rows, and whatever else its ``fit`` takes.
 
     Parameters
     ----------
-    teacher : estimator
-        Unfitted. It is cloned before each fit.
+    estimator : estimator
+        The teacher, which is cloned before each fit.
     X : array, frame or CSR matrix of shape (n_rows, n_features)
     y : ndarray of shape (n_rows,)
     sample_weight : ndarray of shape (n_rows,) or None
@@ -35,13 +36,13 @@ class Lesson:
     cache : Cache
     """
 
-    def __init__(self, teacher, X, y, sample_weight, classes, fit_params=None, cache=None):
-        self.teacher, self.classes = teacher, classes
+    def __init__(self, estimator, X, y, sample_weight, classes, fit_params=None, cache=None):
+        self.estimator, self.classes = estimator, classes
         self.cache = Cache() if cache is None else cache
         self.n_all = len(y)
         self.kept = np.arange(len(y))
         if fit_params is None:
-            fit_params = _weight_argument(teacher, sample_weight)
+            fit_params = _weight_argument(estimator, sample_weight)
         if sample_weight is not None and (sample_weight == 0).any():
             self.kept = np.flatnonzero(sample_weight > 0)
             fit_params = _check_method_params(X, fit_params, indices=self.kept)
@@ -49,16 +50,18 @@ class Lesson:
         self.X, self.y, self.fit_params = X, y, fit_params
         self.key = self.cache.key(X, y, fit_params)
 
-    def fit(self, teacher=None) -> Shelved:
-        """A clone of the teacher, or of another one, fitted on all rows."""
-        teacher = self.teacher if teacher is None else teacher
-        key = self._key_of("fit", teacher)
-        return self.cache.shelve(key, lambda: _fit_clone(teacher, self.X, self.y, self.fit_params))
+    def fit(self) -> Shelved:
+        """A clone of the teacher, fitted on all rows."""
+        return self.cache.shelve(
+            self.key_of("fit"),
+            lambda: _fit_clone(self.estimator, self.X, self.y, self.fit_params),
+        )
 
-    def _key_of(self, work: str, teacher, *parts) -> str | None:
+    def key_of(self, work: str, *parts) -> str | None:
+        """The key of some work of this teacher on these rows."""
         if self.key is None:
             return None
-        return self.cache.key(work, self.key, *parts, unfitted=teacher)
+        return self.cache.key(work, self.key, *parts, unfitted=self.estimator)
 
     def scattered(self, values: np.ndarray, rest) -> np.ndarray:
         """``values`` of the rows that count among those of all rows."""
@@ -69,14 +72,14 @@ class Lesson:
         return scattered
 
 
-def cross_fit(lesson: Lesson, *, cv, split_params=None, n_jobs=None):
+def cross_fit(teacher: UnfittedTeacher, *, cv, split_params=None, n_jobs=None):
     """Out-of-fold probabilities by clones of the teacher.
 
     Where a splitter tests a row more than once, its targets are averaged.
 
     Parameters
     ----------
-    lesson : Lesson
+    teacher : UnfittedTeacher
     cv : int, splitter or iterable of splits
     split_params : dict or None
         Metadata for ``cv.split``: groups.
@@ -89,42 +92,44 @@ def cross_fit(lesson: Lesson, *, cv, split_params=None, n_jobs=None):
     folds : ndarray of shape (n_rows,)
         The fold in which a row was tested first; -1 for rows of weight zero.
     """
-    splits = _splits(lesson, cv, split_params or {})
-    _check_all_tested(splits, lesson, cv)
-    key = lesson._key_of("cross_fit", lesson.teacher, splits)
-    answers = lesson.cache.get(
+    X, y, classes = teacher.X, teacher.y, teacher.classes
+    splits = _splits(teacher, cv, split_params or {})
+    _check_all_tested(splits, teacher, cv)
+    key = teacher.key_of("cross_fit", splits)
+    answers = teacher.cache.get(
         key,
         lambda: Parallel(n_jobs=n_jobs)(
-            delayed(_fit_and_ask)(lesson.teacher, lesson.X, lesson.y, lesson.fit_params, *split)
+            delayed(_fit_and_ask)(teacher.estimator, X, y, teacher.fit_params, *split)
             for split in splits
         ),
     )
-    classes = lesson.classes
-    total, count = np.zeros((len(lesson.y), len(classes))), np.zeros(len(lesson.y))
-    folds = np.full(len(lesson.y), -1)
+    total, count = np.zeros((len(y), len(classes))), np.zeros(len(y))
+    folds = np.full(len(y), -1)
     for fold, ((_, test), (known, proba)) in enumerate(zip(splits, answers, strict=True)):
         np.add.at(total, test, align(proba, known, classes))
         np.add.at(count, test, 1)
         folds[test] = np.where(folds[test] < 0, fold, folds[test])
     _warn_of_missing_classes([known for known, _ in answers], classes)
     targets = total / count[:, np.newaxis]
-    return lesson.scattered(targets, 1 / len(classes)), lesson.scattered(folds, -1)
+    return teacher.scattered(targets, 1 / len(classes)), teacher.scattered(folds, -1)
 
 
-def _splits(lesson: Lesson, cv, split_params: dict) -> list[tuple[np.ndarray, np.ndarray]]:
+def _splits(
+    teacher: UnfittedTeacher, cv, split_params: dict
+) -> list[tuple[np.ndarray, np.ndarray]]:
     """Splits of the rows that count."""
     if isinstance(cv, (int, np.integer)):
-        counts = [int((lesson.y == label).sum()) for label in lesson.classes]
+        counts = [int((teacher.y == label).sum()) for label in teacher.classes]
         rare = [column for column, count in enumerate(counts) if 0 < count < cv]
         if rare:
             raise ValueError(
                 f"cv={cv} needs at least {cv} rows of every class, and class "
-                f"{lesson.classes.tolist()[rare[0]]!r} of y has {counts[rare[0]]}. Lower cv, drop "
+                f"{teacher.classes.tolist()[rare[0]]!r} of y has {counts[rare[0]]}. Lower cv, drop "
                 "the class, or give a splitter (with it a class may be missing in a fold)."
             )
     elif not hasattr(cv, "split"):  # splits, by the indices of all rows
-        position = np.full(lesson.n_all, -1)
-        position[lesson.kept] = np.arange(len(lesson.kept))
+        position = np.full(teacher.n_all, -1)
+        position[teacher.kept] = np.arange(len(teacher.kept))
         mapped = [tuple(position[np.asarray(part)] for part in split) for split in cv]
         splits = [(train[train >= 0], test[test >= 0]) for train, test in mapped]
         return [(train, test) for train, test in splits if len(test)]
@@ -133,20 +138,20 @@ def _splits(lesson: Lesson, cv, split_params: dict) -> list[tuple[np.ndarray, np
             f"cv={cv!r} splits by groups, and got none. Give fit(..., groups=...); inside of "
             "scikit-learn's searches, set_config(enable_metadata_routing=True) lets them through."
         )
-    if len(lesson.kept) < lesson.n_all:
+    if len(teacher.kept) < teacher.n_all:
         split_params = _check_method_params(
-            np.empty(lesson.n_all), split_params, indices=lesson.kept
+            np.empty(teacher.n_all), split_params, indices=teacher.kept
         )
-    splitter = check_cv(cv, lesson.y, classifier=True)
-    return list(splitter.split(lesson.X, lesson.y, **split_params))
+    splitter = check_cv(cv, teacher.y, classifier=True)
+    return list(splitter.split(teacher.X, teacher.y, **split_params))
 
 
 def _needs_groups(cv) -> bool:
     return bool(get_routing_for_object(cv).consumes("split", {"groups"}))
 
 
-def _check_all_tested(splits, lesson, cv) -> None:
-    tested = np.zeros(len(lesson.y), dtype=bool)
+def _check_all_tested(splits, teacher, cv) -> None:
+    tested = np.zeros(len(teacher.y), dtype=bool)
     for _, test in splits:
         tested[test] = True
     if not tested.all():
@@ -195,7 +200,7 @@ def _warn_of_missing_classes(known_of_folds: list, classes: np.ndarray) -> None:
         )
 
 
-def fit_oob(lesson: Lesson) -> tuple[Shelved, np.ndarray]:
+def fit_oob(teacher: UnfittedTeacher) -> tuple[Shelved, np.ndarray]:
     """A bagged teacher fitted on all rows, and what its members say of rows they did not see.
 
     Returns
@@ -205,25 +210,26 @@ def fit_oob(lesson: Lesson) -> tuple[Shelved, np.ndarray]:
     proba : ndarray of shape (n_rows, n_classes)
         Uniform for a row that every member saw, and for rows of weight zero.
     """
-    params = lesson.teacher.get_params(deep=False)
+    params = teacher.estimator.get_params(deep=False)
     if "oob_score" not in params:
         raise ValueError(
             f"cv='oob' needs a bagged teacher with an oob_score parameter, such as a random "
-            f"forest; {type(lesson.teacher).__name__} has none. Use cv=5."
+            f"forest; {type(teacher.estimator).__name__} has none. Use cv=5."
         )
-    bagged = {"oob_score": True} | ({"bootstrap": True} if "bootstrap" in params else {})
-    teacher = clone(lesson.teacher).set_params(**bagged)
-    fitted = lesson.fit(teacher)
+    extra = {"oob_score": True} | ({"bootstrap": True} if "bootstrap" in params else {})
+    teacher = copy.copy(teacher)
+    teacher.estimator = clone(teacher.estimator).set_params(**extra)
+    fitted = teacher.fit()
 
     def votes():
         known = fitted.get()
         return np.asarray(known.classes_), np.asarray(known.oob_decision_function_)
 
-    known, proba = lesson.cache.get(lesson._key_of("oob", teacher), votes)
+    known, proba = teacher.cache.get(teacher.key_of("oob"), votes)
     # A row without a vote has zeros or NaN.
     proba = np.where(np.isfinite(proba), proba, 0.0)
-    warn_of_other_classes(known, lesson.classes)
-    return fitted, lesson.scattered(align(proba, known, lesson.classes), 1 / len(lesson.classes))
+    warn_of_other_classes(known, teacher.classes)
+    return fitted, teacher.scattered(align(proba, known, teacher.classes), 1 / len(teacher.classes))
 
 
 def _weight_argument(teacher, sample_weight) -> dict:

@@ -14,7 +14,8 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss
 from sklearn.model_selection import StratifiedKFold
 
-from skkd._calibration import Calibration, _temperature_loss, _vector_loss, calibrate
+import skkd._calibration
+from skkd._calibration import Calibration, _objective, calibrate
 from skkd.losses import kl
 from tests.helpers import (
     Says,
@@ -116,14 +117,16 @@ def test_no_optimizer_finds_a_lower_loss(method, scale):
     np.testing.assert_allclose(gradient, 0, atol=1e-5)
 
 
-@pytest.mark.parametrize(("loss", "size"), [(_temperature_loss, 2), (_vector_loss, 9)])
-def test_derivatives(loss, size):
+@pytest.mark.parametrize("size", [2, 9], ids=METHODS)
+@pytest.mark.parametrize("chunk", [8192, 30])
+def test_derivatives(size, chunk, monkeypatch):
+    monkeypatch.setattr(skkd._calibration, "_CHUNK", chunk)
     proba, labels = sample(100, 4)
     share = np.random.default_rng(1).dirichlet(np.ones(100))
     theta = np.random.default_rng(2).normal(scale=0.5, size=size)
 
     def evaluated(theta):
-        return loss(theta, np.log(proba), labels, share)
+        return _objective(theta, np.log(proba), labels, share)
 
     value, gradient, hessian = evaluated(theta)
     np.testing.assert_allclose(value, penalised_loss(theta, proba, labels, share), rtol=1e-12)
