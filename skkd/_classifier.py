@@ -110,12 +110,13 @@ class DistilledClassifier(ClassifierMixin, Protocols):
         depends on: the teacher (its parameters, or what it has learnt), rows, labels, weights and
         splits; never by a parameter of student or balancer. A search over k candidates and f folds
         then fits the teacher for f folds and not for k times f, in one process or many: one of them
-        works and the others wait. As with a Pipeline's memory, a teacher of ``random_state=None``
-        is fitted once and then found, so that all candidates see the same targets, while a splitter
-        that shuffles without a seed splits anew and finds nothing. Delete the folder after changing
-        the code of a teacher of your own. None: nothing is kept, also not in memory, for that would
-        hold copies of rows and models, would not reach other processes, and would make equal what
-        was asked to be random.
+        works and the others wait, where the file system has locks. As with a Pipeline's memory, a
+        teacher of ``random_state=None`` is fitted once and then found, so that all candidates see
+        the same targets, while a splitter that shuffles without a seed splits anew and finds
+        nothing. Delete the folder after changing the code of a teacher of your own, and use none
+        that others can write to: entries are pickles. None: nothing is kept, also not in memory,
+        for that would hold copies of rows and models, would not reach other processes, and would
+        make equal what was asked to be random.
     n_jobs : int or None, default=None
         Processes for cross-fitting the teacher, by joblib.
     random_state : int, RandomState instance or None, default=None
