@@ -76,6 +76,10 @@ def test_rows_of_another_label_are_told_by_who_is_right(n_classes):
         np.testing.assert_allclose(
             heights(display.bars_[name]), 100 * expected[name] / weight.sum()
         )
+    tops = np.zeros(10)
+    for bars in display.bars_.values():
+        np.testing.assert_allclose([bar.get_y() for bar in bars], tops)
+        tops += heights(bars)
     total = sum(np.sum(heights(bars)) for bars in display.bars_.values())
     assert total == pytest.approx(100 * (1 - display.agreement))
 

@@ -163,7 +163,6 @@ class RankedScores:
         self._classes = [
             _ranked(proba[:, column], labels == column)
             for column in ([1] if n_classes == 2 else range(n_classes))
-            if (labels == column).any()
         ]
 
     def auc(self, counts: np.ndarray) -> np.ndarray:

@@ -83,10 +83,8 @@ def fit_on_labels_alone(clf: DistilledClassifier, X, y, sample_weight, verbose: 
             "was fitted on; give the rows and labels of its fit."
         )
     alone = clone(clf).set_params(
-        teacher=None,
         balancer=FixedBalance(0.0),
         distillation_loss="kl",
-        temperature=1.0,
         calibrate=None,
         augmenter=None,
         verbose=verbose,

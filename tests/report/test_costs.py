@@ -78,10 +78,12 @@ def test_times_are_in_their_order():
     costs = timed(X, slow=Sleeps(4.0), fast=Sleeps(0.4))
     for cost in costs.values():
         assert 0 < cost["milliseconds"] <= cost["milliseconds_p99"]
+    assert costs["slow"]["milliseconds"] >= 4.0  # no sleep is shorter than asked for
     assert costs["slow"]["milliseconds"] > 2 * costs["fast"]["milliseconds"]
     for size in (1000, 10_000):
         name = f"rows_per_second_{size}"
         assert costs["slow"][name] < costs["fast"][name]
+    assert costs["slow"]["rows_per_second_1000"] <= 1000 / 4e-3
     assert costs["slow"]["rows_per_second_10000"] > 2 * costs["slow"]["rows_per_second_1000"]
 
 

@@ -110,6 +110,16 @@ def test_labels_alone_need_nothing_of_the_teacher(params):
     assert_measures(report.measures["baseline"], alone, X_TEST, Y_TEST)
 
 
+def test_labels_alone_are_trained_without_a_loss_of_the_user():
+    def nan_where_the_teacher_knows_nothing(student_logits, soft_targets, temperature):
+        kl = (soft_targets * (soft_targets.log() - student_logits.log_softmax(-1))).sum(-1)
+        return kl / (soft_targets.amax(-1) - soft_targets.amin(-1))
+
+    clf = quick(TEACHER, distillation_loss=nan_where_the_teacher_knows_nothing).fit(X, Y)
+    report = distillation_report(clf, X_TEST, Y_TEST, **TRAINING, **QUICK)
+    assert report.measures["baseline"]["accuracy"] > 0.5
+
+
 def test_teacher_is_asked_about_the_test_rows_once():
     teacher = Says(NAMES, [0.5, 0.3, 0.2])
     clf = quick(teacher).fit(X, Y)
@@ -161,7 +171,7 @@ def test_teacher_of_which_only_probabilities_are_known(clf, report):
     proba = TEACHER.predict_proba(X_TEST)
     frame = pd.DataFrame(proba, columns=NAMES)[["right", "left", "middle"]]
     without = quick(None).fit(X, Y, teacher_proba=TEACHER.predict_proba(X))
-    for given in (proba, frame):
+    for given in (proba, frame, proba * 0.9995):  # a row may sum to nearly one
         found = distillation_report(
             without, X_TEST, Y_TEST, **TRAINING, teacher_proba=given, **QUICK
         )
@@ -236,6 +246,10 @@ def test_kinds_of_rows(wrap):
     )
     assert_measures(report.measures["student"], clf, wrap(X_TEST), Y_TEST)
     assert all(costs["milliseconds"] > 0 for costs in report.costs.values())
+    given = distillation_report(
+        clf, wrap(X_TEST), Y_TEST, baseline=teacher, **{**QUICK, "latency": True}
+    )
+    assert given.measures["baseline"] == report.measures["teacher"]
 
 
 def test_teacher_on_a_raw_frame():
@@ -362,6 +376,12 @@ def test_a_line_a_stage(clf, capsys):
     lines = capsys.readouterr().out.splitlines()
     assert [line.partition(":")[0] for line in lines if not line.startswith("epoch")] == STAGES
     assert sum(line.startswith("epoch") for line in lines) == 15
+
+
+def test_labels_alone_are_not_calibrated(capsys):
+    clf = quick(TEACHER, calibrate="temperature").fit(X, Y)
+    distillation_report(clf, X_TEST, Y_TEST, **TRAINING, **QUICK, verbose=1)
+    assert "calibration" not in capsys.readouterr().out
 
 
 def test_a_bar_a_stage(clf, capsys):
