@@ -124,11 +124,7 @@ def dtype_name(dtype: np.dtype) -> str:
 
 def is_missing(value) -> bool:
     """Whether a single value is None, NaN or pandas' NA."""
-    return value is None or value is not value or _is_na(value) or value != value
-
-
-def _is_na(value) -> bool:
-    return type(value).__name__ in ("NAType", "NaTType")
+    return value is None or type(value).__name__ == "NAType" or value != value
 
 
 def _column(X, place: int):

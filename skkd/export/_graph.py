@@ -4,6 +4,7 @@ from importlib import import_module
 
 import numpy as np
 
+from ._errors import ExportError
 from ._require import require
 
 # Understood by onnxruntime 1.18 of 2024 and later. In 19 texts can be compared for the first time.
@@ -99,7 +100,10 @@ class Graph:
                 helper.make_opsetid(ML_DOMAIN, ML_OPSET),
             ],
         )
-        self._onnx.checker.check_model(model, full_check=True)
+        try:
+            self._onnx.checker.check_model(model, full_check=True)
+        except Exception as error:  # of several kinds
+            raise ExportError(f"What was exported is not right: {error}.") from error
         return model
 
     def fresh_name(self, stem: str) -> str:

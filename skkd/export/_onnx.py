@@ -2,6 +2,7 @@
 
 import json
 import math
+from collections.abc import Callable
 
 import numpy as np
 from scipy import sparse
@@ -106,25 +107,20 @@ def to_onnx(clf, path, X_sample=None, *, dtype=None, tolerance: float = TOLERANC
     check_is_fitted(clf)
     for name in ("onnx", "onnxruntime"):
         require(name)  # before any work
+    dtype = _read_dtype(dtype, net_dtype(net_of(clf.student_)))
     X = rows_to_check(clf, X_sample)
     inputs = inputs_of(clf, X)
     example = net_input(clf, _safe_indexing(X, slice(0, 2)))
     graph = Graph()
     columns, stages = _add_preprocessing(graph, clf.student_, inputs)
     features = graph.cast(columns, example.dtype)
-    dtype = _read_dtype(dtype, net_dtype(net_of(clf.student_)))
     logits = add_net(graph, clf.student_, features, example, dtype)
     logits = _nan_where_refused(graph, logits, features, example, dtype)
     outputs = _add_outputs(graph, logits, clf.classes_, dtype)
-    data = _serialized(graph, outputs, clf.classes_)
-    session = _session(data)
-
-    def answer(rows):
-        labels, proba = session.run(list(outputs), inputs.feed(rows))
-        return proba, labels
-
     try:
-        n_rows, difference = check_parity(answer, clf, X, tolerance)
+        data = _serialized(graph, outputs, clf.classes_)
+        run = _runner(data, list(outputs), inputs)
+        n_rows, difference = check_parity(lambda rows: run(rows)[::-1], clf, X, tolerance)
     except ExportError as error:
         raise ExportError(f"{error} {_blame(graph, stages, inputs, X)}") from None
     return Exported(
@@ -198,11 +194,24 @@ def _serialized(graph: Graph, outputs: dict, classes: np.ndarray) -> bytes:
     return model.SerializeToString()
 
 
-def _session(data: bytes):
+def _runner(data: bytes, outputs: list[str], inputs: Inputs) -> Callable:
+    """A function from rows of X to what the model gives for them."""
     onnxruntime = require("onnxruntime")
     options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3  # errors only
-    return onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
+    options.log_severity_level = 4  # what is wrong is raised as well
+    try:
+        session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # onnxruntime has many kinds of its own
+        raise ExportError(f"onnxruntime can't read what was exported: {error}.") from error
+
+    def run(rows) -> list[np.ndarray]:
+        feed = inputs.feed(rows)
+        try:
+            return session.run(outputs, feed)
+        except Exception as error:
+            raise ExportError(f"onnxruntime can't run what was exported: {error}.") from error
+
+    return run
 
 
 def _blame(graph: Graph, stages: list, inputs: Inputs, X) -> str:
@@ -212,13 +221,19 @@ def _blame(graph: Graph, stages: list, inputs: Inputs, X) -> str:
         expected = preprocess(Pipeline([(name, step), ("end", None)]), expected)
         if any(block.is_text for block in table.blocks):
             continue
-        tensor = table.joined(graph, name).tensor
-        model = graph.model({"stage": (tensor, np.float64, (None, None))})
-        (found,) = _session(model.SerializeToString()).run(None, inputs.feed(X))
         wanted = expected.toarray() if sparse.issparse(expected) else np.asarray(expected, float)
-        if not np.allclose(found, wanted, rtol=1e-4, atol=1e-6, equal_nan=True):
+        outputs = {"stage": (table.joined(graph, name).tensor, np.float64, (None, None))}
+        try:
+            data = graph.model(outputs).SerializeToString()
+            (found,) = _runner(data, list(outputs), inputs)(X)
+            is_right = found.shape == wanted.shape and np.allclose(
+                found, wanted, rtol=1e-4, atol=1e-6, equal_nan=True
+            )
+        except ExportError:
+            is_right = False
+        if not is_right:
             return (
-                f"The first step to differ is {name} ({type(step).__name__}), which skl2onnx "
-                "converts otherwise. Do this to X before the student, or take another transformer."
+                f"The first step to differ is {name} ({type(step).__name__}). Do this to X before "
+                "the student, in training and where it is deployed, or take another transformer."
             )
     return "Its preprocessing agrees; the net's module does not."

@@ -342,21 +342,25 @@ def test_step_that_calls_a_function(tmp_path):
         to_onnx(clf, tmp_path / "student.onnx", X)
 
 
+def convert_as_scaler(kind):
+    """Let skl2onnx take a class for a StandardScaler."""
+    from skl2onnx import update_registered_converter
+    from skl2onnx.operator_converters.scaler_op import convert_sklearn_scaler
+    from skl2onnx.shape_calculators.scaler import calculate_sklearn_scaler_output_shapes
+
+    shapes = calculate_sklearn_scaler_output_shapes
+    update_registered_converter(kind, kind.__name__, shapes, convert_sklearn_scaler)
+
+
 class Fractions(StandardScaler):
-    """Inherits a converter of skl2onnx, which knows nothing of what is different here."""
+    """Gives other numbers than its converter."""
 
     def transform(self, X):
         return np.modf(super().transform(X))[0]
 
 
 def test_difference_names_the_step_and_leaves_an_earlier_file(tmp_path):
-    from skl2onnx import update_registered_converter
-    from skl2onnx.operator_converters.scaler_op import convert_sklearn_scaler
-    from skl2onnx.shape_calculators.scaler import calculate_sklearn_scaler_output_shapes
-
-    update_registered_converter(
-        Fractions, "Fractions", calculate_sklearn_scaler_output_shapes, convert_sklearn_scaler
-    )
+    convert_as_scaler(Fractions)
     X, y = make_data()
     path = tmp_path / "student.onnx"
     path.write_text("an earlier file")
@@ -368,6 +372,32 @@ def test_difference_names_the_step_and_leaves_an_earlier_file(tmp_path):
         to_onnx(clf, path, X)
     assert path.read_text() == "an earlier file"
     assert list(tmp_path.iterdir()) == [path]
+
+
+class Wider(StandardScaler):
+    """Gives one column more than its converter."""
+
+    def transform(self, X):
+        X = super().transform(X)
+        return np.hstack([X, X[:, :1]])
+
+
+def test_wrong_width_names_the_step(tmp_path):
+    convert_as_scaler(Wider)
+    X, y = make_data()
+    student = Pipeline([("wide", Wider()), ("net", quick_net(max_epochs=1))])
+    with pytest.raises(ExportError, match=r"first step to differ is wide \(Wider\)"):
+        to_onnx(quick_student(X, y, student=student), tmp_path / "student.onnx", X)
+    assert not list(tmp_path.iterdir())
+
+
+def test_rows_that_the_student_refuses(tmp_path):
+    X, y = make_data()
+    clf = quick_student(X, y)
+    X[3, 0] = np.nan
+    with pytest.raises(ValueError, match="Input X contains NaN") as raised:
+        to_onnx(clf, tmp_path / "student.onnx", X)
+    assert not isinstance(raised.value, ExportError)
 
 
 def test_tolerance_is_kept(tmp_path):

@@ -23,7 +23,7 @@ from sklearn.preprocessing import (
 from skkd.export import ExportError
 from skkd.export._feeds import inputs_like
 from skkd.export._graph import Graph
-from skkd.export._onnx import _add_preprocessing, _session
+from skkd.export._onnx import _add_preprocessing, _runner
 from tests.export.frames import people
 
 pytestmark = [
@@ -37,8 +37,7 @@ def through_onnx(step, X, rows=None):
     inputs, graph = inputs_like(X), Graph()
     tensor, _ = _add_preprocessing(graph, Pipeline([("step", step), ("net", None)]), inputs)
     model = graph.model({"features": (tensor, np.float64, (None, None))})
-    session = _session(model.SerializeToString())
-    return session.run(None, inputs.feed(X if rows is None else rows))[0]
+    return _runner(model.SerializeToString(), ["features"], inputs)(X if rows is None else rows)[0]
 
 
 def frame_with_holes(n_rows=60, seed=0):
