@@ -9,7 +9,7 @@ from skorch.dataset import Dataset
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from ._chunks import SomeRows, is_large
+from ._chunks import LazyRows, is_large
 from ._seeds import PrivateTorchState
 from ._windows import windows
 
@@ -23,7 +23,7 @@ def as_tensor(X, device="cpu") -> Tensor:
         X = X.toarray()
     if isinstance(X, Tensor):
         return X.to(device)
-    if isinstance(X, SomeRows):
+    if isinstance(X, LazyRows):
         X = X[:]
     X = np.ascontiguousarray(X)  # negative strides are beyond torch
     return torch.from_numpy(X if X.flags.writeable else _as_writeable(X)).to(device)

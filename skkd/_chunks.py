@@ -17,38 +17,75 @@ MANY_TARGETS = 2**24
 _ENTRIES = 2**20
 
 
-class SomeRows:
-    """Rows of a large X by their index, copied only when a part of them is asked for.
+class LazyRows:
+    """Rows that are copied, or made, when they are asked for.
+
+    Indexed by a slice or an int array, they give an ndarray; ``take`` gives lazy rows again.
+
+    Attributes
+    ----------
+    shape : tuple
+        (n_rows, ...)
+    dtype : numpy dtype
+    """
+
+    shape: tuple[int, ...]
+    dtype: np.dtype
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, rows) -> np.ndarray:
+        raise NotImplementedError
+
+    def take(self, index: np.ndarray) -> "LazyRows":
+        """Some of these rows."""
+        raise NotImplementedError
+
+    @property
+    def is_large(self) -> bool:
+        """Whether they are too many to be copied as a whole."""
+        return math.prod(self.shape) * self.dtype.itemsize >= LARGE
+
+
+class SomeRows(LazyRows):
+    """Rows of a large array by their index, in a floating dtype.
 
     Parameters
     ----------
     X : array of shape (n_rows, ...)
-    index : int ndarray, ascending
+    index : int ndarray, ascending, or None for all rows
+    dtype : numpy dtype or None
+        None: that of X.
     """
 
-    def __init__(self, X, index: np.ndarray):
+    def __init__(self, X, index: np.ndarray | None, dtype=None):
         self.X, self.index = X, index
-        self.shape, self.dtype = (len(index), *X.shape[1:]), X.dtype
-
-    def __len__(self) -> int:
-        return len(self.index)
+        self.shape = (len(X) if index is None else len(index), *X.shape[1:])
+        self.dtype = np.dtype(X.dtype if dtype is None else dtype)
 
     def __getitem__(self, rows) -> np.ndarray:
-        return self.X[self.index[rows]]
+        chosen = self.X[rows if self.index is None else self.index[rows]]
+        return chosen.astype(self.dtype, copy=False)
+
+    def take(self, index: np.ndarray) -> "SomeRows":
+        """Some of these rows."""
+        return SomeRows(self.X, index if self.index is None else self.index[index], self.dtype)
 
 
-def is_large(X) -> bool:
-    """Whether X is a dense array, or some rows of one, of at least ``LARGE`` bytes."""
-    if not isinstance(X, (np.ndarray, SomeRows)):
-        return False
-    return math.prod(X.shape) * X.dtype.itemsize >= LARGE
+def is_large(X, dtype=None) -> bool:
+    """Whether X is dense, and in a dtype (None: its own) too large to be copied as a whole."""
+    if isinstance(X, LazyRows):
+        return X.is_large
+    itemsize = None if dtype is None else np.dtype(dtype).itemsize
+    return isinstance(X, np.ndarray) and X.size * (itemsize or X.itemsize) >= LARGE
 
 
 def some_rows(X, index: np.ndarray):
     """Rows of X; not yet copied where they are large themselves."""
     if not is_large(X):
         return X[index]
-    chosen = SomeRows(X, index)
+    chosen = X.take(index) if isinstance(X, LazyRows) else SomeRows(X, index)
     if is_large(chosen):
         return chosen
     copied = np.empty(chosen.shape, chosen.dtype)

@@ -8,7 +8,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import validate_data
 from torch import nn
 
-from ._chunks import SomeRows, row_slices
+from ._chunks import LazyRows, SomeRows, is_large, row_slices
 from ._sklearn_private import _num_samples
 from ._student import is_default, net_dtype, net_of, preprocess
 from ._tables import dtypes_of, has_categories, is_frame, kind_of_dtype, table_encoder
@@ -44,7 +44,7 @@ def read_training(estimator, X, steps: list, net) -> tuple:
     estimator._row_shape = inputs.shape[1:]
     X = X if isinstance(X, np.ndarray) or is_frame(X) else inputs
     if encodes and has_nan(inputs):
-        inputs = X if is_frame(X) else inputs
+        inputs = X if is_frame(X) or isinstance(inputs, LazyRows) else inputs
         return X, inputs, [("encode", table_encoder(inputs))]
     return X, inputs, steps
 
@@ -123,17 +123,26 @@ def _read_raw(estimator, X, *, reset: bool):
 
 def _read_numbers(estimator, X, *, reset: bool, dtype, allow_nan: bool):
     allow_nan = allow_nan and not sparse.issparse(X)
+    is_converted_later = _is_converted_later(X, dtype)
     X = validate_data(
         estimator,
         X,
         reset=reset,
-        dtype=dtype,
+        dtype=None if is_converted_later else dtype,
         accept_sparse="csr",
         allow_nd=True,
         ensure_all_finite=False,
     )
+    if is_converted_later:
+        X = SomeRows(X, None, dtype)
     _check_finite(X, allow_nan=allow_nan)
     return X
+
+
+def _is_converted_later(X, dtype) -> bool:
+    """Whether X has numbers of another dtype, such as bytes, and a copy of it would be large."""
+    is_other = isinstance(X, np.ndarray) and X.dtype.kind in "biuf" and X.dtype != dtype
+    return is_other and is_large(X, dtype)
 
 
 def float_for(X) -> type | list:
@@ -155,7 +164,7 @@ def as_net_input(X, net, *, fits: bool = False):
     In the net's dtype, or where it will be fitted in that of X. Whole numbers stay whole for a
     module with an embedding.
     """
-    if isinstance(X, SomeRows):  # of an X that was read as numbers
+    if isinstance(X, LazyRows):  # of an X that was read as numbers
         return X
     if sparse.issparse(X):
         X = X.tocsr()

@@ -16,7 +16,7 @@ from skorch.callbacks import Callback, EpochScoring
 from torch import Tensor
 
 from ._batches import make_batches
-from ._chunks import SomeRows, some_rows
+from ._chunks import LazyRows, some_rows
 from ._gradients import LastLayerInput, find_last_layer
 from ._held_out import hash_rows
 from ._history import EpochRecord, History
@@ -61,7 +61,7 @@ class Rows:
         weight = None if self.sample_weight is None else self.sample_weight[index]
         raw = self.raw
         if raw is not None:
-            is_taken = raw is self.X and not isinstance(X, SomeRows)
+            is_taken = raw is self.X and not isinstance(X, LazyRows)
             raw = X if is_taken else _safe_indexing(raw, index)
         return Rows(X, self.labels[index], self.proba[index], weight, raw)
 

@@ -85,6 +85,21 @@ def test_mapped_rows_give_the_student_of_rows_in_memory(mapped, params):
     assert np.array_equal(of_file.history_["loss"], in_memory.history_["loss"])
 
 
+@pytest.mark.usefixtures("few_are_many")
+@pytest.mark.parametrize("dtype", [np.uint8, np.int64, np.float16, np.float64])
+@pytest.mark.parametrize("params", [{}, {"early_stopping": True}], ids=str)
+def test_numbers_of_other_dtypes_are_converted_by_and_by(tmp_path, dtype, params):
+    rows = (20 * np.abs(X)).astype(dtype)
+    np.save(tmp_path / "X.npy", rows)
+    of_file = quick(TEACHER, **params).fit(np.load(tmp_path / "X.npy", mmap_mode="r"), Y)
+    kind = np.float64 if dtype in (np.int64, np.float64) else np.float32
+    in_memory = quick(TEACHER, **params).fit(rows.astype(kind), Y)
+    for given in (rows, rows.astype(np.float64)):
+        np.testing.assert_array_equal(
+            of_file.predict_proba(given), in_memory.predict_proba(rows.astype(kind))
+        )
+
+
 @pytest.fixture
 def answers(monkeypatch):
     """The probabilities that trainings were given."""

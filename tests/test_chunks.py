@@ -73,6 +73,12 @@ def test_some_of_some_rows(X):
     np.testing.assert_array_equal(rows[:], X[2::2])
 
 
+def test_rows_in_another_dtype(X):
+    rows = SomeRows(X.astype(np.uint8), None, np.float32)
+    assert rows.dtype == rows[2:4].dtype == np.float32 and rows.shape == X.shape
+    np.testing.assert_array_equal(rows.take(np.array([3, 7]))[:], X[[3, 7]])
+
+
 @pytest.mark.usefixtures("small_is_large")
 def test_few_rows_of_a_large_array_are_copied_at_once(X):
     rows = some_rows(X, np.array([4, 5]))
