@@ -18,6 +18,8 @@ def is_frame(X) -> bool:
 def column_kinds(X) -> dict[str, list]:
     """Columns of a frame, or of an object array, by kind: numeric, categorical.
 
+    By their names, or by their positions where they have none or the names are numbers.
+
     Raises
     ------
     ValueError
@@ -30,7 +32,7 @@ def column_kinds(X) -> dict[str, list]:
             categorical = mixed and any(isinstance(value, str) for value in X[:, column])
             kinds["categorical" if categorical else "numeric"].append(column)
         return kinds
-    for name, dtype in zip(X.columns, dtypes_of(X), strict=True):
+    for position, (name, dtype) in enumerate(zip(X.columns, dtypes_of(X), strict=True)):
         kind = kind_of_dtype(dtype)
         if kind is None:
             raise ValueError(
@@ -38,7 +40,8 @@ def column_kinds(X) -> dict[str, list]:
                 "Turn it into numbers or categories first, or give "
                 "student=Pipeline([('encode', ...), ('net', ...)]) with an encoder of your own."
             )
-        kinds[kind].append(name)
+        # scikit-learn takes a number for a position, whatever the columns are called.
+        kinds[kind].append(name if isinstance(name, str) else position)
     return kinds
 
 

@@ -284,3 +284,11 @@ def test_rows_one_by_one():
     proba = clf.predict_proba(X)
     for i in range(5):
         np.testing.assert_allclose(clf.predict_proba(X[i : i + 1]), proba[i : i + 1], rtol=1e-12)
+
+
+def test_columns_named_by_numbers_are_not_taken_for_positions():
+    X = pd.DataFrame({10: [0.0, 1.0] * 20, 11: ["a", "b"] * 20})
+    y = np.tile([0, 1], 20)
+    clf = DistilledClassifier(None, random_state=0)
+    clf.set_params(student__max_epochs=50).fit(X, y, teacher_proba=np.eye(2)[y])
+    assert clf.score(X, y) == 1.0
