@@ -13,6 +13,7 @@ from ._text import DEFINITIONS, class_rows, cost, cost_rows, measure_rows
 # Figures stand on white paper, for their lines are made for it.
 _STYLE = """
 .skkd-report { font: 15px/1.5 system-ui, sans-serif; font-variant-numeric: tabular-nums; }
+.skkd-report h1, .skkd-report li { overflow-wrap: anywhere; }
 .skkd-report h1 { font-size: 1.5em; line-height: 1.25; margin: 0 0 .3em; }
 .skkd-report h2 { font-size: 1.1em; margin: 2em 0 .5em; }
 .skkd-report .verdict { font-size: 1.15em; margin: .8em 0; max-width: 48em;
@@ -28,6 +29,7 @@ _STYLE = """
 .skkd-report th, .skkd-report td { padding: .28em .8em; text-align: right; white-space: nowrap;
   border-bottom: 1px solid rgb(128 128 128 / .35); background: none; color: inherit; }
 .skkd-report th:first-child { text-align: left; padding-left: 0; font-weight: 400; }
+.skkd-report tbody th { white-space: normal; overflow-wrap: anywhere; min-width: 12em; }
 .skkd-report thead th { font-weight: 600; vertical-align: bottom; white-space: normal; }
 .skkd-report thead th[scope="colgroup"] { text-align: center; border: 0; }
 .skkd-report .range { display: block; font-size: .86em; opacity: .8; }
@@ -43,7 +45,8 @@ _STYLE = """
 @media (max-width: 640px) {
   .skkd-report table { font-size: 12px; }
   .skkd-report th, .skkd-report td { padding: .35em .25em; }
-  .skkd-report th:first-child, .skkd-report td { white-space: normal; }
+  .skkd-report td { white-space: normal; }
+  .skkd-report tbody th { min-width: 3.6em; }
   .skkd-report thead th { font-size: 10.5px; }
   .skkd-report .range { font-size: 10.5px; line-height: 1.25; }
 }

@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 
+import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
 
@@ -47,11 +48,12 @@ def found(tmp_path_factory):
     """What the browser finds in the page, by the width of its window."""
     folder = tmp_path_factory.mktemp("browser")
     X, y = make_data(600)
+    y = np.array(["short", "of_many_letters_" * 4, "with a number of words " * 4])[y]
     clf = quick(LogisticRegression().fit(X[:300], y[:300])).fit(X[:300], y[:300])
     report = distillation_report(
         clf, X[300:], y[300:], X_train=X[:300], y_train=y[:300], n_bootstrap=100, random_state=0
     )
-    report.to_html(folder / "report.html")
+    report.to_html(folder / "report.html", title="Longwordsinatitle" * 4)
     (folder / "frames.html").write_text(FRAMES)
     done = subprocess.run(
         [
