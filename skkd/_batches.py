@@ -6,10 +6,12 @@ import numpy as np
 import torch
 from scipy import sparse
 from skorch.dataset import Dataset
+from skorch.utils import to_device
 from torch import Tensor
 from torch.utils.data import DataLoader
 
 from ._chunks import LazyRows, is_large
+from ._datasets import DatasetRows, NumberedImages
 from ._seeds import PrivateTorchState
 from ._windows import windows
 
@@ -100,13 +102,10 @@ class RowBatches:
 
 
 class LoaderBatches:
-    """Batches from the dataset and iterator that a net brings along; labels are row numbers."""
+    """Batches of a loader whose labels are row numbers."""
 
-    def __init__(self, net, X, torch_state: PrivateTorchState):
-        self.net = net
-        rows = np.arange(X.shape[0])
-        self.loader = net.get_iterator(net.get_dataset(X, rows), training=True)
-        self.torch_state = torch_state
+    def __init__(self, loader, device, torch_state: PrivateTorchState):
+        self.loader, self.device, self.torch_state = loader, device, torch_state
 
     def __len__(self) -> int:
         return len(self.loader)
@@ -119,8 +118,8 @@ class LoaderBatches:
                 batch = next(batches, None)
             if batch is None:
                 return
-            X, rows = batch
-            yield X, torch.as_tensor(rows, dtype=torch.int64, device=self.net.device)
+            X, rows = to_device(batch, self.device)
+            yield X, torch.as_tensor(rows, dtype=torch.int64, device=self.device)
 
 
 def are_plain(net) -> bool:
@@ -134,15 +133,36 @@ def are_plain(net) -> bool:
 
 def make_batches(net, X, *, seed: int, torch_state: PrivateTorchState):
     """Batches as the net's parameters ask for; shuffled unless told not to."""
+    rows = np.arange(X.shape[0])
+    dataset = NumberedImages(X) if isinstance(X, DatasetRows) else None
     if not are_plain(net):
-        return LoaderBatches(net, X, torch_state)
+        dataset = net.get_dataset(X, rows) if dataset is None else dataset
+        loader = net.get_iterator(dataset, training=True)
+        return LoaderBatches(loader, net.device, torch_state)
     options = net.get_params_for("iterator_train")
-    batch_size = options.get("batch_size", net.batch_size)
-    return RowBatches(
-        X,
+    batch_size = options.pop("batch_size", net.batch_size)
+    batches = RowBatches(
+        X if dataset is None else rows,
         batch_size=X.shape[0] if batch_size == -1 else batch_size,
-        shuffle=options.get("shuffle", True),
-        drop_last=options.get("drop_last", False),
-        device=net.device,
+        shuffle=options.pop("shuffle", True),
+        drop_last=options.pop("drop_last", False),
+        device=net.device if dataset is None else "cpu",
         seed=seed,
     )
+    if dataset is None:
+        return batches
+    loader = DataLoader(dataset, batch_sampler=_Numbers(batches), **options)
+    return LoaderBatches(loader, net.device, torch_state)
+
+
+class _Numbers:
+    """Batches of row numbers as lists, which a DataLoader takes."""
+
+    def __init__(self, batches: RowBatches):
+        self.batches = batches
+
+    def __len__(self) -> int:
+        return len(self.batches)
+
+    def __iter__(self) -> Iterator[list[int]]:
+        return (numbers.tolist() for numbers, _ in self.batches)

@@ -16,8 +16,9 @@ from ._batches import are_plain
 from ._cache import Cache, Shelved, check_memory
 from ._calibration import Calibration, calibrate
 from ._choose_augmenter import candidates_for, choose_augmenter
-from ._chunks import some_rows
+from ._chunks import LazyRows, some_rows
 from ._cross_fitting import UnfittedTeacher, cross_fit, fit_oob
+from ._datasets import read_dataset
 from ._held_out import split_held_out
 from ._labels import columns_of, read_labels, rows_that_count
 from ._new_rows import AugmentedRows, UnlabeledRows
@@ -224,11 +225,13 @@ class DistilledClassifier(ClassifierMixin, Protocols):
 
         Parameters
         ----------
-        X : array, frame or CSR matrix of shape (n_rows, n_features), or array (n_rows, c, h, w)
-            The teacher sees it as it is. A ``numpy.memmap`` of floating numbers stays on disk; from
-            1 GB on, rows are shuffled by blocks, in memory as well.
+        X : array, frame or CSR matrix of shape (n_rows, n_features), array (n_rows, c, h, w), Dataset
+            The teacher sees it as it is. A ``numpy.memmap`` stays on disk; from 1 GB on, rows are
+            shuffled by blocks, in memory as well. A torch Dataset of images, or of pairs of image
+            and label, is read when it is needed, in training as ``iterator_train`` of the student
+            says (``iterator_train__num_workers``, say); the teacher is asked about stacked images.
         y : array of shape (n_rows,)
-            Labels.
+            Labels. None: those of a Dataset of pairs, all of which is read for them.
         sample_weight : array of shape (n_rows,), default=None
             Not negative. Acts in both losses, and in the fit of an unfitted teacher that takes it.
             Rows of weight zero are left out.
@@ -307,7 +310,7 @@ class DistilledClassifier(ClassifierMixin, Protocols):
 
         Parameters
         ----------
-        X : array, frame or CSR matrix of shape (n_rows, n_features)
+        X : as in :meth:`fit`
 
         Returns
         -------
@@ -320,7 +323,7 @@ class DistilledClassifier(ClassifierMixin, Protocols):
 
         Parameters
         ----------
-        X : array, frame or CSR matrix of shape (n_rows, n_features)
+        X : as in :meth:`fit`
 
         Returns
         -------
@@ -333,7 +336,7 @@ class DistilledClassifier(ClassifierMixin, Protocols):
 
         Parameters
         ----------
-        X : array, frame or CSR matrix of shape (n_rows, n_features)
+        X : as in :meth:`fit`
 
         Returns
         -------
@@ -348,7 +351,7 @@ class DistilledClassifier(ClassifierMixin, Protocols):
 
         Parameters
         ----------
-        X : array, frame or CSR matrix of shape (n_rows, n_features)
+        X : as in :meth:`fit`
 
         Returns
         -------
@@ -421,6 +424,7 @@ class DistilledClassifier(ClassifierMixin, Protocols):
     ):
         """Make a student ready for the rows, and ask the teacher about them."""
         steps, net = _student.split_student(self.student)
+        X, y = read_dataset(X, y)
         X, inputs, steps = _inputs.read_training(self, X, steps, net)
         if X_unlabeled is not None:
             X_unlabeled = _inputs.read_unlabeled(X_unlabeled, X)
@@ -500,8 +504,9 @@ class DistilledClassifier(ClassifierMixin, Protocols):
                 f"classes={np.asarray(classes).tolist()} is not what the first call of partial_fit "
                 f"was given, {self.classes_.tolist()}."
             )
+        X, y = read_dataset(X, y)
         inputs = _inputs.read(self, X)
-        X = X if isinstance(X, np.ndarray) or is_frame(X) else inputs
+        X = X if isinstance(X, (np.ndarray, LazyRows)) or is_frame(X) else inputs
         y, weight, _ = read_labels(X, y, sample_weight, self.class_weight, self.classes_)
         proba, _ = self._soft_targets(X, y, weight, teacher_proba, {})
         proba = self._calibrated(proba)
@@ -693,7 +698,9 @@ def _who_needs_held_out_rows(early_stopping, net, balancer) -> str | None:
 
 
 def _take(values, kept):
-    return values if values is None or kept is None else _safe_indexing(values, kept)
+    if values is None or kept is None:
+        return values
+    return values.take(kept) if isinstance(values, LazyRows) else _safe_indexing(values, kept)
 
 
 def _appended(history: dict, more: dict) -> dict:

@@ -9,6 +9,7 @@ from sklearn.utils.validation import validate_data
 from torch import nn
 
 from ._chunks import LazyRows, SomeRows, is_large, row_slices
+from ._datasets import DatasetRows, as_rows
 from ._sklearn_private import _num_samples
 from ._student import is_default, net_dtype, net_of, preprocess
 from ._tables import dtypes_of, has_categories, is_frame, kind_of_dtype, table_encoder
@@ -34,6 +35,9 @@ def read_training(estimator, X, steps: list, net) -> tuple:
     steps : list
         With an encoder in front of the default student where the table needs one.
     """
+    if isinstance(X, DatasetRows):
+        _check_options_for_dataset(estimator, steps)
+        return X, _read_dataset(estimator, X, reset=True, dtype=float_for(X)), steps
     encodes = is_default(net) and not steps
     if encodes and has_categories(X):
         steps = [("encode", table_encoder(X))]
@@ -51,10 +55,14 @@ def read_training(estimator, X, steps: list, net) -> tuple:
 
 def read(estimator, X):
     """Read X at prediction time, as the fitted student's preprocessing or net takes it."""
+    X = as_rows(X)
     if isinstance(estimator.student_, Pipeline):
         return _read_raw(estimator, X, reset=False)
     dtype = net_dtype(estimator.student_)
-    X = _read_numbers(estimator, X, reset=False, dtype=dtype, allow_nan=False)
+    if isinstance(X, DatasetRows):
+        X = _read_dataset(estimator, X, reset=False, dtype=dtype)
+    else:
+        X = _read_numbers(estimator, X, reset=False, dtype=dtype, allow_nan=False)
     if X.shape[1:] != estimator._row_shape:
         raise ValueError(
             f"X has rows of shape {X.shape[1:]}, but the student was fitted on rows of shape "
@@ -76,6 +84,8 @@ def read_unlabeled(X_unlabeled, X):
 
     Numbers of any dtype are alike; other columns must have the same dtype.
     """
+    if isinstance(X, DatasetRows) or as_rows(X_unlabeled) is not X_unlabeled:
+        raise ValueError("X_unlabeled and X can't be torch Datasets; give their rows as arrays.")
     if isinstance(X_unlabeled, (list, tuple)):
         X_unlabeled = np.asarray(X_unlabeled)
     if sparse.issparse(X_unlabeled):
@@ -137,6 +147,27 @@ def _read_numbers(estimator, X, *, reset: bool, dtype, allow_nan: bool):
         X = SomeRows(X, None, dtype)
     _check_finite(X, allow_nan=allow_nan)
     return X
+
+
+def _read_dataset(estimator, X: DatasetRows, *, reset: bool, dtype) -> DatasetRows:
+    validate_data(estimator, X, reset=reset, skip_check_array=True)
+    if reset:
+        estimator._row_shape = X.shape[1:]
+    return DatasetRows(X.dataset, dtype)
+
+
+def _check_options_for_dataset(estimator, steps: list) -> None:
+    for name in ("cv", "augmenter"):
+        if (value := getattr(estimator, name)) is not None:
+            raise ValueError(
+                f"{name}={value!r} needs the rows in an array, and X is a torch Dataset. Give a "
+                f"fitted teacher, or teacher_proba, and {name}=None."
+            )
+    if steps:
+        raise ValueError(
+            "X is a torch Dataset, and the student's Pipeline would need its rows in an array. Let "
+            "the dataset transform its images, and give the net alone."
+        )
 
 
 def _is_converted_later(X, dtype) -> bool:

@@ -18,7 +18,8 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
 from ._cache import Cache, Shelved
-from ._chunks import MANY_TARGETS, row_slices
+from ._chunks import MANY_TARGETS, LazyRows, row_slices
+from ._held_out import hash_rows
 from ._sklearn_private import _safe_indexing
 from ._tables import is_frame
 
@@ -105,7 +106,10 @@ def ask(teacher: Shelved, X, classes: np.ndarray, cache: Cache) -> np.ndarray:
     -------
     proba : ndarray of shape (n_rows, n_classes)
     """
-    key = None if teacher.key is None else cache.key("ask", teacher.key, X, classes)
+    key = None
+    if teacher.key is not None:
+        content = hash_rows(X, seed=0) if isinstance(X, LazyRows) else X
+        key = cache.key("ask", teacher.key, content, classes)
     known, proba = cache.get(
         key,
         lambda: _aligned_proba(teacher.get(), X, classes),
@@ -125,7 +129,11 @@ def _aligned_proba(teacher, X, classes: np.ndarray) -> tuple[np.ndarray, np.ndar
     parts: np.ndarray = np.empty(0)
     for rows in chunks:
         is_all = rows.stop - rows.start == X.shape[0]
-        known, answer = raw_proba(teacher, X if is_all else _safe_indexing(X, rows))
+        if isinstance(X, LazyRows):
+            part = X[rows]
+        else:
+            part = X if is_all else _safe_indexing(X, rows)
+        known, answer = raw_proba(teacher, part)
         answer = align(answer, known, classes)
         if is_all:
             return known, answer
