@@ -96,3 +96,10 @@ def test_results_reproduce_themselves(arguments):
         arguments[arguments.index("--seeds") + 1] = seed
         run.main(arguments)
     assert report.main([arguments[-1], "--against", arguments[-1]]) == 0
+
+
+def test_shared_signals_are_what_the_library_makes_by_itself(arguments):
+    run.main(with_methods(arguments, "fixed(0.5)", "default/balancer='fixed'"))
+    shared, own = lines_of(arguments)[-2:]
+    assert own["log_loss"] == shared["log_loss"]
+    assert own["weight"] == shared["weight"] == 0.5
