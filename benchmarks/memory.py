@@ -162,6 +162,7 @@ def measure_in_memory(n_rows: int, dtype: str, params: dict) -> dict:
     return {
         "rows": n_rows,
         "dtype": dtype,
+        "student": params.get("student", "small"),
         "X and targets": size / MB,
         "added": added / MB,
         "ratio": added / size,
@@ -181,11 +182,16 @@ def main() -> None:
     parser.add_argument("--json", help="also write the results to this file")
     args = parser.parse_args()
 
-    in_memory = [in_a_process(measure_in_memory, 200_000, d, {}) for d in ("float32", "float64")]
+    in_memory = [
+        in_a_process(measure_in_memory, 200_000, dtype, {"student": student})
+        for dtype in ("float32", "float64")
+        for student in ("small", "default")
+    ]
     for row in in_memory:
         print(
-            f"In memory, {row['rows']:,} x {N_FEATURES}, {row['dtype']}: X and targets "
-            f"{row['X and targets']:.0f} MB, fit adds {row['added']:.0f} MB, {row['ratio']:.2f}"
+            f"In memory, {row['rows']:,} x {N_FEATURES}, {row['dtype']}, {row['student']} student: "
+            f"X and targets {row['X and targets']:.0f} MB, fit adds {row['added']:.0f} MB, "
+            f"{row['ratio']:.2f}"
         )
     with tempfile.TemporaryDirectory() as folder:
         write_rows(folder, args.rows)

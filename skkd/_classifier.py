@@ -225,7 +225,7 @@ class DistilledClassifier(ClassifierMixin, Protocols):
 
         Parameters
         ----------
-        X : array, frame, CSR matrix of shape (n_rows, n_features), array (n_rows, c, h, w) or Dataset
+        X : array, frame or CSR matrix (n_rows, n_features), array (n_rows, c, h, w), or Dataset
             The teacher sees it as it is. A ``numpy.memmap`` stays on disk; from 1 GB on, rows are
             shuffled by blocks, in memory as well. A torch Dataset of images, or of pairs of image
             and label, is read when it is needed, in training as ``iterator_train`` of the student
