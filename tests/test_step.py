@@ -287,7 +287,7 @@ ALWAYS = {"step", "epoch", "progress", "seed", "epoch_losses"}
             {"A", "B", "C", "held_out_slope_task", "held_out_slope_distillation"},
         ),
     ],
-    ids=str,
+    ids=lambda value: str(sorted(value)) if isinstance(value, set) else str(value),
 )
 def test_state_holds_what_is_asked_for(needs, seen):
     assert fit(Seen(needs, gradients="all")).balancer_.seen_ == ALWAYS | seen

@@ -466,7 +466,7 @@ def test_gated_rows():
         ),
         (Gated(Gated("gradient_norm")), {"gradients", "held_out_losses"}, None),
     ],
-    ids=str,
+    ids=lambda value: str(sorted(value)) if isinstance(value, set) else str(value),
 )
 def test_gated_requires_what_rule_and_gate_require(gated, needs, wants):
     gated.validate()
