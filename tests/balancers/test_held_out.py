@@ -532,7 +532,9 @@ def test_gated_is_pickled_with_its_state():
 
 
 @pytest.mark.parametrize(
-    "by", ["competence", 0.5, FixedBalance(), Competence, lambda state: 0.5], ids=repr
+    "by",
+    ["competence", 0.5, FixedBalance(), Competence, lambda state: 0.5],
+    ids=["name", "number", "balancer", "class", "function"],
 )
 def test_gate_without_a_gate(by):
     with pytest.raises(TypeError, match=r"by=.*gate\(state\).*Competence\(\)"):
