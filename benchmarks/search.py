@@ -7,6 +7,8 @@ differ in student and balancer. With ``memory`` each fold's teacher works once. 
 - one pass of the teacher over the folds, and the search with ``teacher_proba`` given instead;
 - the search without ``memory``: a few of its fits are measured and scaled, for it takes hours.
 
+The searches are cut by the values of one parameter, and take turns.
+
 Fits and predictions of the teacher are counted over all processes: it writes each into a file.
 Every figure is given in wall-clock time and in the processors' time of all processes, which a busy
 machine disturbs less. The worker processes stay the same, and are warm before. Needs Linux. Run by
@@ -85,17 +87,20 @@ class Watch:
 
     @contextmanager
     def part(self, name: str):
+        """Add what happens inside to a part."""
         self.log.write_text("")
         wall, processors = time.perf_counter(), _processors()
         yield
         lines = self.log.read_text().split()
-        self.parts[name] = {
+        measured = {
             "wall": time.perf_counter() - wall,
             "processors": _processors() - processors,
             "teacher_fits": lines.count("fit"),
             "teacher_predictions": lines.count("predict_proba"),
         }
-        print(name, {key: round(value, 1) for key, value in self.parts[name].items()}, flush=True)
+        before = self.parts.get(name, dict.fromkeys(measured, 0))
+        self.parts[name] = {key: before[key] + value for key, value in measured.items()}
+        print(name, {key: round(value, 1) for key, value in measured.items()}, flush=True)
 
 
 def _processors() -> float:
@@ -126,7 +131,7 @@ def measure(n_rows: int, n_trees: int, grid: dict, max_epochs: int, folder: Path
     splits = list(StratifiedKFold(FOLDS).split(X, y))
     n_candidates = len(ParameterGrid(grid))
 
-    def search(clf, **fit_params):
+    def search(clf, grid, **fit_params):
         candidates = GridSearchCV(
             clf.set_params(student__max_epochs=max_epochs),
             grid,
@@ -135,25 +140,26 @@ def measure(n_rows: int, n_trees: int, grid: dict, max_epochs: int, folder: Path
             refit=False,
             error_score="raise",
         )
-        return candidates.fit(X, y, **fit_params)
+        return candidates.fit(X, y, **fit_params).cv_results_["mean_test_score"]
 
     def distilled(memory=None):
         return DistilledClassifier(forest, cv=FOLDS, memory=memory, random_state=0)
 
-    with watch.part("search with memory"):
-        first = search(distilled(str(folder / "memory")))
-    with watch.part("again, all found"):
-        again = search(distilled(str(folder / "memory")))
-    scores = [results.cv_results_["mean_test_score"] for results in (first, again)]
-    np.testing.assert_array_equal(*scores)
-
+    proba = np.eye(3)[y] * 0.7 + 0.1
+    name, *_ = grid
     with watch.part("one pass of the teacher"):
         joblib.Parallel(N_JOBS)(
             joblib.delayed(teacher_pass)(forest, X[train], y[train]) for train, _ in splits
         )
-    proba = np.eye(3)[y] * 0.7 + 0.1
-    with watch.part("search with teacher_proba"):
-        search(DistilledClassifier(None, random_state=0), teacher_proba=proba)
+    for value in grid[name]:
+        cut = grid | {name: [value]}
+        with watch.part("search with memory"):
+            first = search(distilled(str(folder / "memory")), cut)
+        with watch.part("search with teacher_proba"):
+            search(DistilledClassifier(None, random_state=0), cut, teacher_proba=proba)
+        with watch.part("again, all found"):
+            again = search(distilled(str(folder / "memory")), cut)
+        np.testing.assert_array_equal(first, again)
     with watch.part("two fits without memory"):
         candidate = distilled().set_params(student__max_epochs=max_epochs)
         cross_validate(candidate, X, y, cv=splits[:2], n_jobs=N_JOBS, error_score="raise")
