@@ -171,10 +171,10 @@ else:
 # 1. Under ``LossShare`` the distillation loss outweighs the task loss in every step, for that is
 #    its definition. Under ``DescentShare``, which weighs what each loss contributes to the descent,
 #    it does on digits in most steps and on noisy labels in none.
-# 2. The parameter rises in most epochs in which the loss falls, under every dynamic rule and without
-#    being asked to.
+# 2. The parameter rises in most epochs in which the loss falls, under every dynamic rule and
+#    without being asked to.
 # 3. Without the cap a move of the parameter undoes the descent of up to four steps in ten. With it
 #    the total falls in every step in which the student's own step lowers it.
-# 4. None of this decides the accuracy. On digits the literal reading, ``LossShare``, is below labels
-#    alone; on noisy labels it is the best of these. The cap changes nothing that could be told from
-#    noise.
+# 4. None of this decides the accuracy. On digits the literal reading, ``LossShare``, is below
+#    labels alone; on noisy labels it is the best of these. The cap changes nothing that could be
+#    told from noise.

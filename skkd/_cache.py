@@ -24,13 +24,11 @@ from skorch import NeuralNet
 
 from ._chunks import release
 
+new_hash: Callable[..., Any]
 try:
-    from xxhash import xxh3_128
-except ImportError:
-    xxh3_128 = None  # type: ignore[assignment, misc]
-
-# The other one is ten times slower, and there in every Python.
-new_hash = xxh3_128 or partial(hashlib.blake2b, digest_size=16)
+    from xxhash import xxh3_128 as new_hash
+except ImportError:  # the other one is ten times slower, and there in every Python
+    new_hash = partial(hashlib.blake2b, digest_size=16)
 
 # Raised when what an entry holds changes, so that older ones are not found.
 _VERSION = 1
