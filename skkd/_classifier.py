@@ -148,8 +148,8 @@ class DistilledClassifier(ClassifierMixin, Protocols):
         ``epoch``, ``task_loss``, ``distillation_loss``, ``loss`` (their weighted sum), ``weight``
         (the balancing parameter, its mean over the epoch), ``weight_min``, ``weight_max``,
         ``distillation_share`` (of the importance that the rule looks at), ``temperature``, ``lr``,
-        ``seconds``;
-        with held-out rows also ``valid_score`` (minus their log-loss) and ``valid_accuracy``.
+        ``seconds``; with new rows also ``new_rows_loss``; with held-out rows ``valid_score`` (minus
+        their log-loss) and ``valid_accuracy``.
         Losses are means over batches. Made for ``pd.DataFrame(clf.history_)``.
     n_epochs_ : int
         Epochs trained.
