@@ -83,6 +83,11 @@ class RowBatches:
         for rows in order.to(self.device).tensor_split(self.n_batches):
             yield self._take(rows), rows
 
+    def endless(self) -> Iterator[tuple[Tensor, Tensor | slice]]:
+        """One epoch after the other."""
+        while True:
+            yield from self
+
     def _in_windows(self) -> Iterator[tuple[Tensor, Tensor]]:
         n_larger = self.n_used % self.n_batches
         sizes = [self.n_used // self.n_batches + (i < n_larger) for i in range(self.n_batches)]

@@ -6,6 +6,8 @@ import numpy as np
 from scipy.optimize import minimize
 from scipy.special import expit, log_softmax
 
+from ._labels import of_labels
+
 METHODS = ("temperature", "vector")
 
 # "auto" wants this many rows for one temperature, and this many a class for one scale a class.
@@ -141,7 +143,7 @@ def calibrate(
     folds = (np.arange(n_rows) if folds is None else folds) % _MAX_FOLDS
 
     log_proba, share = _log(proba), weight / weight.sum()
-    before = -np.log(np.maximum(_of_labels(proba, labels), np.finfo(np.float64).eps))
+    before = -np.log(np.maximum(of_labels(proba, labels), np.finfo(np.float64).eps))
     best, chosen, theta = before, "", None
     for name in methods:
         theta = _fit(name, log_proba, labels, share, theta)
@@ -186,16 +188,12 @@ def _cross_validated(method, log_proba, labels, share, folds, start) -> np.ndarr
             method, log_proba[train], labels[train], share[train] / share[train].sum(), start
         )
         log_q = _log_proba(log_proba[test], *_read(theta, log_proba.shape[1]))
-        loss[test] = -_of_labels(log_q, labels[test])
+        loss[test] = -of_labels(log_q, labels[test])
     return loss
 
 
 def _log(proba: np.ndarray) -> np.ndarray:
     return np.log(np.maximum(proba.astype(np.float64), np.finfo(np.float64).tiny))
-
-
-def _of_labels(values: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    return values[np.arange(len(labels)), labels]
 
 
 def _log_proba(log_proba, scale, bias, floor) -> np.ndarray:
@@ -295,7 +293,7 @@ class _Mixture:
         self.floor = floor = float(expit(odds))
         # Numbers too small for full precision are slow, and these have no effect.
         self.soft = np.exp(log_softmax(logits, axis=1).clip(-200))
-        right = _of_labels(self.soft, labels)
+        right = of_labels(self.soft, labels)
         self.mixed = (1 - floor) * right + floor / n_classes
         self.known = (1 - floor) * right / self.mixed
         self.by_odds = (1 / n_classes - right) * floor * (1 - floor) / self.mixed
@@ -314,7 +312,7 @@ def _temperature_loss(theta, log_proba, labels, share) -> tuple[float, np.ndarra
     scaled = np.exp(theta[0]) * log_proba
     mix = _Mixture(scaled, labels, share, theta[1])
     centred = scaled - (mix.soft * scaled).sum(axis=1, keepdims=True)
-    error = _of_labels(centred, labels)
+    error = of_labels(centred, labels)
     weight = share * mix.known
     in_odds, twice_in_odds = mix.in_odds()
     in_scale = -weight @ error

@@ -24,10 +24,11 @@ from ._labels import columns_of, read_labels, rows_that_count
 from ._new_rows import AugmentedRows, UnlabeledRows
 from ._parameters import CONSTRAINTS, make_loss, make_temperature
 from ._protocols import Protocols
+from ._rows import Rows
 from ._seeds import PrivateTorchState, draw_seeds
 from ._sklearn_private import _safe_indexing
 from ._tables import is_frame
-from ._training import Patience, Rows, layer_to_watch, train
+from ._training import Patience, layer_to_watch, train
 from .augmenters._registry import make_augmenter
 from .balancers._registry import make_balancer
 
@@ -379,18 +380,18 @@ class DistilledClassifier(ClassifierMixin, Protocols):
         balancer, loss = make_balancer(self.balancer), make_loss(self.distillation_loss)
         init_seed, order_seed, split_seed, new_seed = draw_seeds(self.random_state, 4)
         torch_state = PrivateTorchState(init_seed)
-        rows, student, X_unlabeled = self._start(
+        rows, held_out, student, X_unlabeled = self._start(
             X,
             y,
             sample_weight,
             teacher_proba,
             balancer,
             torch_state,
+            split_seed=split_seed,
             X_unlabeled=X_unlabeled,
             params=params,
         )
         net = _student.net_of(student)
-        rows, held_out = self._hold_out(rows, net, balancer, split_seed)
         new_rows = self._new_rows(rows, student, balancer, X_unlabeled, new_seed)
         self.history_ = train(
             net,
@@ -418,11 +419,15 @@ class DistilledClassifier(ClassifierMixin, Protocols):
         balancer,
         torch_state,
         *,
+        split_seed=None,
         classes=None,
         X_unlabeled=None,
         params=None,
     ):
-        """Make a student ready for the rows, and ask the teacher about them."""
+        """Make a student ready for the rows, and ask the teacher about them.
+
+        Rows are only held out where a ``split_seed`` is given.
+        """
         steps, net = _student.split_student(self.student)
         X, y = read_dataset(X, y)
         X, inputs, steps = _inputs.read_training(self, X, steps, net)
@@ -445,14 +450,20 @@ class DistilledClassifier(ClassifierMixin, Protocols):
                 "augmenter and X_unlabeled need a student with skorch's own Dataset and PyTorch's "
                 "own DataLoader, which take rows of X as they are."
             )
-        proba, folds = self._soft_targets(X, y, weight, teacher_proba, params or {})
         labels = columns_of(_take(y, kept), self.classes_)
+        split = None
+        if split_seed is not None:
+            split = self._split(inputs, labels, net, balancer, split_seed)
+        proba, folds = self._soft_targets(X, y, weight, teacher_proba, params or {})
         proba, folds = _take(proba, kept), _take(folds, kept)
         self.calibration_ = self._calibration(proba, labels, kept_weight, folds, teacher_proba)
         proba = self._calibrated(proba)
         raw = None if self.augmenter is None else inputs if inputs is X else _take(X, kept)
-        rows = Rows(inputs, labels, proba, kept_weight, raw)
-        return rows, Pipeline([*steps, ("net", net)]) if steps else net, X_unlabeled
+        rows, held_out = Rows(inputs, labels, proba, kept_weight, raw), None
+        if split is not None:
+            rows, held_out = (rows.take(part) for part in split)
+        student = Pipeline([*steps, ("net", net)]) if steps else net
+        return rows, held_out, student, X_unlabeled
 
     def _partial_fit(self, X, y, classes, sample_weight, teacher_proba):
         self._check_parameters(teacher_proba, None, {})
@@ -477,7 +488,7 @@ class DistilledClassifier(ClassifierMixin, Protocols):
             rows = self._continue(X, y, classes, sample_weight, teacher_proba)
             student = copy.deepcopy(self.student_)
         else:
-            rows, student, _ = self._start(
+            rows, _, student, _ = self._start(
                 X, y, sample_weight, teacher_proba, balancer, torch_state, classes=classes
             )
         net = _student.net_of(student)
@@ -614,21 +625,21 @@ class DistilledClassifier(ClassifierMixin, Protocols):
         )
         return self._asking(teacher.fit())
 
-    def _hold_out(self, rows, net, balancer, seed):
-        """Training and held-out rows; None for the latter where nothing needs them."""
+    def _split(self, inputs, labels, net, balancer, seed):
+        """Indices of training and held-out rows; None where nothing needs the latter."""
         needed_by = _who_needs_held_out_rows(self.early_stopping, net, balancer)
         if not (needed_by or "held_out_losses" in balancer.wants):
-            return rows, None
-        kept, held_out = split_held_out(rows.X, rows.labels, self.validation_fraction, seed)
+            return None
+        kept, held_out = split_held_out(inputs, labels, self.validation_fraction, seed)
         if len(held_out):
-            return rows.take(kept), rows.take(held_out)
+            return kept, held_out
         if needed_by:
             raise ValueError(
-                f"{needed_by} needs held-out rows, and {len(rows.labels)} rows are too few: some "
+                f"{needed_by} needs held-out rows, and {len(labels)} rows are too few: some "
                 "class must have at least 3 distinct rows. Set early_stopping=False and take a "
                 "balancer that looks at no held-out rows, or give more rows."
             )
-        return rows, None
+        return None
 
     def _logits(self, X, transform=None) -> np.ndarray:
         check_is_fitted(self)

@@ -64,6 +64,11 @@ def columns_of(y: np.ndarray, classes: np.ndarray) -> np.ndarray:
     return columns
 
 
+def of_labels(values: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """The entry of each row in the column of its label."""
+    return values[np.arange(len(labels)), labels]
+
+
 def rows_that_count(weight) -> np.ndarray | None:
     """Rows of positive weight; None where these are all, which spares a copy of X."""
     if weight is None or (weight > 0).all():

@@ -1,7 +1,5 @@
 """What a step does to held-out rows: the slopes that a hypergradient is made of."""
 
-from collections.abc import Iterator
-
 import torch
 from skorch import NeuralNet
 from torch import Tensor
@@ -64,7 +62,7 @@ class LookAhead:
             device=net.device,
             seed=seed,
         )
-        self.batches = _endless(batches)
+        self.batches = batches.endless()
 
     def slopes(self, pair: Tensor) -> Tensor:
         """Inner products of the next batch's gradient with two others, of shape (2,).
@@ -91,8 +89,3 @@ class LookAhead:
             parts = torch.autograd.grad(logits, self.parameters, in_logits, materialize_grads=True)
             gradient = torch.cat([part.flatten() for part in parts])
         return torch.mv(pair, gradient) / len(logits)
-
-
-def _endless(batches: RowBatches) -> Iterator:
-    while True:
-        yield from batches

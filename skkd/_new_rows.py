@@ -184,7 +184,7 @@ class NewRows:
             seed=self.seed,
         )
         self.seed += 1
-        self.streams[i] = _endless(batches)
+        self.streams[i] = batches.endless()
 
     def take(self) -> Tensor:
         """The input of the next batch's new rows."""
@@ -219,8 +219,3 @@ def _stacked(chunks: Iterator, n_rows: int):
         whole[start : start + len(chunk)] = chunk
         start += len(chunk)
     return whole
-
-
-def _endless(batches: RowBatches) -> Iterator:
-    while True:
-        yield from batches

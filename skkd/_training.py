@@ -7,7 +7,6 @@ batches is our own, for losses, gradients and balancer meet in each step.
 import copy
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -16,54 +15,18 @@ from skorch.callbacks import Callback, EpochScoring
 from torch import Tensor
 
 from ._batches import make_batches
-from ._chunks import LazyRows, some_rows
+from ._competence import Competence
 from ._gradients import LastLayerInput, find_last_layer
-from ._held_out import hash_rows
 from ._history import EpochRecord, History
+from ._labels import of_labels
 from ._look_ahead import LookAhead
 from ._new_rows import NewRows, Source
 from ._objective import make_objective
+from ._rows import Rows
 from ._seeds import PrivateTorchState
-from ._sklearn_private import _safe_indexing
 from ._step import Step
 from ._student import net_dtype, probe, student_logits
-from .balancers import Balancer, HeldOutLosses
-
-# A class that no tree voted for still has this probability when the teacher is judged: votes of
-# zero would make the log-loss of any forest infinite.
-_SMALLEST_PROBA = 1e-3
-
-
-@dataclass
-class Rows:
-    """Rows to train on or to hold out, as the student's net sees them.
-
-    Attributes
-    ----------
-    X : array or CSR matrix of shape (n_rows, ...)
-    labels : int ndarray of shape (n_rows,)
-    proba : ndarray of shape (n_rows, n_classes)
-        The teacher's probabilities.
-    sample_weight : ndarray of shape (n_rows,) or None
-    raw : array, frame or None
-        The same rows as the teacher sees them, where an augmenter needs them.
-    """
-
-    X: object
-    labels: np.ndarray
-    proba: np.ndarray
-    sample_weight: np.ndarray | None = None
-    raw: object = None
-
-    def take(self, index: np.ndarray) -> "Rows":
-        """The rows of an index array."""
-        X = some_rows(self.X, index)
-        weight = None if self.sample_weight is None else self.sample_weight[index]
-        raw = self.raw
-        if raw is not None:
-            is_taken = raw is self.X and not isinstance(X, LazyRows)
-            raw = X if is_taken else _safe_indexing(raw, index)
-        return Rows(X, self.labels[index], self.proba[index], weight, raw)
+from .balancers import Balancer
 
 
 class Patience:
@@ -261,7 +224,7 @@ class _Epochs:
 
         self.competence = None
         if held_out is not None and "held_out_losses" in step.balancer.requirements():
-            self.competence = _Competence(rows, held_out)
+            self.competence = Competence(rows, held_out)
 
     @property
     def settings(self) -> dict[str, float]:
@@ -356,49 +319,12 @@ def held_out_log_proba(net: NeuralNet, rows: Rows) -> np.ndarray:
 
 def score_held_out(log_proba: np.ndarray, rows: Rows) -> dict[str, float]:
     """Minus the log-loss on the labels (higher is better), and the accuracy."""
-    own = log_proba[np.arange(len(rows.labels)), rows.labels]
+    own = of_labels(log_proba, rows.labels)
     hit = log_proba.argmax(axis=1) == rows.labels
     return {
         "valid_score": float(np.average(own, weights=rows.sample_weight)),
         "valid_accuracy": float(np.average(hit, weights=rows.sample_weight)),
     }
-
-
-class _Competence:
-    """What student and teacher know of the labels, class by class.
-
-    The teacher is judged by all fit rows, for its probabilities do not move; the student by those
-    that are held out.
-    """
-
-    def __init__(self, rows: Rows, held_out: Rows):
-        self.held_out = held_out
-        self.n_classes = rows.proba.shape[1]
-        labels = np.concatenate([rows.labels, held_out.labels])
-        own = [part.proba[np.arange(len(part.labels)), part.labels] for part in (rows, held_out)]
-        losses = -np.log(np.maximum(np.concatenate(own), _SMALLEST_PROBA))
-        weight = None
-        if rows.sample_weight is not None and held_out.sample_weight is not None:
-            weight = np.concatenate([rows.sample_weight, held_out.sample_weight])
-        self.teacher = self._by_class(losses, labels, weight)
-        total = np.bincount(labels, weight, minlength=self.n_classes)
-        self.share = total / total.sum()
-        # Distinct rows: a row that is there ten times tells no more than one of weight ten.
-        hashes = hash_rows(held_out.X, 0)
-        distinct = np.unique(np.stack([hashes, held_out.labels.astype(np.uint64)]), axis=1)
-        self.n_rows = np.bincount(distinct[1].astype(np.int64), minlength=self.n_classes)
-
-    def losses(self, log_proba: np.ndarray) -> HeldOutLosses:
-        """The losses after an epoch, from the student's log-probabilities of held-out rows."""
-        own = -log_proba[np.arange(len(self.held_out.labels)), self.held_out.labels]
-        student = self._by_class(own, self.held_out.labels, self.held_out.sample_weight)
-        return HeldOutLosses(student, self.teacher, self.share, self.n_rows)
-
-    def _by_class(self, losses, labels, weight) -> np.ndarray:
-        weight = np.ones(len(labels)) if weight is None else weight
-        total = np.bincount(labels, weight, minlength=self.n_classes)
-        with np.errstate(invalid="ignore"):
-            return np.bincount(labels, weight * losses, minlength=self.n_classes) / total
 
 
 def _record_for_callbacks(net: NeuralNet, row: dict[str, float]) -> None:

@@ -7,7 +7,7 @@ from sklearn.metrics import log_loss
 
 from skkd._held_out import split_held_out
 from skkd._seeds import draw_seeds
-from tests.helpers import Net, fitted_teacher, make_data, quick, quick_net
+from tests.helpers import FitForbidden, Net, fitted_teacher, make_data, quick, quick_net
 
 X, Y = make_data(n_rows=100)
 TEACHER = fitted_teacher(X, Y)
@@ -80,6 +80,13 @@ def test_few_rows(n_rows):
             clf.fit(X[few], Y[few])
     else:
         assert "valid_score" in clf.fit(X[few], Y[few]).history_
+
+
+def test_too_few_rows_are_found_before_the_teacher_works():
+    few = np.hstack([np.flatnonzero(Y == label)[:2] for label in range(3)])
+    clf = overfitting().set_params(teacher=FitForbidden(), cv=2)
+    with pytest.raises(ValueError, match="early_stopping"):
+        clf.fit(X[few], Y[few])
 
 
 def test_with_a_cross_fitted_teacher_and_weights():

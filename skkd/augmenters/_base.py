@@ -1,5 +1,6 @@
 """What every augmenter shares: the rows it learned from, and how it draws from them."""
 
+from dataclasses import dataclass
 from numbers import Integral, Real
 from typing import ClassVar
 
@@ -15,6 +16,7 @@ from ._tables import described
 __all__ = ["Augmenter"]
 
 
+@dataclass(eq=False, repr=False, kw_only=True)
 class Augmenter(BaseEstimator):
     """Base of all augmenters: makes new rows for the teacher to label, from the fit rows alone.
 
@@ -34,12 +36,12 @@ class Augmenter(BaseEstimator):
     --------
     An augmenter of one's own:
 
+    >>> from dataclasses import dataclass
     >>> import numpy as np
     >>> from skkd.augmenters import Augmenter
-    >>> class Blackout(Augmenter):
-    ...     def __init__(self, prob=0.1, *, n_new=1.0, refresh=10, weight=1.0):
-    ...         super().__init__(n_new=n_new, refresh=refresh, weight=weight)
-    ...         self.prob = prob
+    >>> @dataclass(eq=False, repr=False)
+    ... class Blackout(Augmenter):
+    ...     prob: float = 0.1
     ...
     ...     def make(self, X, index, rng):
     ...         rows = X[index]
@@ -60,10 +62,9 @@ class Augmenter(BaseEstimator):
         "weight": [Interval(Real, 0, None, closed="neither")],
     }
 
-    def __init__(self, *, n_new: float = 1.0, refresh: int = 10, weight: float = 1.0):
-        self.n_new = n_new
-        self.refresh = refresh
-        self.weight = weight
+    n_new: float = 1.0
+    refresh: int = 10
+    weight: float = 1.0
 
     # What an augmenter writes itself
 

@@ -1,5 +1,6 @@
 """Augmenters for images."""
 
+from dataclasses import dataclass
 from numbers import Real
 from typing import ClassVar
 
@@ -11,6 +12,7 @@ from ._base import Augmenter
 __all__ = ["ShiftFlipCrop"]
 
 
+@dataclass(eq=False, repr=False)
 class ShiftFlipCrop(Augmenter):
     """Shift, zoom and flip images.
 
@@ -50,20 +52,9 @@ class ShiftFlipCrop(Augmenter):
         "flip": ["boolean"],
     }
 
-    def __init__(
-        self,
-        shift: float = 0.1,
-        crop: float = 0.1,
-        flip: bool = False,
-        *,
-        n_new: float = 1.0,
-        refresh: int = 10,
-        weight: float = 1.0,
-    ):
-        super().__init__(n_new=n_new, refresh=refresh, weight=weight)
-        self.shift = shift
-        self.crop = crop
-        self.flip = flip
+    shift: float = 0.1
+    crop: float = 0.1
+    flip: bool = False
 
     def make(self, X, index, rng):
         zoom = 1 - rng.uniform(0, self.crop, size=len(index))

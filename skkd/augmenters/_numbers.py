@@ -1,5 +1,6 @@
 """Augmenters that make new numbers. Whole numbers may be codes, and are never invented."""
 
+from dataclasses import dataclass
 from numbers import Real
 from typing import ClassVar
 
@@ -14,6 +15,7 @@ __all__ = ["GaussianJitter", "MixUp"]
 _POSITIVE = [Interval(Real, 0, None, closed="neither")]
 
 
+@dataclass(eq=False, repr=False)
 class GaussianJitter(Augmenter):
     r"""Add normal noise to numbers.
 
@@ -44,16 +46,7 @@ class GaussianJitter(Augmenter):
         "scale": _POSITIVE,
     }
 
-    def __init__(
-        self,
-        scale: float = 0.1,
-        *,
-        n_new: float = 1.0,
-        refresh: int = 10,
-        weight: float = 1.0,
-    ):
-        super().__init__(n_new=n_new, refresh=refresh, weight=weight)
-        self.scale = scale
+    scale: float = 0.1
 
     def learn(self, X) -> None:
         self._ranges = {}
@@ -77,6 +70,7 @@ class GaussianJitter(Augmenter):
         return new
 
 
+@dataclass(eq=False, repr=False)
 class MixUp(Augmenter):
     r"""Average the numbers of two random rows.
 
@@ -115,16 +109,7 @@ class MixUp(Augmenter):
         "alpha": _POSITIVE,
     }
 
-    def __init__(
-        self,
-        alpha: float = 1.0,
-        *,
-        n_new: float = 1.0,
-        refresh: int = 10,
-        weight: float = 1.0,
-    ):
-        super().__init__(n_new=n_new, refresh=refresh, weight=weight)
-        self.alpha = alpha
+    alpha: float = 1.0
 
     def learn(self, X) -> None:
         self._fractional = fractional_columns(X)

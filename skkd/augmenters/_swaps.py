@@ -1,5 +1,6 @@
 """Augmenters that put together rows from entries of others: no value that was not there before."""
 
+from dataclasses import dataclass
 from numbers import Integral, Real
 from typing import ClassVar
 
@@ -13,6 +14,7 @@ __all__ = ["NeighborSwap", "RandomSwap"]
 _PROB = [Interval(Real, 0, 1, closed="right")]
 
 
+@dataclass(eq=False, repr=False)
 class NeighborSwap(Augmenter):
     r"""Swap some entries of a row with those of a near neighbour.
 
@@ -66,18 +68,8 @@ class NeighborSwap(Augmenter):
         "n_neighbors": [Interval(Integral, 1, None, closed="left")],
     }
 
-    def __init__(
-        self,
-        prob: float = 0.3,
-        n_neighbors: int = 5,
-        *,
-        n_new: float = 1.0,
-        refresh: int = 10,
-        weight: float = 1.0,
-    ):
-        super().__init__(n_new=n_new, refresh=refresh, weight=weight)
-        self.prob = prob
-        self.n_neighbors = n_neighbors
+    prob: float = 0.3
+    n_neighbors: int = 5
 
     def learn(self, X) -> None:
         self._neighbors = neighbors_of(X, self.n_neighbors)
@@ -88,6 +80,7 @@ class NeighborSwap(Augmenter):
         return exchange(X, index, donors, rng.random((len(index), X.shape[1])) < self.prob)
 
 
+@dataclass(eq=False, repr=False)
 class RandomSwap(Augmenter):
     r"""Swap some entries of a row with those of a random row.
 
@@ -117,16 +110,7 @@ class RandomSwap(Augmenter):
         "prob": _PROB,
     }
 
-    def __init__(
-        self,
-        prob: float = 0.3,
-        *,
-        n_new: float = 1.0,
-        refresh: int = 10,
-        weight: float = 1.0,
-    ):
-        super().__init__(n_new=n_new, refresh=refresh, weight=weight)
-        self.prob = prob
+    prob: float = 0.3
 
     def make(self, X, index, rng):
         donors = self.draw(len(index), rng)

@@ -303,6 +303,21 @@ class Balancer(BaseEstimator):
         return where(move * self._slope > 0, capped, weight)
 
 
+class RatioBalancer(Balancer):
+    """A rule that keeps distillation's importance at a multiple of the task's."""
+
+    ratio: float
+
+    def validate(self) -> None:
+        super().validate()
+        check_real("ratio", self.ratio, 0, float("inf"), self, closed="neither")
+
+    @property
+    def target_share(self) -> float:
+        """``ratio / (1 + ratio)``."""
+        return self.ratio / (1 + self.ratio)
+
+
 def where(condition: Scalar, value: Scalar, other: Scalar) -> Scalar:
     """A choice without a look at the device; on the CPU simply a choice."""
     if isinstance(condition, Tensor):

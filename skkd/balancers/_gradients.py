@@ -6,7 +6,17 @@ from typing import ClassVar
 
 import numpy as np
 
-from ._base import Balancer, Scalar, StepState, check_choice, check_real, clip, share_of, where
+from ._base import (
+    Balancer,
+    RatioBalancer,
+    Scalar,
+    StepState,
+    check_choice,
+    check_real,
+    clip,
+    share_of,
+    where,
+)
 
 __all__ = ["ConflictAverse", "DescentShare", "GradientNorm", "GradientSurgery", "MinNorm"]
 
@@ -34,7 +44,7 @@ class GradientBalancer(Balancer):
 
 
 @dataclass(eq=False, repr=False)
-class DescentShare(GradientBalancer):
+class DescentShare(RatioBalancer, GradientBalancer):
     r"""Distillation's share of each step's descent is kept constant: the Taylor rule.
 
     A step along :math:`-g`, :math:`g = (1-\lambda) g_t + \lambda g_d`, lowers the weighted loss to
@@ -86,10 +96,6 @@ class DescentShare(GradientBalancer):
     ratio: float = 0.05
     smoothing: float = field(default=0.9, kw_only=True)
 
-    def validate(self) -> None:
-        super().validate()
-        check_real("ratio", self.ratio, 0, math.inf, self, closed="neither")
-
     def propose(self, state: StepState) -> Scalar:
         # x = root / (2 B), so lambda = x / (1 + x) = root / (root + 2 B): no division by B. There
         # is no cancellation to fear: C^2 <= A B bounds the linear term by the square root.
@@ -98,14 +104,9 @@ class DescentShare(GradientBalancer):
         root = (linear * linear + 4.0 * self.ratio * A * B) ** 0.5 - linear
         return root / (root + 2.0 * B)
 
-    @property
-    def target_share(self) -> float:
-        """``ratio / (1 + ratio)``, reached wherever the equation holds exactly."""
-        return self.ratio / (1 + self.ratio)
-
 
 @dataclass(eq=False, repr=False)
-class GradientNorm(GradientBalancer):
+class GradientNorm(RatioBalancer, GradientBalancer):
     r"""The weighted gradients keep a constant ratio of lengths.
 
     .. math:: \lambda |g_d| = \rho (1-\lambda) |g_t|, \qquad
@@ -144,10 +145,6 @@ class GradientNorm(GradientBalancer):
     ratio: float = 0.1
     smoothing: float = field(default=0.9, kw_only=True)
 
-    def validate(self) -> None:
-        super().validate()
-        check_real("ratio", self.ratio, 0, math.inf, self, closed="neither")
-
     def propose(self, state: StepState) -> Scalar:
         task = self.ratio * state.A**0.5
         return task / (task + state.B**0.5)
@@ -165,11 +162,6 @@ class GradientNorm(GradientBalancer):
         """
         weight, A, B = (trace[name] for name in ("weight", "A", "B"))
         return share_of(weight * np.sqrt(B), (1 - weight) * np.sqrt(A))
-
-    @property
-    def target_share(self) -> float:
-        """``ratio / (1 + ratio)``."""
-        return self.ratio / (1 + self.ratio)
 
 
 @dataclass(eq=False, repr=False)

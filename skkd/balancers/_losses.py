@@ -4,13 +4,13 @@ import math
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-from ._base import Balancer, Scalar, StepState, check_real, where
+from ._base import Balancer, RatioBalancer, Scalar, StepState, check_real, where
 
 __all__ = ["DynamicWeightAverage", "GeometricMean", "LossShare"]
 
 
 @dataclass(eq=False, repr=False)
-class LossShare(Balancer):
+class LossShare(RatioBalancer):
     r"""Distillation outweighs the task, literally: :math:`\lambda L_d \ge \rho (1 - \lambda) L_t`.
 
     .. math:: \lambda = \frac{\rho L_t}{L_d + \rho L_t}
@@ -52,19 +52,10 @@ class LossShare(Balancer):
     ratio: float = 1.0
     monotone: bool = field(default=False, kw_only=True)
 
-    def validate(self) -> None:
-        super().validate()
-        check_real("ratio", self.ratio, 0, float("inf"), self, closed="neither")
-
     def reset(self) -> "LossShare":
         super().reset()
         self._last_losses: tuple[Scalar, Scalar] | None = None
         return self
-
-    @property
-    def target_share(self) -> float:
-        """``ratio / (1 + ratio)``."""
-        return self.ratio / (1 + self.ratio)
 
     def propose(self, state: StepState) -> Scalar:
         task = self.ratio * state.task_loss

@@ -1,0 +1,40 @@
+"""The rows of a training, with all that belongs to each of them."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ._chunks import LazyRows, some_rows
+from ._sklearn_private import _safe_indexing
+
+
+@dataclass
+class Rows:
+    """Rows to train on or to hold out, as the student's net sees them.
+
+    Attributes
+    ----------
+    X : array or CSR matrix of shape (n_rows, ...)
+    labels : int ndarray of shape (n_rows,)
+    proba : ndarray of shape (n_rows, n_classes)
+        The teacher's probabilities.
+    sample_weight : ndarray of shape (n_rows,) or None
+    raw : array, frame or None
+        The same rows as the teacher sees them, where an augmenter needs them.
+    """
+
+    X: object
+    labels: np.ndarray
+    proba: np.ndarray
+    sample_weight: np.ndarray | None = None
+    raw: object = None
+
+    def take(self, index: np.ndarray) -> "Rows":
+        """The rows of an index array."""
+        X = some_rows(self.X, index)
+        weight = None if self.sample_weight is None else self.sample_weight[index]
+        raw = self.raw
+        if raw is not None:
+            is_taken = raw is self.X and not isinstance(X, LazyRows)
+            raw = X if is_taken else _safe_indexing(raw, index)
+        return Rows(X, self.labels[index], self.proba[index], weight, raw)
