@@ -58,13 +58,15 @@ class DistilledClassifier(ClassifierMixin, Protocols):
         fitted again, by whatever clones this estimator. Where scikit-learn clones the teacher by
         itself (as a value of a parameter grid), wrap it: ``FrozenEstimator(teacher)``. None: give
         ``teacher_proba`` to ``fit``.
-    student : skorch.NeuralNetClassifier, Pipeline or None, default=None
+    student : skorch.NeuralNetClassifier, Pipeline, str or None, default=None
         A skorch net, with logits, log-probabilities or probabilities as its output, or a Pipeline
         that ends in one. Never changed: a copy is trained. The constructor arguments ``n_features``
         and ``n_classes`` of its module, where it has them, are filled in. None:
         :func:`skkd.students.default_student`, a multilayer perceptron sized to the data, which
-        encodes categories and imputes missing values by itself. Its parameters can be searched as
-        ``student__lr``, ``student__module__hidden`` in any case.
+        encodes categories and imputes missing values by itself. Or a name in
+        :data:`skkd.students.STUDENTS`: "mlp" for the default, "mlp_plr" for one that embeds numbers
+        periodically, "convnet" for images. Its parameters can be searched as ``student__lr``,
+        ``student__module__hidden`` in any case.
     balancer : str or Balancer, default="descent_share"
         The balancing rule: a name in :data:`skkd.balancers.BALANCERS`, or an instance. Parameters
         can be searched as ``balancer__ratio``.

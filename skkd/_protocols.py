@@ -7,12 +7,11 @@ from sklearn.utils import get_tags
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping
 
 from ._sklearn_private import _VisualBlock
-from ._student import input_tags
+from ._student import as_net, input_tags, is_known
 from ._teacher import is_fitted
 from .augmenters import Augmenter
 from .augmenters._registry import make_augmenter
 from .balancers._registry import make_balancer
-from .students import default_student
 
 
 class Protocols(BaseEstimator):
@@ -39,8 +38,8 @@ class Protocols(BaseEstimator):
     def set_params(self, **params):
         """Set parameters, also those of the student, the balancer and an unfitted teacher.
 
-        ``balancer__*`` and ``augmenter__*`` turn a name into an instance, ``student__*`` a student
-        of None into the default one.
+        ``balancer__*`` and ``augmenter__*`` turn a name into an instance, ``student__*`` a name, or
+        None for the default, into a net.
 
         Parameters
         ----------
@@ -61,8 +60,8 @@ class Protocols(BaseEstimator):
                     f"augmenter={augmenter!r} has no parameters to set; give augmenter=... as well."
                 )
             params["augmenter"] = make_augmenter(augmenter)
-        if "student" in nested and params.get("student", self.student) is None:
-            params["student"] = default_student()
+        if "student" in nested:
+            params["student"] = as_net(params.get("student", self.student))
         teacher = params.get("teacher", self.teacher)
         if "teacher" in nested and teacher is not None and is_fitted(teacher):
             raise ValueError(
@@ -124,7 +123,7 @@ class Protocols(BaseEstimator):
         student = getattr(self, "student_", self.student)
         parts = {
             "teacher": self.teacher,
-            "student": default_student() if student is None else student,
+            "student": as_net(student) if is_known(student) else student,
         }
         shown = {name: part for name, part in parts.items() if part is not None}
         names = [f"{name}: {type(part).__name__}" for name, part in shown.items()]

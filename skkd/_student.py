@@ -19,7 +19,15 @@ from torch import Tensor, nn
 from ._batches import as_tensor
 from ._chunks import row_slices
 from ._seeds import PrivateTorchState
-from .students import TabularMLP, default_student
+from .students import (
+    STUDENTS,
+    PeriodicMLP,
+    ResidualConvNet,
+    TabularMLP,
+    default_student,
+    make_student,
+)
+from .students._sizes import sized
 
 # Callbacks which read skorch's per-batch history; the loop records what they would.
 _DEFAULT_CALLBACKS = {"epoch_timer", "train_loss", "valid_loss", "valid_acc", "print_log"}
@@ -27,6 +35,18 @@ _DEFAULT_CALLBACKS = {"epoch_timer", "train_loss", "valid_loss", "valid_acc", "p
 # Entries of X that one forward pass takes at prediction time: large enough to keep the processor
 # busy, small enough for its cache and for the activations of a convolutional net.
 _FORWARD_ENTRIES = 2**19
+
+
+def as_net(student):
+    """A student that is a name, or None, as the net that it stands for; any other as it is."""
+    if student is None:
+        return default_student()
+    return make_student(student) if isinstance(student, str) else student
+
+
+def is_known(student) -> bool:
+    """Whether a student is a name that stands for a net, or None."""
+    return student is None or (isinstance(student, str) and student in STUDENTS)
 
 
 def split_student(student) -> tuple[list, NeuralNetClassifier]:
@@ -38,22 +58,22 @@ def split_student(student) -> tuple[list, NeuralNetClassifier]:
         Empty unless the student is a Pipeline.
     net : skorch.NeuralNetClassifier
     """
-    student = default_student() if student is None else student
+    student = as_net(student)
     steps, net = [], student
     if isinstance(student, Pipeline):
         steps, (_, net) = student.steps[:-1], student.steps[-1]
     if not isinstance(net, NeuralNetClassifier):
         raise TypeError(
-            f"student must be a skorch NeuralNetClassifier, a Pipeline that ends in one, or None "
-            f"for the default; got {student!r}."
+            f"student must be a skorch NeuralNetClassifier, a Pipeline that ends in one, a name of "
+            f"skkd.students.STUDENTS, or None for the default; got {student!r}."
         )
     _check_criterion(net)
     return steps, net
 
 
 def is_default(net: NeuralNet) -> bool:
-    """Whether a net is the default student, whose input skkd encodes by itself."""
-    return net.module is TabularMLP
+    """Whether a net is a student of skkd for tables, whose input skkd encodes by itself."""
+    return net.module in (TabularMLP, PeriodicMLP)
 
 
 def input_tags(student):
@@ -63,8 +83,11 @@ def input_tags(student):
         if steps:
             return get_tags(steps[0]).input_tags
         student = student.steps[-1][1]
-    default = student is None or (isinstance(student, NeuralNet) and is_default(student))
-    return InputTags(sparse=True, allow_nan=default)
+    if is_known(student):
+        student = as_net(student)
+    if not isinstance(student, NeuralNet):
+        return InputTags(sparse=True)
+    return InputTags(sparse=student.module is not ResidualConvNet, allow_nan=is_default(student))
 
 
 def _is_empty(step) -> bool:
@@ -118,7 +141,7 @@ def initialise_net(
         The training rows as the net sees them.
     """
     net = clone(net)
-    net.set_params(**_filled_in(net, X.shape, n_classes))
+    net.set_params(**_filled_in(net, X, n_classes))
     with torch_state.active():
         net.initialize()
     net.callbacks_ = [
@@ -153,7 +176,7 @@ def _check_criterion(net: NeuralNet) -> None:
         )
 
 
-def _filled_in(net: NeuralNet, shape: tuple[int, ...], n_classes: int) -> dict:
+def _filled_in(net: NeuralNet, X, n_classes: int) -> dict:
     """Parameters that skkd sets: what depends on the data, and what the loop does itself."""
     params: dict = {
         "criterion": nn.CrossEntropyLoss,
@@ -163,32 +186,17 @@ def _filled_in(net: NeuralNet, shape: tuple[int, ...], n_classes: int) -> dict:
     }
     given = net.get_params(deep=False)
     if isinstance(net.module, type):
-        sizes = {"n_features": math.prod(shape[1:]), "n_classes": n_classes}
+        sizes = {
+            "n_features": math.prod(X.shape[1:]),
+            "n_classes": n_classes,
+        }
+        if issubclass(net.module, ResidualConvNet):  # elsewhere the name may mean another thing
+            sizes["n_channels"] = X.shape[1] if len(X.shape) == 4 else 1
         known = inspect.signature(net.module).parameters
         for name, size in sizes.items():
             if name in known and f"module__{name}" not in given:
                 params[f"module__{name}"] = size
-    for name, value in _sized(shape[0]).items():
-        if isinstance(given.get(name), str) and given[name] == "auto":
-            params[name] = value
-    return params
-
-
-def _sized(n_rows: int) -> dict:
-    """The default student for a number of rows.
-
-    Up to 256 rows each step sees all of them, and nothing is dropped at random: then integer
-    weights are the same as repeated rows. More rows get dropout and fewer epochs.
-    """
-    batch_size = 256
-    n_batches = -(-n_rows // batch_size)
-    one_batch = n_batches == 1
-    return {
-        "module__hidden": (256, 256),
-        "module__dropout": 0.0 if one_batch else 0.2,
-        "batch_size": batch_size,
-        "max_epochs": 300 if one_batch else max(20, min(150, 8000 // n_batches)),
-    }
+    return params | sized(net, X)
 
 
 def probe(net: NeuralNet, X, torch_state: PrivateTorchState) -> Tensor:

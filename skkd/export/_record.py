@@ -20,10 +20,10 @@ from ._trust import is_net, name_of, refuse_unknown
 _PLAIN_NET = name_of(NeuralNetClassifier)
 
 
-def recorded(student) -> dict | None:
+def recorded(student) -> dict | str | None:
     """A student, fitted or not, as a dict of what skops can write; without weights."""
-    if student is None:
-        return None
+    if student is None or isinstance(student, str):
+        return student
     steps, net_name, net = [], None, student
     if isinstance(student, Pipeline):
         *steps, (net_name, net) = student.steps
@@ -54,10 +54,10 @@ def tensors_of(net: NeuralNet) -> dict[str, Tensor]:
     return tensors
 
 
-def restored(record: dict | None, trusted: list[str]):
+def restored(record: dict | str | None, trusted: list[str]):
     """An unfitted student from what :func:`recorded` gives."""
-    if record is None:
-        return None
+    if record is None or isinstance(record, str):
+        return record
     net = _class(record["class"], trusted)(**record["params"])
     if record["net_name"] is None:
         return net

@@ -9,8 +9,8 @@ from sklearn.pipeline import Pipeline
 
 from .. import _inputs
 from .._sklearn_private import _num_samples
-from .._student import net_dtype, net_of, preprocess
-from ..students import TabularMLP
+from .._student import is_default, net_dtype, net_of, preprocess
+from ..students import ResidualConvNet
 from ._errors import ExportError
 from ._feeds import Inputs, inputs_like, inputs_of_array, inputs_of_columns, is_missing, names_of
 
@@ -137,7 +137,7 @@ def encodes_by_itself(student) -> bool:
         and isinstance(encoder, ColumnTransformer)
         and not encoder.verbose_feature_names_out
         and {name for name, _, _ in encoder.transformers} <= {"numeric", "categorical"}
-        and type(net_of(student).module_) is TabularMLP
+        and is_default(net_of(student))
     )
 
 
@@ -156,9 +156,11 @@ def _drawn_categories(known: list, n_rows: int, rng) -> np.ndarray:
 
 
 def _scaled(X: np.ndarray, net) -> np.ndarray:
-    if type(net.module_) is not TabularMLP:
+    if not is_default(net) and net.module is not ResidualConvNet:
         return X
     scale, mean = (part.cpu().numpy() for part in (net.module_.scale, net.module_.mean))
+    if net.module is ResidualConvNet:  # one of each for a channel
+        return X / scale + mean
     flat = X.reshape(len(X), -1) / scale + mean
     return flat.reshape(X.shape)
 

@@ -32,7 +32,7 @@ def trusted_by_default() -> list[str]:
         *AUGMENTERS.values(),
         *losses.DISTILLATION_LOSSES.values(),
         *schedules.SCHEDULES.values(),
-        *(getattr(students, name) for name in students.__all__),
+        *(getattr(students, name) for name in students.__all__ if name != "STUDENTS"),
         schedules.TemperatureSchedule,
         HeldOutLosses,
         ScalarAdam,

@@ -1,0 +1,16 @@
+"""Students by name and their parts, to be used as they are or built upon."""
+
+from ._convnet import ResidualConvNet
+from ._mlp import PeriodicMLP, TabularMLP
+from ._registry import STUDENTS, default_student, make_student
+from ._schedule import LearningRateSchedule
+
+__all__ = [
+    "STUDENTS",
+    "LearningRateSchedule",
+    "PeriodicMLP",
+    "ResidualConvNet",
+    "TabularMLP",
+    "default_student",
+    "make_student",
+]

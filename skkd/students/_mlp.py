@@ -1,0 +1,175 @@
+"""Multilayer perceptrons for tables."""
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from .._chunks import row_slices
+from ._standardised import Standardised, dense
+
+__all__ = ["PeriodicMLP", "TabularMLP"]
+
+
+class TabularMLP(Standardised):
+    """A multilayer perceptron that standardises its input.
+
+    Parameters
+    ----------
+    n_features, n_classes : int
+        Width of input and output; filled in by ``DistilledClassifier``.
+    hidden : sequence of int, default=(128, 128)
+        Widths of the hidden layers.
+    dropout : float, default=0.0
+        Share of hidden units dropped in a training step.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skkd.students import TabularMLP
+    >>> TabularMLP(n_features=4, n_classes=3)(torch.zeros(2, 4)).shape
+    torch.Size([2, 3])
+    """
+
+    def __init__(
+        self,
+        n_features: int,
+        n_classes: int,
+        hidden: tuple[int, ...] = (128, 128),
+        dropout: float = 0.0,
+    ):
+        super().__init__(n_features)
+        self.layers = _perceptron(n_features, hidden, n_classes, dropout)
+
+    def forward(self, X: Tensor) -> Tensor:
+        """Logits of shape (n_rows, n_classes) for X of shape (n_rows, n_features)."""
+        return self.layers(self.standardised(X))
+
+
+class PeriodicMLP(Standardised):
+    r"""A multilayer perceptron on periodic embeddings of its numbers, "MLP-PLR" in [1]_.
+
+    Each standardised number x becomes a vector of its own before the first layer,
+
+    .. math:: \mathrm{ReLU}(W [\cos(2 \pi c x), \sin(2 \pi c x)] + b),
+
+    with learned frequencies c, weights W and biases b. A plain perceptron finds it hard to learn
+    functions that jump, as those of trees do; this one can. It costs several times the time.
+    The embeddings are those of the package ``rtdl_num_embeddings`` by the paper's authors.
+
+    NOTE: Columns of two values, such as categories after one-hot encoding, are not embedded, and go
+    into the first layer standardised.
+
+    Parameters
+    ----------
+    n_features, n_classes : int
+        Width of input and output; filled in by ``DistilledClassifier``.
+    hidden : sequence of int, default=(128, 128)
+        Widths of the hidden layers.
+    dropout : float, default=0.0
+        Share of hidden units dropped in a training step.
+    n_frequencies : int, default=16
+        Frequencies a feature.
+    embedding_size : int, default=8
+        Length of each feature's vector.
+    frequency_scale : float, default=0.1
+        Standard deviation of the first frequencies. The larger, the finer the differences that are
+        seen, and the more is fitted to noise: the parameter to search first.
+    embedded : sequence of int or None, default=None
+        Columns to embed. None: all of them. The student "mlp_plr" embeds those of more than two
+        values.
+
+    Raises
+    ------
+    ImportError
+        If the package is not installed: ``pip install 'skkd[embeddings]'``.
+
+    References
+    ----------
+    .. [1] Gorishniy, Rubachev, Babenko, "On Embeddings for Numerical Features in Tabular Deep
+       Learning", arXiv 2203.05556.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skkd.students import PeriodicMLP
+    >>> PeriodicMLP(n_features=4, n_classes=3, embedded=(0, 2))(torch.zeros(2, 4)).shape
+    torch.Size([2, 3])
+    """
+
+    def __init__(
+        self,
+        n_features: int,
+        n_classes: int,
+        hidden: tuple[int, ...] = (128, 128),
+        dropout: float = 0.0,
+        n_frequencies: int = 16,
+        embedding_size: int = 8,
+        frequency_scale: float = 0.1,
+        embedded: tuple[int, ...] | None = None,
+    ):
+        super().__init__(n_features)
+        columns = range(n_features) if embedded is None else embedded
+        others = [column for column in range(n_features) if column not in set(columns)]
+        self.embedded: Tensor
+        self.others: Tensor
+        # Not saved, for the constructor makes them again.
+        self.register_buffer("embedded", torch.tensor([*columns], dtype=torch.long), False)
+        self.register_buffer("others", torch.tensor(others, dtype=torch.long), False)
+        self.embedding = _periodic_embeddings(
+            len(columns), embedding_size, n_frequencies, frequency_scale
+        )
+        width = len(columns) * embedding_size + len(others)
+        self.layers = _perceptron(width, hidden, n_classes, dropout)
+
+    def forward(self, X: Tensor) -> Tensor:
+        """Logits of shape (n_rows, n_classes) for X of shape (n_rows, n_features)."""
+        X = self.standardised(X)
+        parts = []
+        if len(self.embedded):
+            parts.append(self.embedding(X[:, self.embedded]).flatten(1))
+        if len(self.others):
+            parts.append(X[:, self.others])
+        return self.layers(torch.cat(parts, 1))
+
+
+def _perceptron(n_features: int, hidden, n_classes: int, dropout: float) -> nn.Sequential:
+    widths = [n_features, *hidden]
+    layers: list[nn.Module] = []
+    for n_in, n_out in zip(widths, widths[1:], strict=False):
+        layers += [nn.Linear(n_in, n_out), nn.ReLU()]
+        if dropout:
+            layers.append(nn.Dropout(dropout))
+    return nn.Sequential(*layers, nn.Linear(widths[-1], n_classes))
+
+
+def _periodic_embeddings(
+    n_features: int, size: int, n_frequencies: int, frequency_scale: float
+) -> nn.Module:
+    try:
+        from rtdl_num_embeddings import PeriodicEmbeddings
+    except ImportError as error:
+        raise ImportError(
+            "The student 'mlp_plr' needs the package rtdl_num_embeddings: "
+            "pip install 'skkd[embeddings]'."
+        ) from error
+    return PeriodicEmbeddings(
+        n_features,
+        size,
+        n_frequencies=n_frequencies,
+        frequency_init_scale=frequency_scale,
+        lite=False,
+    )
+
+
+def columns_of_many_values(X) -> tuple[int, ...]:
+    """The columns of X, an array or a CSR matrix, that have more than two values."""
+    parts = [(part.min(axis=0), part.max(axis=0)) for part in _dense_parts(X)]
+    low, high = np.min([part[0] for part in parts], 0), np.max([part[1] for part in parts], 0)
+    has_many = np.zeros(len(low), dtype=bool)
+    for part in _dense_parts(X):
+        has_many |= ((part != low) & (part != high)).any(axis=0)
+    return tuple(np.flatnonzero(has_many).tolist())
+
+
+def _dense_parts(X):
+    return (dense(X[rows]) for rows in row_slices(X))

@@ -1,0 +1,129 @@
+"""Students by name."""
+
+from collections.abc import Callable
+
+import torch
+from skorch import NeuralNetClassifier
+from torch import nn
+
+from ._convnet import ResidualConvNet
+from ._mlp import PeriodicMLP, TabularMLP
+from ._schedule import LearningRateSchedule
+
+
+def default_student() -> NeuralNetClassifier:
+    """The student that ``DistilledClassifier(teacher, student=None)`` trains.
+
+    That is ``make_student("mlp")``: a :class:`TabularMLP` under AdamW with a warmed-up cosine
+    learning rate. Parameters of ``"auto"`` are sized to the data in ``fit``.
+
+    Returns
+    -------
+    net : skorch.NeuralNetClassifier
+
+    Examples
+    --------
+    >>> from skkd.students import default_student
+    >>> default_student().set_params(lr=0.01).lr
+    0.01
+    """
+    return _mlp("small")
+
+
+def make_student(name: str, size: str = "small") -> NeuralNetClassifier:
+    """A student by its name, to be searched, changed or put into a Pipeline.
+
+    ``DistilledClassifier(teacher, student="convnet")`` trains ``make_student("convnet")``, and all
+    parameters can be set there as well: ``student__lr``, ``student__module__widths``.
+
+    Parameters
+    ----------
+    name : str
+        A name in :data:`STUDENTS`. "mlp": the default student, a :class:`TabularMLP`. "mlp_plr": a
+        :class:`PeriodicMLP`, for tables of numbers; needs ``pip install 'skkd[embeddings]'``.
+        "convnet": a :class:`ResidualConvNet`, for images.
+    size : {"small", "medium"}, default="small"
+        "medium" has some three to four times the parameters.
+
+    Returns
+    -------
+    net : skorch.NeuralNetClassifier
+        Not initialised. Parameters of ``"auto"`` are sized to the data in ``fit``.
+
+    Raises
+    ------
+    ValueError
+        If name or size is not known.
+
+    Examples
+    --------
+    >>> from skkd.students import make_student
+    >>> make_student("convnet", "medium").module__widths
+    (32, 64, 128)
+    """
+    if not isinstance(name, str) or name not in STUDENTS:
+        raise ValueError(
+            f"student={name!r} is not known; choose one of {', '.join(map(repr, STUDENTS))}, or "
+            "give a skorch NeuralNetClassifier, a Pipeline that ends in one, or None for the "
+            "default."
+        )
+    if size not in ("small", "medium"):
+        raise ValueError(f"size={size!r} is not known; choose 'small' or 'medium'.")
+    return STUDENTS[name](size)
+
+
+def _mlp(size: str) -> NeuralNetClassifier:
+    hidden = {"small": "auto", "medium": (512, 512, 256)}[size]
+    return _net(
+        TabularMLP, 2e-3, optimizer__weight_decay=0.1, module__hidden=hidden, module__dropout="auto"
+    )
+
+
+def _mlp_plr(size: str) -> NeuralNetClassifier:
+    sizes = {
+        "small": {"hidden": (256, 256), "n_frequencies": 16, "embedding_size": 8},
+        "medium": {"hidden": (512, 256), "n_frequencies": 32, "embedding_size": 16},
+    }[size]
+    return _net(
+        PeriodicMLP,
+        2e-3,
+        optimizer__weight_decay=0.1,
+        module__dropout="auto",
+        module__embedded="auto",
+        **{f"module__{name}": value for name, value in sizes.items()},
+    )
+
+
+def _convnet(size: str) -> NeuralNetClassifier:
+    widths = {"small": (16, 32, 64), "medium": (32, 64, 128)}[size]
+    lr = {"small": 5e-3, "medium": 3e-3}[size]
+    return _net(
+        ResidualConvNet,
+        lr,
+        optimizer__weight_decay=0.1,
+        module__widths=widths,
+        module__dropout="auto",
+    )
+
+
+def _net(module: type[nn.Module], lr: float, **params) -> NeuralNetClassifier:
+    return NeuralNetClassifier(
+        module,
+        criterion=nn.CrossEntropyLoss,
+        optimizer=torch.optim.AdamW,
+        optimizer__fused=True,
+        lr=lr,
+        max_epochs="auto",
+        batch_size="auto",
+        callbacks=[("lr_schedule", LearningRateSchedule())],
+        train_split=None,
+        verbose=0,
+        **params,
+    )
+
+
+STUDENTS: dict[str, Callable[[str], NeuralNetClassifier]] = {
+    "mlp": _mlp,
+    "mlp_plr": _mlp_plr,
+    "convnet": _convnet,
+}

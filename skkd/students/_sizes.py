@@ -1,0 +1,48 @@
+"""What parameters of ``"auto"`` become in ``fit``."""
+
+from skorch import NeuralNet
+
+from ._convnet import ResidualConvNet
+from ._mlp import PeriodicMLP, columns_of_many_values
+
+
+def sized(net: NeuralNet, X) -> dict:
+    """Parameters of a net that are ``"auto"``, for the training rows as the net sees them.
+
+    While all rows fit in one batch each step sees all of them, and nothing is dropped at random:
+    then integer weights are the same as repeated rows. More rows get dropout and fewer epochs.
+
+    Parameters
+    ----------
+    X : array or CSR matrix of shape (n_rows, ...)
+    """
+    known = _of_convnet if net.module is ResidualConvNet else _of_mlp
+    params = known(X.shape[0])
+    given = net.get_params(deep=False)
+    auto = {name for name, value in given.items() if isinstance(value, str) and value == "auto"}
+    if net.module is PeriodicMLP and "module__embedded" in auto:
+        params["module__embedded"] = columns_of_many_values(X)
+    return {name: value for name, value in params.items() if name in auto}
+
+
+def _of_mlp(n_rows: int) -> dict:
+    batch_size = 256
+    n_batches = -(-n_rows // batch_size)
+    one_batch = n_batches == 1
+    return {
+        "module__hidden": (256, 256),
+        "module__dropout": 0.0 if one_batch else 0.2,
+        "batch_size": batch_size,
+        "max_epochs": 300 if one_batch else max(20, min(150, 8000 // n_batches)),
+    }
+
+
+def _of_convnet(n_rows: int) -> dict:
+    batch_size = 128
+    n_batches = -(-n_rows // batch_size)
+    one_batch = n_batches == 1
+    return {
+        "module__dropout": 0.0 if one_batch else 0.2,
+        "batch_size": batch_size,
+        "max_epochs": 100 if one_batch else max(10, min(60, 1200 // n_batches)),
+    }
