@@ -158,7 +158,7 @@ class DistilledClassifier(ClassifierMixin, Protocols):
         Epochs trained.
     n_features_in_ : int
         Features seen in ``fit``.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (n_features,)
         Their names, where X was a frame.
 
     Notes

@@ -32,7 +32,7 @@ class StudentOnly(ClassifierMixin, BaseEstimator):
         Preprocessing and net.
     n_features_in_ : int
         Features seen in ``fit``.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (n_features,)
         Their names, where X was a frame.
 
     Examples
