@@ -61,7 +61,7 @@ def make_student(name: str, size: str = "small") -> NeuralNetClassifier:
     >>> make_student("convnet", "medium").module__widths
     (32, 64, 128)
     """
-    if not isinstance(name, str) or name not in STUDENTS:
+    if name not in STUDENTS:
         raise ValueError(
             f"student={name!r} is not known; choose one of {', '.join(map(repr, STUDENTS))}, or "
             "give a skorch NeuralNetClassifier, a Pipeline that ends in one, or None for the "
