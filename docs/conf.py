@@ -88,7 +88,7 @@ def _described(value):
 
 def skip_foreign(app, what, name, obj, skip, options):
     """Leave out what scikit-learn brings to every estimator: its text refers to its own pages."""
-    return True if getattr(obj, "__module__", "skkd").startswith("sklearn.") else None
+    return True if (getattr(obj, "__module__", "") or "").startswith("sklearn.") else None
 
 
 def setup(app):
