@@ -401,7 +401,7 @@ def test_html_shows_teacher_and_student(fitted, student):
     assert "DistilledClassifier" in make_pipeline(StandardScaler(), clf)._repr_html_()
 
 
-@pytest.mark.parametrize("student", [LogisticRegression(), "mlp", Pipeline([("net", None)])])
+@pytest.mark.parametrize("student", [LogisticRegression(), 12, Pipeline([("net", None)])])
 def test_a_wrong_student_is_for_fit_to_refuse(student):
     """A wrong parameter must not break what only shows the estimator, or asks a fitted one."""
     clf = DistilledClassifier(LogisticRegression(), student, cv=2)
