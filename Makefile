@@ -19,7 +19,7 @@ PYTEST := $(PYTEST_ENV) $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help venv test test-fast lint format demo speed bench-small bench build clean
+.PHONY: help venv test test-fast lint format demo speed bench-small bench docs build clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -69,6 +69,12 @@ bench: $(STAMP) ## Run what is missing of the whole study, in hours, and write i
 	  $(BIN)/python -m benchmarks.run --profile $$profile --jobs 2; done
 	$(BIN)/python -m benchmarks.report
 
+docs: $(STAMP) ## Build the site, running all examples, in minutes; a warning is an error
+	rm -rf docs/auto_examples docs/generated
+	MPLBACKEND=Agg OMP_NUM_THREADS=$(OMP_NUM_THREADS) \
+	  $(BIN)/python -m sphinx -W --keep-going -b html docs build/docs
+	@echo 'The site: build/docs/index.html'
+
 build: $(STAMP) ## Build sdist and wheel, and try the wheel in an empty environment
 	rm -rf dist $(WHEEL_VENV)
 	$(BIN)/python -m build --no-isolation
@@ -79,4 +85,5 @@ build: $(STAMP) ## Build sdist and wheel, and try the wheel in an empty environm
 
 clean: ## Remove the environment, build results and caches
 	rm -rf .venv .venv-wheel dist build *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf docs/auto_examples docs/generated
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

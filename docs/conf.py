@@ -61,6 +61,7 @@ html_math_renderer = "mathml"
 html_static_path = ["_static"]
 html_css_files = ["skkd.css"]
 html_show_sourcelink = False
+html_context = {"default_mode": "auto"}
 html_theme_options = {
     "logo": {"text": "skkd"},
     "navbar_align": "left",
