@@ -63,6 +63,11 @@ def add_net(graph: Graph, student, tensor: str, example: np.ndarray, dtype: np.d
     check_net(net)
     if type(net.module_) is TabularMLP:
         return _tabular_mlp(graph, net.module_, tensor, example, dtype)
+    if dtype == np.float64 and any(isinstance(part, nn.Conv2d) for part in net.module_.modules()):
+        raise ExportError(
+            f"The student's module {type(net.module_).__name__} has convolutions and is float64, "
+            "in which onnxruntime has none. Give dtype='float32', or fit on float32 images."
+        )
     if example.dtype.kind == "f":
         example = example.astype(dtype)
         tensor = graph.cast(tensor, dtype)

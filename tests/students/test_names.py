@@ -12,7 +12,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 from skkd import DistilledClassifier
-from skkd.export import load, save, to_onnx, to_torch_program
+from skkd.export import ExportError, load, save, to_onnx, to_torch_program
 from skkd.students import (
     STUDENTS,
     PeriodicMLP,
@@ -181,6 +181,14 @@ def test_exported_student_agrees(name, tmp_path):
     for write, file in ((to_onnx, "student.onnx"), (to_torch_program, "student.pt2")):
         assert write(clf, tmp_path / file, rows).max_difference < 1e-5
         assert write(clf, tmp_path / file).max_difference < 1e-5  # on rows that it makes up
+
+
+def test_float64_convolutions_say_how_to_be_exported(tmp_path):
+    clf, rows = fitted("convnet", dtype=np.float64), rows_for("convnet", np.float64)
+    with pytest.raises(ExportError, match="dtype='float32'"):
+        to_onnx(clf, tmp_path / "student.onnx", rows)
+    assert to_onnx(clf, tmp_path / "student.onnx", rows, dtype="float32").max_difference < 1e-5
+    assert to_torch_program(clf, tmp_path / "student.pt2", rows).max_difference < 1e-12
 
 
 @pytest.mark.parametrize("name", STUDENTS)
