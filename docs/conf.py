@@ -1,7 +1,10 @@
 """Settings of the documentation. ``make docs`` builds it, without a network."""
 
+import re
 import sys
 from pathlib import Path
+
+from sphinx.ext.autosummary import Autosummary
 
 import skkd
 
@@ -42,7 +45,8 @@ sphinx_gallery_conf = {
     "examples_dirs": "../examples",
     "gallery_dirs": "auto_examples",
     "filename_pattern": r"/plot_",
-    "within_subsection_order": "FileNameSortKey",
+    "within_subsection_order": "quick_start_first.QuickStartFirst",
+    "default_thumb_file": str(Path(__file__).parent / "_static/thumbnail.svg"),
     "copyfile_regex": r".*\.rst",
     "doc_module": ("skkd",),
     "backreferences_dir": "generated/backreferences",
@@ -55,6 +59,7 @@ sphinx_gallery_conf = {
     "abort_on_example_error": True,
 }
 
+toc_object_entries_show_parents = "hide"
 html_theme = "pydata_sphinx_theme"
 html_title = "skkd"
 html_math_renderer = "mathml"
@@ -67,7 +72,8 @@ html_theme_options = {
     "navbar_align": "left",
     "footer_start": ["copyright"],
     "footer_end": ["theme-version"],
-    "secondary_sidebar_items": ["page-toc"],
+    # Code has lines of up to 100 letters: pages of examples need the width.
+    "secondary_sidebar_items": {"*": ["page-toc"], "generated/*": ["page-toc"]},
 }
 html_sidebars = {"benchmarks": [], "changelog": []}
 
@@ -92,6 +98,17 @@ def skip_foreign(app, what, name, obj, skip, options):
     return True if (getattr(obj, "__module__", "") or "").startswith("sklearn.") else None
 
 
+class Summaries(Autosummary):
+    """Lists of names without the references in their first lines, whose targets are elsewhere."""
+
+    def get_items(self, names):
+        return [
+            (name, signature, re.sub(r"\s*\[[^\]\s]+\]_", "", summary), real_name)
+            for name, signature, summary, real_name in super().get_items(names)
+        ]
+
+
 def setup(app):
+    app.add_directive("autosummary", Summaries, override=True)
     app.connect("autodoc-process-docstring", list_names)
     app.connect("autodoc-skip-member", skip_foreign)

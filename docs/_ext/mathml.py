@@ -20,6 +20,10 @@ def to_mathml(latex: str, display: str = "inline") -> str:
     for code, form in (("27E8", "prefix"), ("27E9", "postfix")):  # angle brackets are fences
         fence = f'<mo fence="true" stretchy="false" form="{form}">&#x0{code};</mo>'
         mathml = mathml.replace(f"<mi>&#x0{code};</mi>", fence)
+    for code in ("007C", "002F"):  # |g| and a/b are written without spaces
+        mathml = re.sub(
+            rf"<mo([^>]*)>&#x0{code};", rf'<mo\1 lspace="0" rspace="0">&#x0{code};', mathml
+        )
     return NAMED.sub(r'\1<mspace width="0.167em" />', mathml)  # log p, not logp
 
 
