@@ -65,6 +65,8 @@ async function look(page, width) {
     title: shown.title,
     heading: shown.querySelector("h1")?.textContent ?? "",
     page: [root.clientWidth, root.scrollWidth],
+    hidden: [...shown.querySelectorAll(".bd-article-container")]
+      .map((article) => article.scrollWidth - article.clientWidth),
     broken: [...shown.images].filter((image) => image.complete && !image.naturalWidth).length,
     flat: [...shown.querySelectorAll("math")]
       .filter((formula) => formula.offsetParent && !formula.getBoundingClientRect().height).length,
@@ -247,6 +249,7 @@ def test_page_in_a_browser(found, page, width):
     assert "skkd" in shown["title"]
     assert shown["heading"]
     assert shown["page"] == [width, width]
+    assert shown["hidden"] == [0]
     assert shown["broken"] == shown["flat"] == 0
     assert shown["fetched"] == []
     assert (shown["results"] > 3) == page.startswith("search")
