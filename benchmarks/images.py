@@ -5,8 +5,9 @@ thread in less than a quarter of an hour, prints a table and writes ``results/im
 ``--rows 5000`` is a quick look, and writes nothing.
 
 Teachers are a medium convolutional net and a random forest on pixels, whose targets are out-of-bag.
-All students are the small convolutional net and see the same number of images: on labels alone for
-twice the epochs, for a distilled student sees a new image, shifted or flipped, for each real one.
+All students are the small convolutional net, and take the same number of steps on the same number
+of images: on labels alone for twice the epochs, for a distilled student sees a new image, shifted
+or flipped, for each real one. 64 of both make its batch, which is 128 for the others.
 As changed clothes keep their labels, another student learns from the labels of such copies as well,
 made once; so does the convolutional teacher. Agreement is with the teacher, without one with the
 convolutional net. The forest's seconds are among those of its student.
@@ -120,7 +121,8 @@ def compare(n_rows: int, n_epochs: int, n_teacher_epochs: int) -> list[dict]:
     results = []
 
     def distil(teacher, **params):
-        clf = DistilledClassifier(teacher, student("small", n_epochs), random_state=0, **params)
+        net = student("small", n_epochs).set_params(batch_size=64)  # and 64 new images
+        clf = DistilledClassifier(teacher, net, random_state=0, **params)
         return clf.set_params(augmenter=augmenter).fit(X, y)
 
     titles = ("accuracy", 10), ("log-loss", 10), ("agreement", 11), ("MB", 9), ("row ms", 9)
