@@ -10,6 +10,7 @@ import copy
 import hashlib
 import os
 import pickle
+import sys
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -144,7 +145,8 @@ class Cache:
             # Another process may have been faster.
             if found := self._look_up(key, lazy):
                 return found
-            value = compute()
+            with _in_this_worker():
+                value = compute()
             self._write(key, value)
             return Shelved(value, key)
 
@@ -205,6 +207,22 @@ def _only_one(store, key: str) -> Iterator[None]:
     finally:
         if lock is not None:
             lock.release()
+
+
+@contextmanager
+def _in_this_worker() -> Iterator[None]:
+    """Keep what a task of a dask cluster does in its own worker, as joblib's processes do.
+
+    All other workers may be waiting for the entry that is being made. If it waited for them, nobody
+    would ever work.
+    """
+    try:
+        sys.modules["distributed"].get_worker()
+    except (KeyError, ValueError):  # not even imported, or not in a task
+        yield
+        return
+    with joblib.parallel_config("threading", n_jobs=1):
+        yield
 
 
 def content_hash(value) -> str:
