@@ -23,9 +23,10 @@ from dataclasses import dataclass
 from sklearn.model_selection import GridSearchCV
 
 from skkd import DistilledClassifier
-from skkd._student import _sized
 from skkd.augmenters import AUGMENTERS, Augmenter
 from skkd.balancers import BALANCERS, Balancer, FixedBalance, ScheduledBalance
+from skkd.students import default_student
+from skkd.students._sizes import sized
 
 from .teachers import Signals, make_teacher
 
@@ -149,7 +150,7 @@ def fit(
     """
     options = _call(f"({method.options})")[1]
     if epochs_scale != 1:
-        epochs = max(1, round(epochs_scale * _sized(len(y))["max_epochs"]))
+        epochs = max(1, round(epochs_scale * sized(default_student(), X)["max_epochs"]))
         options = {"student__max_epochs": epochs} | options
     if method.rule == "default":
         clf = DistilledClassifier(make_teacher(kind, X, seed), cv=5, random_state=seed)
