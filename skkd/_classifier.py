@@ -23,6 +23,7 @@ from ._held_out import split_held_out
 from ._labels import columns_of, read_labels, rows_that_count
 from ._new_rows import AugmentedRows, UnlabeledRows
 from ._parameters import CONSTRAINTS, make_loss, make_temperature
+from ._processes import check_accelerator
 from ._protocols import Protocols
 from ._rows import Rows
 from ._seeds import PrivateTorchState, draw_seeds
@@ -447,7 +448,9 @@ class DistilledClassifier(ClassifierMixin, Protocols):
         net = _student.initialise_net(net, inputs, kept_weight, n_classes, torch_state)
         net.classes = self.classes_
         layer_to_watch(net, inputs, n_classes, balancer, torch_state)
-        if (self.augmenter is not None or X_unlabeled is not None) and not are_plain(net):
+        has_new_rows = self.augmenter is not None or X_unlabeled is not None
+        check_accelerator(net, balancer, has_new_rows=has_new_rows)
+        if has_new_rows and not are_plain(net):
             raise ValueError(
                 "augmenter and X_unlabeled need a student with skorch's own Dataset and PyTorch's "
                 "own DataLoader, which take rows of X as they are."

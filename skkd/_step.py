@@ -12,6 +12,7 @@ from . import _gradients
 from ._look_ahead import LookAhead
 from ._new_rows import NewRows
 from ._objective import Autograd, ClosedForm
+from ._processes import Processes
 from ._seeds import PrivateTorchState
 from ._student import as_logits, gives_probabilities, plain_forward
 from .balancers import Balancer, StepState
@@ -41,6 +42,8 @@ class Step:
         For a balancer that asks what a step does to held-out rows.
     new_rows : NewRows or None
         Rows without labels that join each batch.
+    processes : Processes or None
+        Where each of several processes sees its part of a batch.
     """
 
     def __init__(
@@ -52,6 +55,7 @@ class Step:
         torch_state: PrivateTorchState,
         look_ahead: LookAhead | None = None,
         new_rows: NewRows | None = None,
+        processes: Processes | None = None,
     ):
         self.net = net
         self.objective = objective
@@ -60,6 +64,7 @@ class Step:
         self.torch_state = torch_state
         self.look_ahead = look_ahead
         self.new_rows = new_rows
+        self.processes = processes
         self.new_loss: Tensor | None = None
         self.state = StepState()
         self.is_on_cpu = torch.device(net.device).type == "cpu"
@@ -75,7 +80,8 @@ class Step:
         self.gives_rows = objective.keeps_rows = "rows" in needs
         self.pair: Tensor | None = None  # both gradients, where the balancer looks ahead
         self.total: Tensor | None = None
-        closure = inspect.signature(self.optimizer.step).parameters.get("closure")
+        inner = getattr(self.optimizer, "optimizer", self.optimizer)  # that of an accelerator's
+        closure = inspect.signature(inner.step).parameters.get("closure")
         self.takes_closure = closure is not None and closure.default is inspect.Parameter.empty
 
     def __call__(self, X, rows, record: Record, on_gradients: Callable[[], None] | None) -> tuple:
@@ -98,6 +104,8 @@ class Step:
         def backward() -> Tensor:
             nonlocal losses, logits
             losses, logits = self._backward(batch, rows, record)
+            if self.processes is not None:
+                self.processes.sum_gradients(self.parameters)
             if on_gradients is not None:
                 on_gradients()
             return losses
@@ -133,7 +141,7 @@ class Step:
             n_new = self.new_rows.n_taken
             logits = of_batch[:-n_new]
             self.new_loss, of_new = self.new_rows(of_batch[-n_new:].detach())
-        losses, gradients = self.objective(logits.detach(), rows)
+        losses, gradients = self._of_batch(logits.detach(), rows)
         if self.gives_losses:
             self.state.task_loss, self.state.distillation_loss = self._scalars(losses)
         if self.gives_rows:
@@ -156,6 +164,7 @@ class Step:
                 gram = self._measure(pair)
             else:
                 gram = _gradients.over_logits(gradients, self.objective.row_weight(rows))
+                gram = gram if self.processes is None else self.processes.sum(gram)
             self._tell(gram)
         self._follow(logits, self.balancer.weights(self.state), gradients, of_new)
         return gram
@@ -191,7 +200,15 @@ class Step:
             parameter.grad = task * of_task + distillation * of_distillation
         return gram
 
+    def _of_batch(self, logits: Tensor, rows) -> tuple[Tensor, Tensor]:
+        """Both losses of the batch, in whatever processes its rows are, and their gradients."""
+        losses, gradients = self.objective(logits, rows)
+        if self.processes is None:
+            return losses, gradients
+        return self.processes.over_batch(losses, gradients)
+
     def _measure(self, pair: Tensor) -> Tensor:
+        pair = pair if self.processes is None else self.processes.sum(pair)
         if self.look_ahead is not None:
             self.pair = pair
         return _gradients.gram(pair)
@@ -236,7 +253,7 @@ class Step:
 
     @torch.no_grad()
     def _look_back(self, X, rows) -> None:
-        losses, _ = self.objective(self._logits(X), rows)
+        losses, _ = self._of_batch(self._logits(X), rows)
         task, distillation = self._scalars(losses)
         self.state.task_loss_after, self.state.distillation_loss_after = task, distillation
 

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from ._batches import as_tensor
 from ._chunks import row_slices
+from ._processes import left_unwrapped
 from ._seeds import PrivateTorchState
 from .students import (
     STUDENTS,
@@ -142,7 +143,7 @@ def initialise_net(
     """
     net = clone(net)
     net.set_params(**_filled_in(net, X, n_classes))
-    with torch_state.active():
+    with torch_state.active(), left_unwrapped(net):
         net.initialize()
     net.callbacks_ = [
         (name, callback) for name, callback in net.callbacks_ if name not in _DEFAULT_CALLBACKS

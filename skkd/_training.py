@@ -22,6 +22,7 @@ from ._labels import of_labels
 from ._look_ahead import LookAhead
 from ._new_rows import NewRows, Source
 from ._objective import make_objective
+from ._processes import processes_of
 from ._rows import Rows
 from ._seeds import PrivateTorchState
 from ._step import Step
@@ -99,6 +100,7 @@ def train(
     """
     net.notify("on_train_begin", X=rows.X, y=rows.labels)
     batches = make_batches(net, rows.X, seed=seed, torch_state=torch_state)
+    processes = processes_of(net)
     layer = layer_to_watch(net, rows.X, rows.proba.shape[1], balancer, torch_state)
     layer_input = None if layer is None else LastLayerInput(layer)
     kind = {"loss": loss, "device": net.device, "dtype": getattr(torch, net_dtype(net).name)}
@@ -109,7 +111,12 @@ def train(
     look_ahead = None
     if "held_out_slopes" in balancer.requirements():
         look_ahead = _look_ahead(net, held_out, layer_input, len(batches), rows, seed)
-    step = Step(net, objective, balancer, layer_input, torch_state, look_ahead, new)
+    if processes is not None:
+        processes.check_alike(net, rows, held_out, seed)
+        batches = processes.parts(batches)
+        if processes.number:  # the first one draws as it would alone; others print nothing
+            torch_state, verbose = PrivateTorchState(seed + processes.number), 0
+    step = Step(net, objective, balancer, layer_input, torch_state, look_ahead, new, processes)
     step.state.seed = seed
     first = len(earlier["epoch"]) if earlier else 0
     if earlier:

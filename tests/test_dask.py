@@ -7,6 +7,7 @@ import os
 import signal
 from pathlib import Path
 
+import distributed
 import joblib
 import numpy as np
 import pytest
@@ -15,8 +16,6 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV, cross_val_predict
 
 from tests.helpers import make_data, quick, same_state
-
-distributed = pytest.importorskip("distributed")
 
 pytestmark = pytest.mark.slow
 
@@ -41,8 +40,15 @@ def client():
 @pytest.fixture
 def on_dask(client):
     client.wait_for_workers(2, timeout=30)  # a test before may have killed one
+    signal.signal(signal.SIGALRM, _give_up)
+    signal.alarm(100)
     with joblib.parallel_config("dask"):
         yield client
+    signal.alarm(0)
+
+
+def _give_up(*_):
+    raise TimeoutError("the tasks wait for each other")
 
 
 class Noted(LogisticRegression):
