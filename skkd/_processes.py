@@ -17,6 +17,7 @@ import torch
 from skorch import NeuralNet
 from torch import Tensor, nn
 
+from ._batches import are_plain
 from ._cache import content_hash
 from ._rows import Rows
 from .balancers import Balancer
@@ -177,6 +178,11 @@ def check_accelerator(net: NeuralNet, balancer: Balancer, *, has_new_rows: bool)
         has_new_rows,
         "augmenter and X_unlabeled work in one process only. Set augmenter=None and give no "
         "X_unlabeled, or launch a single process.",
+    )
+    _refuse_if(
+        not are_plain(net),
+        "A student with a Dataset or DataLoader of its own may draw other batches in each process. "
+        "Leave dataset and iterator_train at skorch's default, or launch a single process.",
     )
     _refuse_if(
         "rows" in balancer.requirements(),

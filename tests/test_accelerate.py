@@ -17,7 +17,7 @@ from torch import nn
 from skkd._processes import Processes, check_accelerator
 from skkd.balancers import DescentShare, FixedBalance, SampleWise
 from tests.accelerated import CASES, AcceleratedNet, X, Y, fit, result_of
-from tests.helpers import DropoutNet, Net, fitted_teacher, quick, quick_net
+from tests.helpers import DropoutNet, Net, Noise, fitted_teacher, quick, quick_net
 
 ROOT = Path(__file__).parent.parent
 
@@ -119,6 +119,7 @@ REFUSED = {
     "sharded": ({"distributed_type": "FSDP"}, {}, "MULTI_CPU or MULTI_GPU"),
     "new rows": ({}, {"has_new_rows": True}, "augmenter=None"),
     "rows": ({}, {"balancer": SampleWise()}, "SampleWise weighs row by row"),
+    "own loader": ({}, {"iterator_train__collate_fn": Noise()}, "iterator_train"),
     "batch norm": ({}, {"extra": nn.BatchNorm1d(8)}, "LayerNorm"),
 }
 
@@ -126,7 +127,9 @@ REFUSED = {
 @pytest.mark.parametrize("changes, params, part", REFUSED.values(), ids=REFUSED)
 def test_what_can_not_be_done_right_is_refused(changes, params, part):
     params = dict(params)
-    net = quick_net(module=Net(5, 3, extra=params.pop("extra", None))).initialize()
+    module = Net(5, 3, extra=params.pop("extra", None))
+    of_net = {name: params.pop(name) for name in [*params] if name.startswith("iterator")}
+    net = quick_net(module, **of_net).initialize()
     net.accelerator = stand_in(**changes)
     params = {"balancer": FixedBalance(), "has_new_rows": False} | params
     with pytest.raises(ValueError, match=part):
