@@ -29,6 +29,19 @@ class AcceleratedNet(AccelerateMixin, NeuralNetClassifier):
     """As skorch's documentation tells users to write it."""
 
 
+class Draws(nn.Module):
+    """Draws a number where dropout would draw a mask, and keeps it."""
+
+    def __init__(self):
+        super().__init__()
+        self.drawn = []
+
+    def forward(self, X):
+        if self.training:
+            self.drawn.append(torch.rand(()).item())
+        return X
+
+
 #: What a case changes: of the estimator, and under "fit" and "net" of these.
 CASES: dict[str, dict] = {
     "fixed": {"balancer": "fixed"},
@@ -95,6 +108,8 @@ def main(folder: Path) -> None:
     assert accelerator.num_processes == 2
     results: dict = {name: result_of(fit(accelerator, **case)) for name, case in CASES.items()}
     results["dropout"] = result_of(fit(accelerator, module=DropoutNet))
+    draws = fit(accelerator, net={"module__extra": Draws()}).student_.module_.layers[2].drawn
+    results["draws"] = draws
     chancy = {"teacher": RandomForestClassifier(3), "cv": 3}
     shared = fit(accelerator, **chancy, memory=folder / "memory")
     results["shared teacher"] = result_of(shared)
