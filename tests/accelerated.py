@@ -120,6 +120,8 @@ def main(folder: Path) -> None:
         "batch": error_of(accelerator, net={"batch_size": 1}),
     }
     (folder / f"{accelerator.process_index}.pickle").write_bytes(pickle.dumps(results))
+    # Threads of gloo that still run when the process ends would abort it.
+    accelerator.end_training()
 
 
 if __name__ == "__main__":
