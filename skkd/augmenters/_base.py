@@ -25,7 +25,8 @@ class Augmenter(BaseEstimator):
     Parameters
     ----------
     n_new : float, default=1.0
-        New rows for each fit row, in every epoch and in every batch. Positive.
+        New rows for each fit row, in every epoch and in every batch. Positive. They come on top of
+        the student's ``batch_size``; where large batches train worse, make that smaller.
     refresh : int, default=10
         Epochs after which new rows take the place of the last ones. Each of them costs the teacher
         an answer: about ``n_new * n_rows * n_epochs / refresh`` in all.
