@@ -16,7 +16,6 @@ convolutional net. The forest's seconds are among those of its student.
 import argparse
 import json
 import os
-import pickle
 import platform
 import time
 from pathlib import Path
@@ -36,7 +35,7 @@ from skkd.balancers import FixedBalance
 from skkd.students import make_student
 
 from .datasets import load
-from .protocol import one_thread
+from .protocol import cost, one_thread
 
 RESULTS = Path(__file__).parent / "results" / "images.json"
 N_TREES = 100
@@ -90,8 +89,7 @@ def measured(name: str, model, rows, seconds: float, teacher=None) -> dict:
         "accuracy": float((model.classes_[guess] == y_test).mean()),
         "log_loss": float(log_loss(y_test, proba, labels=model.classes_)),
         "agreement": agreement,
-        "bytes": len(pickle.dumps(model)),
-        "row_ms": row_milliseconds(model, X_test),
+        **cost(model, X_test),
         "fit_seconds": seconds,
     }
     print(
@@ -101,16 +99,6 @@ def measured(name: str, model, rows, seconds: float, teacher=None) -> dict:
         flush=True,
     )
     return result
-
-
-def row_milliseconds(model, X) -> float:
-    """Median process time of ``predict_proba`` for one image."""
-    times = []
-    for i in range(55):
-        start = time.process_time()
-        model.predict_proba(X[i : i + 1])
-        times.append(time.process_time() - start)
-    return 1e3 * float(np.median(times[5:]))
 
 
 def compare(n_rows: int, n_epochs: int, n_teacher_epochs: int) -> list[dict]:

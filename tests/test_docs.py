@@ -19,10 +19,9 @@ from urllib.parse import unquote, urlsplit
 
 import pytest
 
+from tests.browser import needs_browser, open_page
+
 ROOT = Path(__file__).parents[1]
-BROWSER = next(
-    filter(None, map(shutil.which, ["chromium", "chromium-browser", "google-chrome"])), None
-)
 NEEDED = ["latex2mathml", "myst_parser", "numpydoc", "pydata_sphinx_theme", "sphinx_gallery"]
 MODULES = ["", "balancers", "augmenters", "losses", "schedules", "students"]
 MODULES = [f"skkd.{name}".rstrip(".") for name in [*MODULES, "export", "report", "exceptions"]]
@@ -207,27 +206,11 @@ def found(build, tmp_path_factory):
     server = ThreadingHTTPServer(("localhost", 0), partial(Handler, directory=site.parent))
     Thread(target=server.serve_forever, daemon=True).start()
     try:
-        done = subprocess.run(
-            [
-                BROWSER,
-                "--headless",
-                "--no-sandbox",
-                "--disable-gpu",
-                "--hide-scrollbars",
-                "--no-first-run",
-                "--disable-background-networking",
-                "--disable-component-update",
-                "--disable-sync",
-                "--enable-logging=stderr",
-                f"--user-data-dir={tmp_path_factory.mktemp('profile')}",
-                "--virtual-time-budget=120000",
-                "--dump-dom",
-                f"http://localhost:{server.server_port}/frames.html",
-            ],
-            capture_output=True,
-            text=True,
-            timeout=180,
-            check=True,
+        done = open_page(
+            f"http://localhost:{server.server_port}/frames.html",
+            tmp_path_factory.mktemp("profile"),
+            "--enable-logging=stderr",
+            "--virtual-time-budget=120000",
         )
     finally:
         server.shutdown()
@@ -241,7 +224,7 @@ def found(build, tmp_path_factory):
 
 @pytest.mark.slow
 @needs_docs_extra
-@pytest.mark.skipif(BROWSER is None, reason="no Chromium on this machine")
+@needs_browser
 @pytest.mark.parametrize("width", [1280, 400])
 @pytest.mark.parametrize("page", PAGES)
 def test_page_in_a_browser(found, page, width):
@@ -257,7 +240,7 @@ def test_page_in_a_browser(found, page, width):
 
 @pytest.mark.slow
 @needs_docs_extra
-@pytest.mark.skipif(BROWSER is None, reason="no Chromium on this machine")
+@needs_browser
 def test_console_stays_empty(found):
     assert found[1] == []
 

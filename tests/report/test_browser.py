@@ -2,19 +2,14 @@
 
 import json
 import re
-import shutil
-import subprocess
 
 import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
 
 from skkd.report import distillation_report
+from tests.browser import needs_browser, open_page
 from tests.helpers import make_data, quick
-
-BROWSER = next(
-    filter(None, map(shutil.which, ["chromium", "chromium-browser", "google-chrome"])), None
-)
 
 # Opens the report in a frame of each width, and writes down what it finds there.
 FRAMES = """<!DOCTYPE html><html><body><pre id="found"></pre><script>
@@ -55,34 +50,18 @@ def found(tmp_path_factory):
     )
     report.to_html(folder / "report.html", title="Longwordsinatitle" * 4)
     (folder / "frames.html").write_text(FRAMES)
-    done = subprocess.run(
-        [
-            BROWSER,
-            "--headless",
-            "--no-sandbox",
-            "--disable-gpu",
-            "--hide-scrollbars",
-            "--no-first-run",
-            "--disable-background-networking",
-            "--disable-component-update",
-            "--disable-sync",
-            "--allow-file-access-from-files",
-            f"--user-data-dir={folder / 'profile'}",
-            "--virtual-time-budget=10000",
-            "--dump-dom",
-            (folder / "frames.html").as_uri(),
-        ],
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=True,
+    done = open_page(
+        (folder / "frames.html").as_uri(),
+        folder / "profile",
+        "--allow-file-access-from-files",
+        "--virtual-time-budget=10000",
     )
     [text] = re.findall(r'<pre id="found">(.*?)</pre>', done.stdout)
     return {int(width): values for width, values in json.loads(text).items()}
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(BROWSER is None, reason="no Chromium on this machine")
+@needs_browser
 @pytest.mark.parametrize("width", [1280, 400])
 def test_page_in_a_browser(found, width):
     shown = found[width]
