@@ -144,6 +144,7 @@ def measure_on_disk(folder: str, batch_size: int, params: dict) -> dict:
         "peak": peaks.largest["VmRSS"] / MB,
         "peak, anonymous": peaks.largest["RssAnon"] / MB,
         "peak, mapped files": peaks.largest["RssFile"] / MB,
+        "before predict": later.before["VmRSS"] / MB,
         "peak of predict": later.largest["VmRSS"] / MB,
         "seconds": seconds,
         "accuracy": float(np.mean(predicted == y)),

@@ -184,7 +184,8 @@ def folder(tmp_path_factory):
 def test_fit_on_a_file_takes_a_part_of_its_size(folder, params, share):
     sizes = memory.in_a_process(scaled_down, memory.measure_on_disk, folder, 4096, params)
     assert sizes["peak"] - sizes["before"] < share * sizes["X"]
-    assert sizes["peak of predict"] - sizes["before"] < 0.3 * sizes["X"]
+    # What the system has not taken back of a fit's memory is no cost of predict.
+    assert sizes["peak of predict"] - sizes["before predict"] < 0.3 * sizes["X"]
 
 
 @pytest.mark.slow
