@@ -81,7 +81,8 @@ class DistilledClassifier(ClassifierMixin, Protocols):
     cv : int, splitter, iterable of splits, "oob" or None, default=None
         Fits an unfitted teacher such that no row's target comes from a model that saw its label:
         out-of-fold by cross-fitting, or out-of-bag for a bagged teacher ("oob"). ``teacher_`` is
-        then fitted on all rows.
+        then fitted on all rows. Rows that are held out (``validation_fraction``) are held out from
+        the teacher as well, or its answers about their neighbours would hand their labels on.
     calibrate : {"auto", "temperature", "vector"} or None, default="auto"
         Calibrates the teacher's probabilities by log-loss: by one temperature ("temperature"), or
         by a scale and a bias for each class ("vector"). "auto" does so only where they are honest,
@@ -112,8 +113,8 @@ class DistilledClassifier(ClassifierMixin, Protocols):
         losses and in the fit of an unfitted teacher.
     memory : str, path, joblib.Memory or None, default=None
         Keeps the teacher's work in a folder: its fits and its answers. It is found again by what it
-        depends on: the teacher (its parameters, or what it has learnt), rows, labels, weights and
-        splits; never by a parameter of student or balancer. A search over k candidates and f folds
+        depends on: the teacher (its parameters, or what it has learnt), rows, labels, weights,
+        splits and held-out rows; never by another parameter of student or balancer. A search over k candidates and f folds
         then fits the teacher for f folds and not for k times f, in one process or many: one of them
         works and the others wait, where the file system has locks. As with a Pipeline's memory, a
         teacher of ``random_state=None`` is fitted once and then found, so that all candidates see
@@ -138,8 +139,8 @@ class DistilledClassifier(ClassifierMixin, Protocols):
         The trained student, which works without this estimator. A bare net's ``predict`` gives
         indices into ``classes_``.
     teacher_ : estimator or None
-        The fitted teacher, on all rows where ``cv`` fits it. None with ``teacher_proba`` and no
-        fitted teacher. Where it comes out of ``memory``, it is read when it is first looked at.
+        The fitted teacher; where ``cv`` fits it, on all rows but those held out. None with
+        ``teacher_proba`` and no fitted teacher. Where it comes out of ``memory``, it is read when it is first looked at.
     calibration_ : Calibration or None
         What calibrated the teacher's probabilities: ``method``, ``temperature``, ``scale``,
         ``bias``, ``floor``, ``log_loss_before``, ``log_loss_after`` (cross-validated), ``kept``
@@ -459,9 +460,13 @@ class DistilledClassifier(ClassifierMixin, Protocols):
         split = None
         if split_seed is not None:
             split = self._split(inputs, labels, net, balancer, split_seed)
-        proba, folds = self._soft_targets(X, y, weight, teacher_proba, params or {})
+        out = None if split is None else split[1] if kept is None else kept[split[1]]
+        proba, folds = self._soft_targets(X, y, weight, teacher_proba, params or {}, out)
         proba, folds = _take(proba, kept), _take(folds, kept)
-        self.calibration_ = self._calibration(proba, labels, kept_weight, folds, teacher_proba)
+        known = None if split is None else split[0]
+        self.calibration_ = self._calibration(
+            proba, labels, kept_weight, folds, teacher_proba, known
+        )
         proba = self._calibrated(proba)
         raw = None if self.augmenter is None else inputs if inputs is X else _take(X, kept)
         rows, held_out = Rows(inputs, labels, proba, kept_weight, raw), None
@@ -539,8 +544,11 @@ class DistilledClassifier(ClassifierMixin, Protocols):
         self.n_epochs_ = len(self.history_["epoch"])
         return self
 
-    def _soft_targets(self, X, y, weight, teacher_proba, params):
-        """The teacher's probabilities in the order of ``classes_``, and each row's fold, if any."""
+    def _soft_targets(self, X, y, weight, teacher_proba, params, held_out=None):
+        """The teacher's probabilities in the order of ``classes_``, and each row's fold, if any.
+
+        A teacher that is fitted here does not see rows that are held out.
+        """
         cache = Cache(self.memory)
         if teacher_proba is not None:
             self._fitted_teacher = Shelved(self.teacher if self._has_fitted_teacher() else None)
@@ -551,21 +559,34 @@ class DistilledClassifier(ClassifierMixin, Protocols):
             _teacher.warn_if_one_hot(proba, columns_of(y, self.classes_))
             return proba, None
         fit_params, split_params = self._metadata(weight, params)
-        teacher = UnfittedTeacher(self.teacher, X, y, weight, self.classes_, fit_params, cache)
+        teacher = UnfittedTeacher(
+            self.teacher, X, y, weight, self.classes_, fit_params, cache, held_out
+        )
         if isinstance(self.cv, str):  # "oob"
             self._fitted_teacher, proba = fit_oob(teacher)
-            return proba, None
-        proba, folds = cross_fit(teacher, cv=self.cv, split_params=split_params, n_jobs=self.n_jobs)
-        self._fitted_teacher = teacher.fit()
+            folds = None
+        else:
+            proba, folds = cross_fit(
+                teacher, cv=self.cv, split_params=split_params, n_jobs=self.n_jobs
+            )
+            self._fitted_teacher = teacher.fit()
+        if held_out is not None:
+            proba[held_out] = _teacher.ask(
+                self._fitted_teacher, _take(X, held_out), self.classes_, cache
+            )
         return proba, folds
 
-    def _calibration(self, proba, labels, weight, folds, teacher_proba) -> Calibration | None:
-        """Fit a calibration; with "auto" only where the teacher did not see the rows."""
+    def _calibration(self, proba, labels, weight, folds, teacher_proba, known):
+        """Fit a calibration; with "auto" only where the teacher did not see the rows.
+
+        ``known`` are the rows that are not held out; None: all.
+        """
         if self.calibrate is None:
             return None
         if self.calibrate == "auto" and (self.cv is None or teacher_proba is not None):
             return None
-        calibration = calibrate(self.calibrate, proba, labels, weight, folds)
+        parts = (_take(values, known) for values in (proba, labels, weight, folds))
+        calibration = calibrate(self.calibrate, *parts)
         if self.verbose:
             print(
                 f"calibration: none, {len(labels)} rows are too few"

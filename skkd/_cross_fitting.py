@@ -34,24 +34,39 @@ class UnfittedTeacher:
         Metadata for the teacher's ``fit``, as it was routed. None: it gets ``sample_weight``, if it
         takes any.
     cache : Cache
+    held_out : int ndarray or None
+        Rows that are left out as well: what the teacher learnt of them would reach the student
+        through its answers about the others.
     """
 
-    def __init__(self, estimator, X, y, sample_weight, classes, fit_params=None, cache=None):
+    def __init__(
+        self,
+        estimator,
+        X,
+        y,
+        sample_weight,
+        classes,
+        fit_params=None,
+        cache=None,
+        held_out=None,
+    ):
         self.estimator, self.classes = estimator, classes
         self.cache = Cache() if cache is None else cache
         self.n_all = len(y)
-        self.kept = np.arange(len(y))
         if fit_params is None:
             fit_params = _weight_argument(estimator, sample_weight)
-        if sample_weight is not None and (sample_weight == 0).any():
-            self.kept = np.flatnonzero(sample_weight > 0)
+        counts = np.ones(len(y), dtype=bool) if sample_weight is None else sample_weight > 0
+        if held_out is not None:
+            counts[held_out] = False
+        self.kept = np.flatnonzero(counts)
+        if len(self.kept) < len(y):
             fit_params = _check_method_params(X, fit_params, indices=self.kept)
             X, y = _safe_indexing(X, self.kept), y[self.kept]
         self.X, self.y, self.fit_params = X, y, fit_params
         self.key = self.cache.key(X, y, fit_params)
 
     def fit(self) -> Shelved:
-        """A clone of the teacher, fitted on all rows."""
+        """A clone of the teacher, fitted on all rows that count."""
         return self.cache.shelve(
             self.key_of("fit"),
             lambda: _fit_clone(self.estimator, self.X, self.y, self.fit_params),
@@ -88,9 +103,9 @@ def cross_fit(teacher: UnfittedTeacher, *, cv, split_params=None, n_jobs=None):
     Returns
     -------
     proba : ndarray of shape (n_rows, n_classes)
-        Uniform for rows of weight zero.
+        Uniform for rows that are left out.
     folds : ndarray of shape (n_rows,)
-        The fold in which a row was tested first; -1 for rows of weight zero.
+        The fold in which a row was tested first; -1 for rows that are left out.
     """
     X, y, classes = teacher.X, teacher.y, teacher.classes
     splits = _splits(teacher, cv, split_params or {})
@@ -208,7 +223,7 @@ def fit_oob(teacher: UnfittedTeacher) -> tuple[Shelved, np.ndarray]:
     teacher : Shelved
         The fitted clone.
     proba : ndarray of shape (n_rows, n_classes)
-        Uniform for a row that every member saw, and for rows of weight zero.
+        Uniform for a row that every member saw, and for rows that are left out.
     """
     params = teacher.estimator.get_params(deep=False)
     if "oob_score" not in params:

@@ -458,7 +458,6 @@ def test_a_second_fit_asks_nothing(teacher, memory, work_of):
         {"temperature": 3.0},
         {"calibrate": None},
         {"calibrate": "vector"},
-        {"early_stopping": True},
         {"random_state": 5},
         {"verbose": 1},
         {"cv": StratifiedKFold(3)},
@@ -484,8 +483,9 @@ def test_parameters_that_the_teacher_does_not_see(params, teacher, memory, work_
         ({}, {"y": np.where(np.arange(60) == 7, (Y + 1) % 3, Y)}, 4),
         ({}, {"sample_weight": np.linspace(0.5, 1, 60)}, 4),
         ({"class_weight": {0: 1.0, 1: 2.0, 2: 1.0}}, {}, 4),
+        ({"early_stopping": True}, {}, 4),  # rows held out are held out from the teacher
     ],
-    ids="C splits cv row dtype frame order label weight class_weight".split(),
+    ids="C splits cv row dtype frame order label weight class_weight held_out".split(),
 )
 def test_what_the_teacher_sees_misses(params, arguments, fits, teacher, memory, work_of):
     quick(teacher, cv=3, memory=memory).fit(X, Y)

@@ -2,6 +2,8 @@
 
 import numpy as np
 import pytest
+from sklearn.base import clone
+from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss
 
@@ -102,3 +104,65 @@ def test_module_with_other_layers_is_restored_whole():
     clf = overfitting(n_iter_no_change=3).set_params(student__module=Net).fit(X, Y)
     assert not clf.student_.module_.training
     assert clf.predict_proba(X).shape == (100, 3)
+
+
+class Watched(LogisticRegression):
+    """A teacher that tells which rows it was fitted on, and which it was asked about."""
+
+    fitted: list = []
+    asked: list = []
+
+    def fit(self, X, y, sample_weight=None):
+        self.fitted.append(X)
+        return super().fit(X, y, sample_weight)
+
+    def predict_proba(self, X):
+        self.asked.append(X)
+        return super().predict_proba(X)
+
+
+def as_set(X):
+    return {row.tobytes() for row in X}
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("params", [{"early_stopping": True}, {"balancer": "competence"}], ids=str)
+def test_rows_held_out_are_held_out_from_the_teacher(monkeypatch, params, weighted):
+    # A teacher that saw them would hand their labels on in its answers about their neighbours.
+    monkeypatch.setattr(Watched, "fitted", [])
+    monkeypatch.setattr(Watched, "asked", [])
+    weight = np.ones(len(X))
+    if weighted:
+        weight[::7] = 0
+    clf = quick(Watched(), cv=3, **params).fit(X, Y, weight if weighted else None)
+    counts = np.flatnonzero(weight)
+    seed = draw_seeds(clf.random_state, 3)[2]
+    held_out = counts[split_held_out(X[counts], Y[counts], clf.validation_fraction, seed)[1]]
+    known = as_set(X[np.setdiff1d(counts, held_out)])
+    assert len(held_out) >= 8
+    assert len(Watched.fitted) == 3 + 1
+    assert as_set(np.concatenate(Watched.fitted)) == known == as_set(Watched.fitted[-1])
+    assert as_set(Watched.asked[-1]) == as_set(X[held_out])
+    assert sum(map(len, Watched.asked)) == len(counts)
+
+
+def test_rows_held_out_are_held_out_from_a_bagged_teacher():
+    forest = RandomForestClassifier(20, random_state=0)
+    clf = overfitting().set_params(teacher=forest, cv="oob").fit(X, Y)
+    kept = np.setdiff1d(np.arange(len(X)), held_out_rows(clf))
+    alone = clone(forest).set_params(oob_score=True).fit(X[kept], Y[kept])
+    np.testing.assert_array_equal(clf.teacher_.predict_proba(X), alone.predict_proba(X))
+
+
+def test_labels_held_out_say_nothing_to_calibration_and_student():
+    clf = overfitting().set_params(teacher=LogisticRegression(), cv=3)
+    clf.set_params(student__max_epochs=4, calibrate="temperature")
+    fits = [clone(clf).fit(X, Y)]
+    held_out = held_out_rows(fits[0])
+    other = Y.copy()
+    other[held_out[:2]] = other[held_out[1::-1]]
+    assert (other != Y).any()
+    fits.append(clone(clf).fit(X, other))
+    assert fits[0].calibration_.temperature == fits[1].calibration_.temperature
+    np.testing.assert_array_equal(fits[0].history_["loss"], fits[1].history_["loss"])
+    assert (fits[0].history_["valid_score"] != fits[1].history_["valid_score"]).all()
