@@ -60,7 +60,7 @@ PROFILES: dict[str, dict] = {
     "search": {
         "sets": list(SUITE),
         "seeds": [0, 1],
-        "methods": ["search", "search@oof"],
+        "methods": ["search"],
         "out": RESULTS / "study.jsonl",
     },
     "small": {

@@ -8,23 +8,21 @@ every set, also where the student gets worse. Nor would a teacher who saw the he
 hands their labels on.
 """
 
-import copy
 from collections.abc import Callable
 
 import numpy as np
 from sklearn.base import clone
 from skorch import NeuralNet
-from skorch.callbacks import LRScheduler
 
 from ._held_out import split_held_out
 from ._labels import of_labels
 from ._new_rows import AugmentedRows, Function
+from ._pilot import copy_for_short_training
 from ._rows import Rows
 from ._seeds import PrivateTorchState
 from ._training import held_out_log_proba, train
 from .augmenters import Augmenter, NeighborSwap, RandomSwap, ShiftFlipCrop
-from .balancers import Balancer, DescentShare
-from .students import LearningRateSchedule
+from .balancers import Balancer, DescentShare, Pilot
 
 _HELD_OUT = 0.2
 # Optimizer steps of a short training, at least one epoch.
@@ -50,6 +48,7 @@ def choose_augmenter(
     *,
     loss: Callable,
     temperature: Callable,
+    pilot: Pilot | None = None,
     seed: int,
 ) -> Augmenter | None:
     """The best candidate, or None where none of them helps.
@@ -67,7 +66,7 @@ def choose_augmenter(
     balancer : Balancer
         Clones of it are used, for new rows help the more the less a training is regularised
         already. One that looks at held-out rows, of which there are none, gives way to the default.
-    loss, temperature, seed
+    loss, temperature, pilot, seed
         As in :func:`skkd._training.train`.
     """
     kept, held_out = split_held_out(rows.X, rows.labels, _HELD_OUT, seed)
@@ -84,7 +83,7 @@ def choose_augmenter(
         if augmenter is not None:
             augmenter.fit(fit_rows.raw, fit_rows.sample_weight)
             sources = [AugmentedRows(augmenter, len(kept), ask, prepare, seed)]
-        student = _copy(net)
+        student = copy_for_short_training(net)
         batch_size = len(kept) if net.batch_size == -1 else net.batch_size
         n_batches = -(-len(kept) // batch_size)
         train(
@@ -95,6 +94,7 @@ def choose_augmenter(
             temperature=temperature,
             n_epochs=min(max(round(_N_STEPS / n_batches), 1), net.max_epochs),
             new_rows=sources,
+            pilot=pilot,
             seed=seed,
             torch_state=PrivateTorchState(seed),
         )
@@ -116,14 +116,3 @@ def best_gain(gains: list[np.ndarray], sample_weight: np.ndarray | None) -> int 
     share = weight / weight.sum()
     error = np.sqrt((share**2 * (gains[best] - means[best]) ** 2).sum())
     return best if means[best] > _STANDARD_ERRORS * error else None
-
-
-def _copy(net: NeuralNet) -> NeuralNet:
-    """A copy without the callbacks that look at a training or write it down."""
-    net = copy.deepcopy(net)
-    net.callbacks_ = [
-        (name, callback)
-        for name, callback in net.callbacks_
-        if isinstance(callback, (LearningRateSchedule, LRScheduler))
-    ]
-    return net

@@ -14,7 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 from . import _inputs, _student, _teacher
 from ._batches import are_plain
 from ._cache import Cache, Shelved, check_memory
-from ._calibration import Calibration, calibrate
+from ._calibration import calibrate
 from ._choose_augmenter import candidates_for, choose_augmenter
 from ._chunks import LazyRows, some_rows
 from ._cross_fitting import UnfittedTeacher, cross_fit, fit_oob
@@ -23,6 +23,7 @@ from ._held_out import split_held_out
 from ._labels import columns_of, read_labels, rows_that_count
 from ._new_rows import AugmentedRows, UnlabeledRows
 from ._parameters import CONSTRAINTS, make_loss, make_temperature
+from ._pilot import run_pilot
 from ._processes import check_accelerator
 from ._protocols import Protocols
 from ._rows import Rows
@@ -31,6 +32,7 @@ from ._sklearn_private import _safe_indexing
 from ._tables import is_frame
 from ._training import Patience, layer_to_watch, train
 from .augmenters._registry import make_augmenter
+from .balancers import Pilot
 from .balancers._registry import make_balancer
 
 __all__ = ["DistilledClassifier"]
@@ -114,15 +116,15 @@ class DistilledClassifier(ClassifierMixin, Protocols):
     memory : str, path, joblib.Memory or None, default=None
         Keeps the teacher's work in a folder: its fits and its answers. It is found again by what it
         depends on: the teacher (its parameters, or what it has learnt), rows, labels, weights,
-        splits and held-out rows; never by another parameter of student or balancer. A search over k candidates and f folds
-        then fits the teacher for f folds and not for k times f, in one process or many: one of them
-        works and the others wait, where the file system has locks. As with a Pipeline's memory, a
-        teacher of ``random_state=None`` is fitted once and then found, so that all candidates see
-        the same targets, while a splitter that shuffles without a seed splits anew and finds
-        nothing. Delete the folder after changing the code of a teacher of your own, and use none
-        that others can write to: entries are pickles. None: nothing is kept, also not in memory,
-        for that would hold copies of rows and models, would not reach other processes, and would
-        make equal what was asked to be random.
+        splits and held-out rows; never by another parameter of student or balancer. A search over
+        k candidates and f folds then fits the teacher for f folds and not for k times f, in one
+        process or many: one of them works and the others wait, where the file system has locks. As
+        with a Pipeline's memory, a teacher of ``random_state=None`` is fitted once and then found,
+        so that all candidates see the same targets, while a splitter that shuffles without a seed
+        splits anew and finds nothing. Delete the folder after changing the code of a teacher of
+        your own, and use none that others can write to: entries are pickles. None: nothing is kept,
+        also not in memory, for that would hold copies of rows and models, would not reach other
+        processes, and would make equal what was asked to be random.
     n_jobs : int or None, default=None
         Processes for cross-fitting the teacher, by joblib.
     random_state : int, RandomState instance or None, default=None
@@ -140,7 +142,8 @@ class DistilledClassifier(ClassifierMixin, Protocols):
         indices into ``classes_``.
     teacher_ : estimator or None
         The fitted teacher; where ``cv`` fits it, on all rows but those held out. None with
-        ``teacher_proba`` and no fitted teacher. Where it comes out of ``memory``, it is read when it is first looked at.
+        ``teacher_proba`` and no fitted teacher. Where it comes out of ``memory``, it is read when
+        it is first looked at.
     calibration_ : Calibration or None
         What calibrated the teacher's probabilities: ``method``, ``temperature``, ``scale``,
         ``bias``, ``floor``, ``log_loss_before``, ``log_loss_after`` (cross-validated), ``kept``
@@ -382,7 +385,7 @@ class DistilledClassifier(ClassifierMixin, Protocols):
     def _fit(self, X, y, sample_weight, teacher_proba, X_unlabeled, params):
         self._check_parameters(teacher_proba, X_unlabeled, params)
         balancer, loss = make_balancer(self.balancer), make_loss(self.distillation_loss)
-        init_seed, order_seed, split_seed, new_seed = draw_seeds(self.random_state, 4)
+        init_seed, order_seed, split_seed, new_seed, pilot_seed = draw_seeds(self.random_state, 5)
         torch_state = PrivateTorchState(init_seed)
         rows, held_out, student, X_unlabeled = self._start(
             X,
@@ -396,7 +399,8 @@ class DistilledClassifier(ClassifierMixin, Protocols):
             params=params,
         )
         net = _student.net_of(student)
-        new_rows = self._new_rows(rows, student, balancer, X_unlabeled, new_seed)
+        pilot = self._pilot(rows, net, balancer, pilot_seed)
+        new_rows = self._new_rows(rows, student, balancer, X_unlabeled, new_seed, pilot)
         self.history_ = train(
             net,
             rows,
@@ -407,6 +411,7 @@ class DistilledClassifier(ClassifierMixin, Protocols):
             held_out=held_out,
             patience=Patience(self.n_iter_no_change) if self.early_stopping else None,
             new_rows=new_rows,
+            pilot=pilot,
             seed=order_seed,
             torch_state=torch_state,
             verbose=self.verbose,
@@ -602,7 +607,19 @@ class DistilledClassifier(ClassifierMixin, Protocols):
         """The augmenter, or for "auto" one of those to choose from."""
         return candidates_for(X)[0] if self.augmenter == "auto" else make_augmenter(self.augmenter)
 
-    def _new_rows(self, rows, student, balancer, X_unlabeled, seed) -> list:
+    def _pilot(self, rows, net, balancer, seed) -> Pilot | None:
+        """A short training on labels alone, where the balancer asks for it."""
+        if "pilot" not in balancer.requirements() or hasattr(net, "accelerator"):
+            return None
+        pilot = run_pilot(rows, net, seed)
+        if self.verbose and pilot is not None:
+            print(
+                f"pilot: labels teach {100 * pilot.gain:+.1f} points of accuracy, give or take "
+                f"{100 * pilot.error:.1f}, beyond what the teacher knows of them"
+            )
+        return pilot
+
+    def _new_rows(self, rows, student, balancer, X_unlabeled, seed, pilot=None) -> list:
         """Where rows without labels come from, if anywhere; sets ``augmenter_``."""
 
         def prepare(X):
@@ -623,6 +640,7 @@ class DistilledClassifier(ClassifierMixin, Protocols):
                 balancer,
                 loss=make_loss(self.distillation_loss),
                 temperature=make_temperature(self.temperature),
+                pilot=pilot,
                 seed=seed,
             )
             if self.verbose:

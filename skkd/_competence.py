@@ -12,6 +12,15 @@ from .balancers import HeldOutLosses
 _SMALLEST_PROBA = 1e-3
 
 
+def loss_of_teacher(rows: Rows) -> float:
+    """The log-loss of the teacher's probabilities on the labels."""
+    return float(np.average(_losses_of_teacher(rows), weights=rows.sample_weight))
+
+
+def _losses_of_teacher(rows: Rows) -> np.ndarray:
+    return -np.log(np.maximum(of_labels(rows.proba, rows.labels), _SMALLEST_PROBA))
+
+
 class Competence:
     """What student and teacher know of the labels, class by class.
 
@@ -23,8 +32,7 @@ class Competence:
         self.held_out = held_out
         self.n_classes = rows.proba.shape[1]
         labels = np.concatenate([rows.labels, held_out.labels])
-        own = [of_labels(part.proba, part.labels) for part in (rows, held_out)]
-        losses = -np.log(np.maximum(np.concatenate(own), _SMALLEST_PROBA))
+        losses = np.concatenate([_losses_of_teacher(part) for part in (rows, held_out)])
         weight = None
         if rows.sample_weight is not None and held_out.sample_weight is not None:
             weight = np.concatenate([rows.sample_weight, held_out.sample_weight])

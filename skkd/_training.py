@@ -15,7 +15,7 @@ from skorch.callbacks import Callback, EpochScoring
 from torch import Tensor
 
 from ._batches import make_batches
-from ._competence import Competence
+from ._competence import Competence, loss_of_teacher
 from ._gradients import LastLayerInput, find_last_layer
 from ._history import EpochRecord, History
 from ._labels import of_labels
@@ -27,7 +27,7 @@ from ._rows import Rows
 from ._seeds import PrivateTorchState
 from ._step import Step
 from ._student import net_dtype, probe, student_logits
-from .balancers import Balancer
+from .balancers import Balancer, Pilot
 
 
 class Patience:
@@ -67,6 +67,7 @@ def train(
     held_out: Rows | None = None,
     patience: Patience | None = None,
     new_rows: Sequence[Source] = (),
+    pilot: Pilot | None = None,
     seed: int,
     torch_state: PrivateTorchState,
     verbose: int = 0,
@@ -89,6 +90,8 @@ def train(
         end.
     new_rows : sequence of AugmentedRows or UnlabeledRows
         Rows without labels.
+    pilot : Pilot or None
+        What a short training told, for a balancer that asks for it.
     seed : int
         Of the order of the rows.
     torch_state : PrivateTorchState
@@ -117,7 +120,9 @@ def train(
         if processes.number:  # the first one draws as it would alone; others print nothing
             torch_state, verbose = PrivateTorchState(seed + processes.number), 0
     step = Step(net, objective, balancer, layer_input, torch_state, look_ahead, new, processes)
-    step.state.seed = seed
+    step.state.seed, step.state.pilot = seed, pilot
+    if "teacher_loss" in balancer.requirements():
+        step.state.teacher_loss = loss_of_teacher(rows)
     first = len(earlier["epoch"]) if earlier else 0
     if earlier:
         losses = earlier["task_loss"], earlier["distillation_loss"]

@@ -11,12 +11,17 @@ import torch
 from sklearn.base import BaseEstimator
 from torch import Tensor
 
-__all__ = ["Balancer", "BatchRows", "HeldOutLosses", "StepState"]
+__all__ = ["Balancer", "BatchRows", "HeldOutLosses", "Pilot", "StepState"]
 
 Scalar = Any  # float, numpy.float64 or Tensor without dimension
 
 # Share of a step's gain that a move of the balancing parameter may use up.
 _SPENDABLE = 0.9
+
+# How fast the teacher's say fades with the student's own loss, and how sure it must be that it has
+# to. The first was chosen on twelve sets between 1 and 2, the second is the usual one.
+_FADING_POWER = 2.0
+_FADING_ERRORS = 2.0
 
 GRADIENTS = ("logits", "last_layer", "all")
 
@@ -63,6 +68,28 @@ class HeldOutLosses:
     n_rows: np.ndarray
 
 
+@dataclass(frozen=True, slots=True)
+class Pilot:
+    """What a short training on labels alone told, in which a part of the rows was held out.
+
+    Attributes
+    ----------
+    gain : float
+        Held-out accuracy at its end, less that when the student's own loss had fallen below its
+        teacher's log-loss; near zero where it never did.
+    error : float
+        Standard error of the gain.
+    """
+
+    gain: float
+    error: float
+
+    @property
+    def labels_teach_on(self) -> bool:
+        """Whether labels taught the student more than its teacher knows, beyond chance."""
+        return self.gain > _FADING_ERRORS * self.error
+
+
 @dataclass(slots=True)
 class StepState:
     r"""What the training loop tells a balancer about one optimizer step.
@@ -92,6 +119,10 @@ class StepState:
         The batch row by row.
     held_out : HeldOutLosses or None
         None before the end of the first epoch, and where there are too few rows to hold any out.
+    teacher_loss : float or None
+        Log-loss of the teacher's probabilities on the labels of the fit rows.
+    pilot : Pilot or None
+        None where nothing asks for it, and where rows or epochs are too few to tell.
     held_out_slope_task, held_out_slope_distillation : scalar or None
         :math:`\langle \nabla L_v(\theta'), g_i \rangle`: inner products of the gradient of a
         held-out batch's task loss after the step with those of both losses before it, for
@@ -112,6 +143,8 @@ class StepState:
     epoch_losses: list[tuple[float, float]] = field(default_factory=list)
     rows: BatchRows | None = None
     held_out: HeldOutLosses | None = None
+    teacher_loss: float | None = None
+    pilot: Pilot | None = None
     held_out_slope_task: Scalar = None
     held_out_slope_distillation: Scalar = None
 
@@ -130,7 +163,7 @@ class Balancer(BaseEstimator):
     :meth:`propose`; the step then follows
     :math:`(1 - \lambda) \nabla L_{task} + \lambda \nabla L_{distill}`. The weights sum to one, so
     that a moving :math:`\lambda` does not become a learning-rate schedule. What a rule proposes
-    passes, in this order: a guard (NaN becomes the last one), the conflict
+    passes, in this order: the fading, a guard (NaN becomes the last one), the conflict
     clamp, the moving average, the bounds, the conflict clamp again, the admissible-step cap.
 
     Parameters
@@ -154,6 +187,15 @@ class Balancer(BaseEstimator):
         last linear layer (both in closed form), or over all parameters (a second backward pass).
         A guarantee holds for what was measured. Accuracy was the same within noise with logits and
         last layer, and logits are cheapest and there in every student.
+    fade : {"auto", True, False}, default=False
+        Let the teacher's say fade as the student comes to know the labels better than its teacher:
+        what the rule proposes is multiplied by :math:`\mathrm{clip}(L_{task} / L_T, 0, 1)^2`, with
+        the mean task loss of the last epoch and the log-loss of the teacher's probabilities on the
+        same labels. Right where labels are clean and the teacher is not good enough for them; where
+        they are noisy, the student's own loss falls because it learns the noise. "auto" tells the
+        two apart by a short training on labels alone before the real one (see :class:`Pilot`), of
+        at most 1,000 steps and half of the epochs; from 250 rows on, without an accelerator. The
+        idea is ours. Without effect with a teacher that knows the rows by heart itself.
 
     Examples
     --------
@@ -168,8 +210,8 @@ class Balancer(BaseEstimator):
     """
 
     #: What the rule asks of the training loop, which computes only what is asked: "losses",
-    #: "losses_after", "gradients", "rows", "held_out_losses", "held_out_slopes". The rest of the
-    #: state costs nothing and is always there.
+    #: "losses_after", "gradients", "rows", "held_out_losses", "held_out_slopes", "teacher_loss",
+    #: "pilot". The rest of the state costs nothing and is always there.
     needs: ClassVar[frozenset[str]] = frozenset()
 
     #: What the rule can do without: where there are too few rows to hold any out, it gets none.
@@ -181,6 +223,7 @@ class Balancer(BaseEstimator):
     conflict_clamp: bool = False
     admissible_step: bool = False
     gradients: str = "logits"
+    fade: bool | str = False
 
     # What a rule writes itself
 
@@ -233,6 +276,11 @@ class Balancer(BaseEstimator):
             )
         check_real("smoothing", self.smoothing, 0, 1, self, closed="left")
         check_choice("gradients", self.gradients, GRADIENTS, self)
+        if not isinstance(self.fade, (bool, np.bool_)) and self.fade != "auto":
+            raise ValueError(
+                f"fade={self.fade!r} of {type(self).__name__} is not known; give 'auto', True or "
+                "False."
+            )
         if "held_out_slopes" in self.needs and self.gradients == "logits":
             raise ValueError(
                 f"gradients='logits' of {type(self).__name__} is not allowed: held-out rows have "
@@ -248,17 +296,24 @@ class Balancer(BaseEstimator):
             | self.wants
             | ({"gradients"} if self.conflict_clamp or "held_out_slopes" in self.needs else set())
             | ({"losses", "losses_after"} if self.admissible_step else set())
+            | ({"teacher_loss"} if self.fade else set())
+            | ({"pilot"} if self.fade == "auto" else set())
         )
 
     def reset(self) -> "Balancer":
         """Forget what was learned in an earlier training. Called before the first step."""
         self.weight_: Scalar = None
         self._room: Scalar = None
+        self._faded_in: int | None = None
+        self._fading = 1.0
         return self
 
     def weights(self, state: StepState) -> tuple[Scalar, Scalar]:
         """Weights of the task and of the distillation loss in this step; they sum to one."""
-        weight = self._guarded(self.propose(state), state)
+        weight = self.propose(state)
+        if self.fade:
+            weight = weight * self._fading_of(state)
+        weight = self._guarded(weight, state)
         self.weight_ = weight if isinstance(weight, Tensor) else float(weight)
         return 1.0 - self.weight_, self.weight_
 
@@ -273,6 +328,20 @@ class Balancer(BaseEstimator):
             self._room = _SPENDABLE * where(gain > 0, gain, 0.0) / (abs(self._slope) + 1e-30)
 
     # The guards
+
+    def _fading_of(self, state: StepState) -> float:
+        """The factor of an epoch, looked for once in it."""
+        if state.epoch != self._faded_in:
+            self._faded_in, self._fading = state.epoch, self._fading_after(state)
+        return self._fading
+
+    def _fading_after(self, state: StepState) -> float:
+        if not state.epoch_losses or not state.teacher_loss:
+            return 1.0
+        if self.fade == "auto" and not (state.pilot and state.pilot.labels_teach_on):
+            return 1.0
+        own_loss = state.epoch_losses[-1][0]
+        return min(own_loss / state.teacher_loss, 1.0) ** _FADING_POWER
 
     def _guarded(self, weight: Scalar, state: StepState) -> Scalar:
         last = self.weight_

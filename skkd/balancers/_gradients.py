@@ -63,7 +63,7 @@ class DescentShare(RatioBalancer, GradientBalancer):
 
     Costs a small matrix product and a dozen scalar operations a step (``gradients="all"``: a
     second backward pass). Near the best fixed weight on most data; but it does not know
-    how good the teacher is, and a teacher worse than the student misleads it.
+    how good the teacher is, which ``fade`` is for.
 
     Parameters
     ----------
@@ -74,6 +74,9 @@ class DescentShare(RatioBalancer, GradientBalancer):
     smoothing : float, default=0.9
         As in :class:`Balancer`. Gradients of a minibatch are noisy; with 0 the equation holds in
         every single step.
+    fade : {"auto", True, False}, default="auto"
+        As in :class:`Balancer`. Where the teacher's say fades, its share is smaller than what
+        ``ratio`` says.
 
     References
     ----------
@@ -95,6 +98,7 @@ class DescentShare(RatioBalancer, GradientBalancer):
 
     ratio: float = 0.05
     smoothing: float = field(default=0.9, kw_only=True)
+    fade: bool | str = field(default="auto", kw_only=True)
 
     def propose(self, state: StepState) -> Scalar:
         # x = root / (2 B), so lambda = x / (1 + x) = root / (root + 2 B): no division by B. There
@@ -184,7 +188,7 @@ class MinNorm(GradientBalancer):
     ----------
     normalize : {None, "l2", "log"}, default=None
         How the gradients are scaled.
-    min_weight, max_weight, smoothing, conflict_clamp, admissible_step, gradients
+    min_weight, max_weight, smoothing, conflict_clamp, admissible_step, gradients, fade
         As in :class:`Balancer`.
 
     References
@@ -242,7 +246,7 @@ class GradientSurgery(GradientBalancer):
 
     Parameters
     ----------
-    min_weight, max_weight, smoothing, conflict_clamp, admissible_step, gradients
+    min_weight, max_weight, smoothing, conflict_clamp, admissible_step, gradients, fade
         As in :class:`Balancer`.
 
     References
@@ -283,7 +287,7 @@ class ConflictAverse(GradientBalancer):
     ----------
     c : float, default=0.5
         Radius in [0, 1) around the mean gradient, as a share of its length.
-    min_weight, max_weight, smoothing, conflict_clamp, admissible_step, gradients
+    min_weight, max_weight, smoothing, conflict_clamp, admissible_step, gradients, fade
         As in :class:`Balancer`.
 
     References

@@ -76,7 +76,7 @@ class UncertaintyWeighting(Balancer):
         optimizer and its weight decay. They follow the losses over some ``2 / lr`` steps.
     initial : float, default=0.0
         Both log variances at the start.
-    min_weight, max_weight, smoothing, conflict_clamp, admissible_step, gradients
+    min_weight, max_weight, smoothing, conflict_clamp, admissible_step, gradients, fade
         As in :class:`Balancer`.
 
     References
@@ -150,7 +150,7 @@ class Famo(Balancer):
         Learning rate of :math:`\xi`.
     decay : float, default=0.001
         :math:`\gamma` >= 0, which pulls z back to one half.
-    min_weight, max_weight, smoothing, conflict_clamp, admissible_step, gradients
+    min_weight, max_weight, smoothing, conflict_clamp, admissible_step, gradients, fade
         As in :class:`Balancer`.
 
     References
@@ -222,7 +222,7 @@ class GradNorm(Balancer):
         How much a slow loss gains; 0 makes both gradients equally long.
     lr : float, default=0.025
         Learning rate (Adam) of the balancing parameter.
-    min_weight, max_weight, smoothing, conflict_clamp, admissible_step, gradients
+    min_weight, max_weight, smoothing, conflict_clamp, admissible_step, gradients, fade
         As in :class:`Balancer`.
 
     References

@@ -28,7 +28,7 @@ class LossShare(RatioBalancer):
         :math:`\rho` > 0: how many times the task's share the distillation's must be.
     monotone : bool, default=False
         Never let the parameter fall while the weighted loss falls from one step to the next.
-    min_weight, max_weight, smoothing, conflict_clamp, admissible_step, gradients
+    min_weight, max_weight, smoothing, conflict_clamp, admissible_step, gradients, fade
         As in :class:`Balancer`. The inequality holds in every step with their defaults; an upper
         bound, smoothing and the clamps come before it where they are set.
 
@@ -87,7 +87,7 @@ class GeometricMean(Balancer):
 
     Parameters
     ----------
-    min_weight, max_weight, smoothing, conflict_clamp, admissible_step, gradients
+    min_weight, max_weight, smoothing, conflict_clamp, admissible_step, gradients, fade
         As in :class:`Balancer`.
 
     References
@@ -130,7 +130,7 @@ class DynamicWeightAverage(Balancer):
     tau : float, default=2.0
         :math:`\tau` > 0, the source's temperature: the larger, the closer to one half. (Not the
         temperature of the distillation.)
-    min_weight, max_weight, smoothing, conflict_clamp, admissible_step, gradients
+    min_weight, max_weight, smoothing, conflict_clamp, admissible_step, gradients, fade
         As in :class:`Balancer`.
 
     References

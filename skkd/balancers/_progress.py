@@ -25,7 +25,7 @@ class FixedBalance(Balancer):
     ----------
     weight : float, default=0.5
         The balancing parameter, in [0, 1].
-    conflict_clamp, admissible_step, gradients
+    conflict_clamp, admissible_step, gradients, fade
         As in :class:`Balancer`; off by default. With the clamp the parameter is constant only as
         long as the gradients do not conflict.
 
@@ -47,9 +47,13 @@ class FixedBalance(Balancer):
         conflict_clamp: bool = False,
         admissible_step: bool = False,
         gradients: str = "logits",
+        fade: bool | str = False,
     ):
         super().__init__(
-            conflict_clamp=conflict_clamp, admissible_step=admissible_step, gradients=gradients
+            conflict_clamp=conflict_clamp,
+            admissible_step=admissible_step,
+            gradients=gradients,
+            fade=fade,
         )
         self.weight = weight
 
@@ -83,7 +87,7 @@ class ScheduledBalance(Balancer):
         Share of the training over which it then stays at ``start``.
     stop : float or None, default=None
         Share of the training after which it is 0.
-    conflict_clamp, admissible_step, gradients
+    conflict_clamp, admissible_step, gradients, fade
         As in :class:`Balancer`; off by default.
 
     References
@@ -113,9 +117,13 @@ class ScheduledBalance(Balancer):
         conflict_clamp: bool = False,
         admissible_step: bool = False,
         gradients: str = "logits",
+        fade: bool | str = False,
     ):
         super().__init__(
-            conflict_clamp=conflict_clamp, admissible_step=admissible_step, gradients=gradients
+            conflict_clamp=conflict_clamp,
+            admissible_step=admissible_step,
+            gradients=gradients,
+            fade=fade,
         )
         self.schedule = schedule
         self.start = start
@@ -165,7 +173,7 @@ class RandomBalance(Balancer):
     ----------
     random_state : int or None, default=None
         None draws from a state of its own that follows the ``random_state`` of the classifier.
-    min_weight, max_weight, smoothing, conflict_clamp, admissible_step, gradients
+    min_weight, max_weight, smoothing, conflict_clamp, admissible_step, gradients, fade
         As in :class:`Balancer`.
 
     References

@@ -409,9 +409,14 @@ def test_admissible_step_still_lets_the_weight_move():
         (FixedBalance(), set()),
         (ScheduledBalance(), set()),
         (LossShare(), {"losses"}),
-        (DescentShare(), {"gradients"}),
+        (DescentShare(), {"gradients", "teacher_loss", "pilot"}),
+        (DescentShare(fade=True), {"gradients", "teacher_loss"}),
+        (DescentShare(fade=False), {"gradients"}),
         (FixedBalance(conflict_clamp=True), {"gradients"}),
-        (DescentShare(admissible_step=True), {"gradients", "losses", "losses_after"}),
+        (
+            DescentShare(admissible_step=True, fade=False),
+            {"gradients", "losses", "losses_after"},
+        ),
     ],
 )
 def test_requirements_are_those_of_rule_and_guards(rule, expected):

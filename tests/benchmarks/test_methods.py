@@ -18,7 +18,8 @@ from skkd.balancers import BALANCERS, DescentShare, StepState
             "gated('fixed')@calibrated/balancer__balancer__weight=0.7",
         ),
         ("default/temperature=2", "default/temperature=2"),
-        ("search@insample/temperature=2,cv=None", "search@insample/temperature=2,cv=None"),
+        ("search@insample/temperature=2,cv=3", "search/temperature=2,cv=3"),
+        ("default+auto", "default+auto"),
     ],
 )
 def test_a_method_has_one_name_for_all_its_spellings(spelling, name):
