@@ -206,12 +206,16 @@ def _log_proba(log_proba, scale, bias, floor) -> np.ndarray:
 # The fit. Its parameters theta are the logarithms of the scales, the biases, and the log-odds of
 # the floor; for "temperature" one scale and no bias.
 
+# Of the floor, where a teacher knows nothing: a logarithm of what is left must exist.
+_LARGEST_LOG_ODDS = 30.0
+
 
 def _read(theta: np.ndarray, n_classes: int) -> tuple[np.ndarray, np.ndarray, float]:
     """Scale (one, or one a class), bias and floor."""
+    floor = float(expit(min(theta[-1], _LARGEST_LOG_ODDS)))
     if len(theta) == 2:
-        return np.exp(theta[:1]), np.zeros(n_classes), float(expit(theta[1]))
-    return np.exp(theta[:n_classes]), theta[n_classes:-1], float(expit(theta[-1]))
+        return np.exp(theta[:1]), np.zeros(n_classes), floor
+    return np.exp(theta[:n_classes]), theta[n_classes:-1], floor
 
 
 def _fit(method: str, log_proba, labels, share, start=None) -> np.ndarray:
@@ -255,7 +259,9 @@ def _minimize(objective, start: np.ndarray) -> np.ndarray:
     ).x
     for _ in range(10):
         _, gradient, hessian = evaluated(theta)
-        step = np.linalg.solve(hessian, gradient)
+        step = np.linalg.lstsq(hessian, gradient)[0]
+        if np.abs(step).max() > 1:
+            break  # flat: of a teacher that knows nothing all is floor, and there is no one minimum
         theta = theta - step
         if np.abs(step).max() < 1e-12:
             break

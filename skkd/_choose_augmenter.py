@@ -14,6 +14,7 @@ import numpy as np
 from sklearn.base import clone
 from skorch import NeuralNet
 
+from ._competence import knowledge_of_teacher
 from ._held_out import split_held_out
 from ._labels import of_labels
 from ._new_rows import AugmentedRows, Function
@@ -69,6 +70,9 @@ def choose_augmenter(
     loss, temperature, pilot, seed
         As in :func:`skkd._training.train`.
     """
+    # New rows calm any student down, and so lower its log-loss also where they teach it nothing.
+    if not knowledge_of_teacher(rows).is_any:
+        return None
     kept, held_out = split_held_out(rows.X, rows.labels, _HELD_OUT, seed)
     if not len(held_out):
         return None

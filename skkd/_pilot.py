@@ -12,8 +12,9 @@ import copy
 import numpy as np
 from skorch import NeuralNet
 from skorch.callbacks import LRScheduler
+from skorch.history import History
 
-from ._competence import loss_of_teacher
+from ._competence import knowledge_of_teacher
 from ._held_out import hash_rows, split_held_out
 from ._rows import Rows
 from ._seeds import PrivateTorchState
@@ -23,9 +24,10 @@ from .losses import kl
 from .students import LearningRateSchedule
 
 _HELD_OUT = 0.2
-# Of so many steps, and of half of the epochs at most: the real training must stay the larger part.
+# Of so many steps and as many epochs as the real training at most.
 _N_STEPS = 1000
-_MAX_ROWS = 20_000
+# They are copied.
+_MAX_ROWS = 10_000
 # Fewer would tell nothing.
 _MIN_HELD_OUT = 50
 # Epochs whose accuracies are averaged at both ends.
@@ -48,15 +50,17 @@ def run_pilot(rows: Rows, net: NeuralNet, seed: int) -> Pilot | None:
     pilot : Pilot or None
         None where rows or epochs are too few to tell.
     """
-    n_rows = len(rows.labels)
-    if n_rows > _MAX_ROWS:
-        some = np.random.default_rng(seed).choice(n_rows, _MAX_ROWS, replace=False, shuffle=False)
+    n_all = len(rows.labels)
+    n_rows = min(n_all, _MAX_ROWS)
+    n_kept = (1 - _HELD_OUT) * n_rows
+    n_batches = 1 if net.batch_size == -1 else np.ceil(n_kept / net.batch_size)
+    n_epochs = min(round(_N_STEPS / n_batches), net.max_epochs)
+    if n_rows - n_kept < _MIN_HELD_OUT or n_epochs < 2 * _WINDOW:
+        return None
+    if n_rows < n_all:
+        some = np.random.default_rng(seed).choice(n_all, n_rows, replace=False, shuffle=False)
         rows = rows.take(np.sort(some))
     kept, out = split_held_out(rows.X, rows.labels, _HELD_OUT, seed)
-    n_batches = -(-len(kept) // (len(kept) if net.batch_size == -1 else net.batch_size))
-    n_epochs = min(round(_N_STEPS / n_batches), net.max_epochs // 2)
-    if len(out) < _MIN_HELD_OUT or n_epochs < 2 * _WINDOW:
-        return None
     fit_rows, held_out = rows.take(kept), rows.take(out)
     # A row that is there ten times tells no more than one of weight ten.
     n_distinct = len(np.unique(hash_rows(held_out.X, seed)))
@@ -73,7 +77,7 @@ def run_pilot(rows: Rows, net: NeuralNet, seed: int) -> Pilot | None:
         seed=seed,
         torch_state=PrivateTorchState(seed),
     )
-    return gain_after(history, loss_of_teacher(fit_rows), n_distinct)
+    return gain_after(history, knowledge_of_teacher(fit_rows).loss, n_distinct)
 
 
 def gain_after(history: dict[str, np.ndarray], teacher_loss: float, n_rows: int) -> Pilot:
@@ -89,11 +93,18 @@ def gain_after(history: dict[str, np.ndarray], teacher_loss: float, n_rows: int)
 
 
 def copy_for_short_training(net: NeuralNet) -> NeuralNet:
-    """A copy without the callbacks that look at a training or write it down."""
-    net = copy.deepcopy(net)
-    net.callbacks_ = [
-        (name, callback)
+    """A copy without the callbacks that look at a training or write it down.
+
+    Not by ``copy``, which pickles a net, and a module of a local class can't be.
+    """
+    twin = object.__new__(type(net))
+    twin.__dict__.update(net.__dict__)
+    twin.__dict__["module_"] = copy.deepcopy(net.module_)
+    twin.__dict__["history_"] = History()
+    twin.__dict__["callbacks_"] = [
+        (name, copy.deepcopy(callback))
         for name, callback in net.callbacks_
         if isinstance(callback, (LearningRateSchedule, LRScheduler))
     ]
-    return net
+    twin.initialize_optimizer()
+    return twin

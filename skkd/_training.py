@@ -15,7 +15,7 @@ from skorch.callbacks import Callback, EpochScoring
 from torch import Tensor
 
 from ._batches import make_batches
-from ._competence import Competence, loss_of_teacher
+from ._competence import Competence, knowledge_of_teacher
 from ._gradients import LastLayerInput, find_last_layer
 from ._history import EpochRecord, History
 from ._labels import of_labels
@@ -121,8 +121,8 @@ def train(
             torch_state, verbose = PrivateTorchState(seed + processes.number), 0
     step = Step(net, objective, balancer, layer_input, torch_state, look_ahead, new, processes)
     step.state.seed, step.state.pilot = seed, pilot
-    if "teacher_loss" in balancer.requirements():
-        step.state.teacher_loss = loss_of_teacher(rows)
+    if "teacher" in balancer.requirements() and earlier is None:
+        step.state.teacher = knowledge_of_teacher(rows)
     first = len(earlier["epoch"]) if earlier else 0
     if earlier:
         losses = earlier["task_loss"], earlier["distillation_loss"]

@@ -115,18 +115,18 @@ def answers(monkeypatch):
 
 @pytest.mark.usefixtures("few_are_many")
 def test_answers_to_many_rows_of_float32_are_float32(answers):
-    quick(TEACHER).fit(X, Y)
-    quick(TEACHER).fit(X.astype(np.float64), Y)
+    quick(TEACHER, balancer="fixed").fit(X, Y)
+    quick(TEACHER, balancer="fixed").fit(X.astype(np.float64), Y)
     assert [proba.dtype for proba in answers] == [np.float32, np.float64]
     np.testing.assert_allclose(*answers, rtol=1e-5)
 
 
 @pytest.mark.usefixtures("few_are_many")
 def test_answers_to_many_rows_stay_in_the_file_of_the_cache(tmp_path, asked, answers):
-    clf = quick(Asked(), memory=tmp_path / "cache")
+    clf = quick(Asked(), balancer="fixed", memory=tmp_path / "cache")
     cached = [clone(clf).fit(X, Y).predict_proba(X) for _ in range(2)]
     assert sum(map(len, asked)) == len(X)
-    expected = quick(Asked()).fit(X, Y).predict_proba(X)
+    expected = quick(Asked(), balancer="fixed").fit(X, Y).predict_proba(X)
     assert [isinstance(proba, np.memmap) for proba in answers] == [True, True, False]
     assert np.array_equal(cached[0], expected) and np.array_equal(cached[1], expected)
 

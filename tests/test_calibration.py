@@ -12,7 +12,8 @@ from scipy.stats import entropy
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss
-from sklearn.model_selection import StratifiedKFold
+from sklearn.model_selection import StratifiedKFold, cross_val_predict
+from sklearn.neighbors import KNeighborsClassifier
 
 import skkd._calibration
 from skkd._calibration import Calibration, _objective, calibrate
@@ -186,6 +187,19 @@ def test_a_teacher_that_is_always_right_gets_finite_parameters(method):
     one_hot = calibrate(method, np.eye(3)[labels], labels)
     assert np.isfinite(parameters(one_hot)).all()
     np.testing.assert_allclose(one_hot.apply(np.eye(3)), np.eye(3), atol=1e-3)
+
+
+@pytest.mark.parametrize("method", ["auto", *METHODS])
+@pytest.mark.parametrize("seed", range(6))
+def test_a_teacher_that_knows_less_than_nothing_gets_finite_parameters(seed, method):
+    """Neighbours on a checkerboard are of the other colour: nothing but the floor is left."""
+    X = np.random.default_rng(seed).uniform(-2, 2, (400, 2))
+    labels = (np.floor(2 * X).sum(axis=1) % 2).astype(int)
+    proba = cross_val_predict(KNeighborsClassifier(20), X, labels, cv=3, method="predict_proba")
+    with np.errstate(all="raise", under="ignore"):
+        found = calibrate(method, proba, labels)
+    assert np.isfinite(parameters(found)).all()
+    assert log_loss(labels, found.apply(proba)) < np.log(2) + 1e-4
 
 
 # What it must not depend on

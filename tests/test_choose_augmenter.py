@@ -7,6 +7,7 @@ from sklearn.linear_model import LogisticRegression
 from skkd import _choose_augmenter
 from skkd._choose_augmenter import best_gain, candidates_for
 from skkd.augmenters import Augmenter, NeighborSwap, RandomSwap, ShiftFlipCrop
+from skkd.balancers import TeacherKnowledge
 from tests.helpers import Memory, Says, make_data, quick, quick_net
 
 X, Y = make_data(n_rows=400, n_classes=2)
@@ -84,6 +85,8 @@ def test_a_teacher_that_remembers_its_rows_does_not_win_by_that(monkeypatch):
             return rows[index]
 
     monkeypatch.setattr(_choose_augmenter, "candidates_for", lambda X: [Copies()])
+    knows = TeacherKnowledge(loss=0.5, gain=0.2, error=0.01)  # if it did not, none were looked at
+    monkeypatch.setattr(_choose_augmenter, "knowledge_of_teacher", lambda rows: knows)
     rng = np.random.default_rng(0)
     noise = rng.integers(2, size=200)
     seen = []

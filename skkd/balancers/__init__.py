@@ -1,6 +1,6 @@
 """Balancing rules: how much distillation and task count in each optimizer step."""
 
-from ._base import Balancer, BatchRows, HeldOutLosses, Pilot, StepState
+from ._base import Balancer, BatchRows, HeldOutLosses, Pilot, StepState, TeacherKnowledge
 from ._gradients import ConflictAverse, DescentShare, GradientNorm, GradientSurgery, MinNorm
 from ._held_out import Competence, Gated, Hypergradient
 from ._learned import Famo, GradNorm, UncertaintyWeighting
@@ -33,6 +33,7 @@ __all__ = [
     "SampleWise",
     "ScheduledBalance",
     "StepState",
+    "TeacherKnowledge",
     "UncertaintyWeighting",
 ]
 

@@ -11,17 +11,21 @@ import torch
 from sklearn.base import BaseEstimator
 from torch import Tensor
 
-__all__ = ["Balancer", "BatchRows", "HeldOutLosses", "Pilot", "StepState"]
+__all__ = ["Balancer", "BatchRows", "HeldOutLosses", "Pilot", "StepState", "TeacherKnowledge"]
 
 Scalar = Any  # float, numpy.float64 or Tensor without dimension
 
 # Share of a step's gain that a move of the balancing parameter may use up.
 _SPENDABLE = 0.9
 
-# How fast the teacher's say fades with the student's own loss, and how sure it must be that it has
-# to. The first was chosen on twelve sets between 1 and 2, the second is the usual one.
+# How fast the teacher's say fades with the student's own loss (of .5, 1 and 2 the one that harmed
+# no set), and from what it does: no more than that of the labels, or the student can't leave it.
 _FADING_POWER = 2.0
-_FADING_ERRORS = 2.0
+_FADING_FROM = 0.5
+
+# In standard errors: when labels surely teach on, and when a teacher is likely to know anything.
+_SURE = 2.0
+_LIKELY = 1.0
 
 GRADIENTS = ("logits", "last_layer", "all")
 
@@ -87,7 +91,31 @@ class Pilot:
     @property
     def labels_teach_on(self) -> bool:
         """Whether labels taught the student more than its teacher knows, beyond chance."""
-        return self.gain > _FADING_ERRORS * self.error
+        return self.gain > _SURE * self.error + 1e-9
+
+
+@dataclass(frozen=True, slots=True)
+class TeacherKnowledge:
+    """What the teacher's probabilities tell of the labels of the fit rows.
+
+    Attributes
+    ----------
+    loss : float
+        Their log-loss.
+    gain : float
+        The log-loss of the classes' frequencies less it.
+    error : float
+        Standard error of the gain.
+    """
+
+    loss: float
+    gain: float
+    error: float
+
+    @property
+    def is_any(self) -> bool:
+        """Whether the teacher is likely to know more than the classes' frequencies."""
+        return self.gain > _LIKELY * self.error + 1e-9
 
 
 @dataclass(slots=True)
@@ -119,8 +147,8 @@ class StepState:
         The batch row by row.
     held_out : HeldOutLosses or None
         None before the end of the first epoch, and where there are too few rows to hold any out.
-    teacher_loss : float or None
-        Log-loss of the teacher's probabilities on the labels of the fit rows.
+    teacher : TeacherKnowledge or None
+        None where nothing asks for it, and in parts of a training (``partial_fit``).
     pilot : Pilot or None
         None where nothing asks for it, and where rows or epochs are too few to tell.
     held_out_slope_task, held_out_slope_distillation : scalar or None
@@ -143,7 +171,7 @@ class StepState:
     epoch_losses: list[tuple[float, float]] = field(default_factory=list)
     rows: BatchRows | None = None
     held_out: HeldOutLosses | None = None
-    teacher_loss: float | None = None
+    teacher: TeacherKnowledge | None = None
     pilot: Pilot | None = None
     held_out_slope_task: Scalar = None
     held_out_slope_distillation: Scalar = None
@@ -189,13 +217,15 @@ class Balancer(BaseEstimator):
         last layer, and logits are cheapest and there in every student.
     fade : {"auto", True, False}, default=False
         Let the teacher's say fade as the student comes to know the labels better than its teacher:
-        what the rule proposes is multiplied by :math:`\mathrm{clip}(L_{task} / L_T, 0, 1)^2`, with
-        the mean task loss of the last epoch and the log-loss of the teacher's probabilities on the
-        same labels. Right where labels are clean and the teacher is not good enough for them; where
-        they are noisy, the student's own loss falls because it learns the noise. "auto" tells the
-        two apart by a short training on labels alone before the real one (see :class:`Pilot`), of
-        at most 1,000 steps and half of the epochs; from 250 rows on, without an accelerator. The
-        idea is ours. Without effect with a teacher that knows the rows by heart itself.
+        what the rule proposes, at most one half, is multiplied by
+        :math:`\mathrm{clip}(L_{task} / L_T, 0, 1)^2`, with the mean task loss of the last epoch and
+        the log-loss of the teacher's probabilities on the same labels. Right where labels are clean
+        and the teacher is not good enough for them; where they are noisy, the student's own loss
+        falls because it learns the noise. "auto" tells the two apart by a short training on labels
+        alone before the real one, of at most 1,000 steps and on at most 10,000 rows (see
+        :class:`Pilot`); from 250 rows on, and without an accelerator. In either case a teacher
+        that knows no more than how frequent the classes are has no say. The idea is ours. Without
+        effect with a teacher that knows the rows by heart itself, and in ``partial_fit``.
 
     Examples
     --------
@@ -210,7 +240,7 @@ class Balancer(BaseEstimator):
     """
 
     #: What the rule asks of the training loop, which computes only what is asked: "losses",
-    #: "losses_after", "gradients", "rows", "held_out_losses", "held_out_slopes", "teacher_loss",
+    #: "losses_after", "gradients", "rows", "held_out_losses", "held_out_slopes", "teacher",
     #: "pilot". The rest of the state costs nothing and is always there.
     needs: ClassVar[frozenset[str]] = frozenset()
 
@@ -296,7 +326,7 @@ class Balancer(BaseEstimator):
             | self.wants
             | ({"gradients"} if self.conflict_clamp or "held_out_slopes" in self.needs else set())
             | ({"losses", "losses_after"} if self.admissible_step else set())
-            | ({"teacher_loss"} if self.fade else set())
+            | ({"teacher"} if self.fade else set())
             | ({"pilot"} if self.fade == "auto" else set())
         )
 
@@ -304,15 +334,15 @@ class Balancer(BaseEstimator):
         """Forget what was learned in an earlier training. Called before the first step."""
         self.weight_: Scalar = None
         self._room: Scalar = None
-        self._faded_in: int | None = None
-        self._fading = 1.0
+        self._fading_epoch: int | None = None
+        self._fading: tuple[float, float] = (1.0, 1.0)
         return self
 
     def weights(self, state: StepState) -> tuple[Scalar, Scalar]:
         """Weights of the task and of the distillation loss in this step; they sum to one."""
         weight = self.propose(state)
         if self.fade:
-            weight = weight * self._fading_of(state)
+            weight = self._faded(weight, state)
         weight = self._guarded(weight, state)
         self.weight_ = weight if isinstance(weight, Tensor) else float(weight)
         return 1.0 - self.weight_, self.weight_
@@ -329,19 +359,24 @@ class Balancer(BaseEstimator):
 
     # The guards
 
-    def _fading_of(self, state: StepState) -> float:
-        """The factor of an epoch, looked for once in it."""
-        if state.epoch != self._faded_in:
-            self._faded_in, self._fading = state.epoch, self._fading_after(state)
-        return self._fading
+    def _faded(self, weight: Scalar, state: StepState) -> Scalar:
+        if state.epoch != self._fading_epoch:
+            self._fading_epoch, self._fading = state.epoch, self._fading_in(state)
+        most, factor = self._fading
+        return weight if most == factor == 1.0 else clip(weight, 0.0, most) * factor
 
-    def _fading_after(self, state: StepState) -> float:
-        if not state.epoch_losses or not state.teacher_loss:
-            return 1.0
-        if self.fade == "auto" and not (state.pilot and state.pilot.labels_teach_on):
-            return 1.0
-        own_loss = state.epoch_losses[-1][0]
-        return min(own_loss / state.teacher_loss, 1.0) ** _FADING_POWER
+    def _fading_in(self, state: StepState) -> tuple[float, float]:
+        """The most that a rule may propose in an epoch, and the factor that is put to it."""
+        teacher, pilot = state.teacher, state.pilot
+        if teacher is None:
+            return 1.0, 1.0
+        if not teacher.is_any:
+            return 1.0, 0.0
+        if self.fade == "auto" and not (pilot is not None and pilot.labels_teach_on):
+            return 1.0, 1.0
+        own_loss = state.epoch_losses[-1][0] if state.epoch_losses else np.inf
+        known = min(own_loss / teacher.loss, 1.0) if teacher.loss > 0 else 1.0
+        return _FADING_FROM, known**_FADING_POWER
 
     def _guarded(self, weight: Scalar, state: StepState) -> Scalar:
         last = self.weight_

@@ -21,10 +21,12 @@ from skkd.balancers import (
     Hypergradient,
     LossShare,
     MinNorm,
+    Pilot,
     RandomBalance,
     SampleWise,
     ScheduledBalance,
     StepState,
+    TeacherKnowledge,
     UncertaintyWeighting,
 )
 from skkd.losses import DISTILLATION_LOSSES
@@ -82,7 +84,11 @@ def run(rule, states):
 # Any rule in any state
 
 share = st.floats(0, 1)
-guards = {"conflict_clamp": st.booleans(), "admissible_step": st.booleans()}
+guards = {
+    "conflict_clamp": st.booleans(),
+    "admissible_step": st.booleans(),
+    "fade": st.sampled_from([False, True, "auto"]),
+}
 positive_number = st.floats(1e-3, 1e3)
 learning_rate = st.floats(1e-4, 1.0)
 
@@ -159,6 +165,8 @@ def states(draw, xp):
         state.held_out_slope_distillation = state.A * 0.0 + draw(slope)
     state.progress = draw(share)
     state.epoch_losses = draw(st.lists(st.tuples(loss, loss), max_size=3))
+    state.teacher = draw(st.none() | st.builds(TeacherKnowledge, loss, st.floats(-9, 9), share))
+    state.pilot = draw(st.none() | st.builds(Pilot, st.floats(-1, 1), share))
     student, teacher = np.array([[draw(st.floats(0, 50))], [draw(st.floats(0, 7))]])
     state.held_out = HeldOutLosses(student, teacher, np.ones(1), np.array([5]))
     return state
@@ -271,6 +279,82 @@ def test_losses_that_explode_in_a_step_leave_a_finite_weight(xp, after):
         )
         assert 0 <= rule.weights(state)[1] <= 1
         rule.update(state)
+
+
+# Fading
+
+TEACHES = Pilot(gain=0.05, error=0.01)
+
+
+def knowing(loss):
+    """A teacher that knows something."""
+    return TeacherKnowledge(loss, gain=0.5, error=0.01)
+
+
+@with_any_scalars
+@pytest.mark.parametrize(
+    ("fade", "pilot", "fades"),
+    [
+        (True, None, True),
+        ("auto", TEACHES, True),
+        ("auto", Pilot(0.05, 0.03), False),  # may be chance
+        ("auto", Pilot(-0.05, 0.01), False),
+        ("auto", None, False),
+        (False, TEACHES, False),
+    ],
+)
+@pytest.mark.parametrize(("own", "factor"), [(0.2, 0.16), (0.5, 1.0), (2.0, 1.0), (0.0, 0.0)])
+def test_fading(xp, fade, pilot, fades, own, factor):
+    state = scalars_of(xp, task_loss=0.4)
+    state.epoch_losses, state.pilot = [(9.0, 9.0), (own, 9.0)], pilot
+    state.teacher = knowing(0.5)
+    expected = 0.4 * factor if fades else 0.4
+    assert run(Given(fade=fade), [state]) == pytest.approx([expected], abs=1e-12)
+
+
+def test_fading_begins_after_the_first_epoch_and_moves_once_an_epoch():
+    rule = FixedBalance(0.4, fade=True).reset()
+    seen = []
+    losses = [(0.5, 1.0), (0.25, 1.0)]
+    for epoch in range(3):
+        state = StepState(epoch=epoch, epoch_losses=losses[:epoch], teacher=knowing(1.0))
+        seen += [rule.weights(state)[1] for _ in range(2)]
+    assert seen == pytest.approx([0.4, 0.4, 0.1, 0.1, 0.025, 0.025])
+    assert rule.reset().weights(StepState(teacher=knowing(1.0)))[1] == 0.4
+
+
+def test_a_teacher_without_loss_does_not_fade():
+    state = StepState(epoch=1, epoch_losses=[(0.1, 1.0)], teacher=knowing(0.0))
+    assert FixedBalance(0.4, fade=True).reset().weights(state)[1] == 0.4
+
+
+@with_any_scalars
+@pytest.mark.parametrize(("fade", "most"), [(True, 0.5), ("auto", 0.5), (False, 0.9)])
+def test_what_fades_does_so_from_one_half(xp, fade, most):
+    state = scalars_of(xp, task_loss=0.9)
+    state.teacher, state.pilot = knowing(1.0), TEACHES
+    assert run(Given(fade=fade), [state]) == [most]
+
+
+@with_any_scalars
+@pytest.mark.parametrize(("fade", "weight"), [(True, 0.0), ("auto", 0.0), (False, 0.9)])
+@pytest.mark.parametrize("gain", [-0.5, 0.0, 0.005])
+def test_a_teacher_that_knows_nothing_has_no_say(xp, fade, weight, gain):
+    state = scalars_of(xp, task_loss=0.9)
+    state.teacher = TeacherKnowledge(loss=0.7, gain=gain, error=0.006)
+    assert run(Given(fade=fade), [state]) == [weight]
+
+
+def test_fading_stays_above_the_lower_bound():
+    state = scalars_of(np, task_loss=0.8)
+    state.epoch_losses, state.teacher = [(0.1, 1.0)], knowing(1.0)
+    assert run(Given(fade=True, min_weight=0.2), [state]) == [0.2]
+
+
+@pytest.mark.parametrize("fade", ["yes", 1, None, 0.5])
+def test_fade_that_is_not_known(fade):
+    with pytest.raises(ValueError, match="fade=.* of FixedBalance is not known; give 'auto'"):
+        FixedBalance(fade=fade).validate()
 
 
 # Conflict clamp
@@ -409,8 +493,8 @@ def test_admissible_step_still_lets_the_weight_move():
         (FixedBalance(), set()),
         (ScheduledBalance(), set()),
         (LossShare(), {"losses"}),
-        (DescentShare(), {"gradients", "teacher_loss", "pilot"}),
-        (DescentShare(fade=True), {"gradients", "teacher_loss"}),
+        (DescentShare(), {"gradients", "teacher", "pilot"}),
+        (DescentShare(fade=True), {"gradients", "teacher"}),
         (DescentShare(fade=False), {"gradients"}),
         (FixedBalance(conflict_clamp=True), {"gradients"}),
         (

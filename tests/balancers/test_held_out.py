@@ -450,7 +450,11 @@ def test_gated_rows():
 @pytest.mark.parametrize(
     ("gated", "needs", "wants"),
     [
-        (Gated(), {"gradients", "held_out_losses"}, {"held_out_losses"}),
+        (
+            Gated(),
+            {"gradients", "held_out_losses", "teacher", "pilot"},
+            {"held_out_losses"},
+        ),
         (Gated("fixed", by=Competence(per_class=False)), {"held_out_losses"}, {"held_out_losses"}),
         (Gated("loss_share", by=Half()), {"losses"}, set()),
         (

@@ -1,0 +1,225 @@
+"""The short training on labels alone, and what it is for."""
+
+import copy
+
+import numpy as np
+import pytest
+import torch
+from sklearn.base import clone
+from sklearn.datasets import make_classification
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.neighbors import KNeighborsClassifier
+from sklearn.tree import DecisionTreeClassifier
+
+from skkd import DistilledClassifier, _classifier
+from skkd._pilot import copy_for_short_training, gain_after, run_pilot
+from skkd._rows import Rows
+from skkd.balancers import DescentShare, FixedBalance, Pilot
+from skkd.students import default_student
+from tests.helpers import quick_net
+
+
+def board(n_rows=1500, seed=0):
+    """A checkerboard: clean labels that a shallow tree does not know."""
+    X = np.random.default_rng(seed).uniform(-1.5, 1.5, (n_rows, 2))
+    return X, (np.floor(2 * X).sum(axis=1) % 2).astype(int)
+
+
+@pytest.fixture
+def pilots(monkeypatch):
+    """What pilots told."""
+    seen = []
+
+    def watched(*args):
+        seen.append(run_pilot(*args))
+        return seen[-1]
+
+    monkeypatch.setattr(_classifier, "run_pilot", watched)
+    return seen
+
+
+@pytest.mark.slow
+def test_clean_labels_beyond_the_teacher_let_its_say_fade(pilots):
+    X, y = board(4000)
+    tree = DecisionTreeClassifier(max_depth=3, min_samples_leaf=30)
+    clf = DistilledClassifier(tree, cv=5, random_state=0).fit(X[:2500], y[:2500])
+    assert pilots[0].labels_teach_on and pilots[0].gain > 0.2
+    assert clf.history_["weight"][-1] < 0.3 * clf.history_["weight"].max()
+    misled = clone(clf).set_params(balancer__fade=False).fit(X[:2500], y[:2500])
+    assert clf.score(X[2500:], y[2500:]) > misled.score(X[2500:], y[2500:]) + 0.02
+
+
+@pytest.mark.slow
+def test_a_teacher_of_another_world_does_no_harm():
+    # Neighbours on a board are of the other colour.
+    X, y = board(800)
+    clf = DistilledClassifier(KNeighborsClassifier(60), cv=5, random_state=0).fit(X, y)
+    alone = clone(clf).set_params(balancer=FixedBalance(0.0)).fit(X, y)
+    assert np.array_equal(clf.predict_proba(X), alone.predict_proba(X))
+
+
+@pytest.mark.slow
+def test_noisy_labels_leave_the_teacher_its_say(pilots):
+    X, y = make_classification(
+        800, 20, n_informative=3, n_redundant=0, flip_y=0.4, class_sep=2.0, random_state=0
+    )
+    forest = RandomForestClassifier(200, min_samples_leaf=5, random_state=0)
+    clf = DistilledClassifier(forest, cv=5, random_state=0).fit(X, y)
+    assert not pilots[0].labels_teach_on
+    same = DistilledClassifier(forest, balancer=DescentShare(fade=False), cv=5, random_state=0)
+    assert np.array_equal(same.fit(X, y).predict_proba(X), clf.predict_proba(X))
+    assert len(pilots) == 1
+
+
+def history(task_loss, accuracy):
+    return {"task_loss": np.array(task_loss), "valid_accuracy": np.array(accuracy)}
+
+
+def test_gain_is_counted_from_where_the_teacher_is_passed():
+    told = history(
+        [3.0, 2.0, 0.9, 0.5, 0.4, 0.3, 0.2, 0.1], [0.1, 0.5, 0.6, 0.7, 0.8, 0.8, 0.9, 1.0]
+    )
+    pilot = gain_after(told, 1.0, 400)
+    assert pilot.gain == pytest.approx(0.9 - 0.6)  # means of three epochs
+    assert pilot.error == pytest.approx(np.sqrt(0.75 * 0.25 / 400))
+
+
+@pytest.mark.parametrize("teacher_loss", [0.0, 0.1])
+def test_no_gain_where_the_teacher_is_never_passed(teacher_loss):
+    told = history([3.0, 2.0, 1.0, 0.5], [0.1, 0.5, 0.6, 0.6])
+    assert gain_after(told, teacher_loss, 100).gain <= 0.05
+    assert not gain_after(told, teacher_loss, 100).labels_teach_on
+
+
+def test_beyond_chance():
+    assert Pilot(0.05, 0.02).labels_teach_on
+    assert not Pilot(0.05, 0.03).labels_teach_on
+    assert not Pilot(0.0, 0.0).labels_teach_on
+
+
+# When there is one
+
+
+@pytest.mark.parametrize(
+    ("n_rows", "net", "balancer", "expected"),
+    [
+        (300, {}, "descent_share", [True]),
+        (300, {}, DescentShare(fade=False), []),
+        (300, {}, "fixed", []),
+        (300, {}, FixedBalance(fade="auto"), [True]),
+        (300, {}, "gated", [True]),
+        (200, {}, "descent_share", [False]),  # too few rows to hold out
+        (300, {"max_epochs": 5}, "descent_share", [False]),  # too few epochs
+    ],
+    ids=str,
+)
+def test_when_there_is_a_pilot(pilots, n_rows, net, balancer, expected):
+    X, y = board(n_rows)
+    teacher = KNeighborsClassifier(20)
+    net = quick_net(**{"max_epochs": 30, "batch_size": 64} | net)
+    DistilledClassifier(teacher, net, cv=3, balancer=balancer, random_state=0).fit(X, y)
+    assert [pilot is not None for pilot in pilots] == expected
+
+
+def test_equal_rows_count_once():
+    X, y = board(60)
+    X, y = np.repeat(X, 5, axis=0), np.repeat(y, 5)
+    assert run_pilot(rows_of(X, y), fresh_net(), 0) is None
+
+
+def rows_of(X, y):
+    return Rows(X, y, np.full((len(y), 2), 0.5))
+
+
+def fresh_net(**params):
+    torch.manual_seed(0)
+    net = quick_net(max_epochs=40, batch_size=64, module__n_features=2, module__n_classes=2)
+    net.set_params(**params).initialize()
+    net.module_.double()
+    return net
+
+
+def test_net_and_rows_stay_as_they_were():
+    X, y = board(400)
+    net, rows = fresh_net(), rows_of(X, y)
+    before = copy.deepcopy(net.module_.state_dict())
+    parts = vars(net).copy()
+    assert run_pilot(rows, net, 0) is not None
+    assert all(torch.equal(before[name], now) for name, now in net.module_.state_dict().items())
+    assert all(vars(net)[name] is part for name, part in parts.items())
+    np.testing.assert_array_equal(X, board(400)[0])
+
+
+def test_many_rows_give_a_part_of_them(monkeypatch):
+    monkeypatch.setattr("skkd._pilot._MAX_ROWS", 300)
+    seen = []
+    monkeypatch.setattr(
+        "skkd._pilot.train",
+        lambda net, rows, *args, held_out, **kwargs: (
+            seen.append(np.concatenate([rows.X, held_out.X]))
+            or history([1.0, 0.1, 0.1], [0.5, 0.5, 0.5])
+        ),
+    )
+    X, y = board(1000)
+    run_pilot(rows_of(X, y), fresh_net(), 0)
+    assert len(seen[0]) == len(np.unique(seen[0], axis=0)) == 300
+    assert {row.tobytes() for row in seen[0]} < {row.tobytes() for row in X}
+
+
+def test_same_random_state_same_pilot(pilots):
+    X, y = board(400)
+    for _ in range(2):
+        DistilledClassifier(KNeighborsClassifier(20), cv=3, random_state=3).fit(X, y)
+    assert pilots[0] == pilots[1]
+
+
+def test_teacher_is_not_asked_for_it():
+    class Asked(KNeighborsClassifier):
+        n_rows: list = []
+
+        def predict_proba(self, X):
+            self.n_rows.append(len(X))
+            return super().predict_proba(X)
+
+    X, y = board(400)
+    DistilledClassifier(Asked(20), cv=4, random_state=0).fit(X, y)
+    assert sum(Asked.n_rows) == 400
+
+
+def test_module_of_a_local_class():
+    class Local(torch.nn.Linear):
+        def __init__(self, n_features, n_classes):
+            super().__init__(n_features, n_classes)
+
+    X, y = board(400)
+    net = quick_net(max_epochs=20, batch_size=64)
+    net = type(net)(Local, max_epochs=20, batch_size=64, lr=0.1)
+    clf = DistilledClassifier(KNeighborsClassifier(20), net, cv=3, random_state=0).fit(X, y)
+    assert clf.predict(X).shape == y.shape
+
+
+def test_copy_has_parts_of_its_own():
+    net = fresh_net()
+    twin = copy_for_short_training(net)
+    own = {id(p) for p in net.module_.parameters()}
+    assert not own & {id(p) for p in twin.module_.parameters()}
+    groups = twin.optimizer_.param_groups
+    assert [p for group in groups for p in group["params"]] == list(twin.module_.parameters())
+    assert twin.history_ is not net.history_
+
+
+def test_verbose_tells_what_it_found(capsys):
+    X, y = board(400)
+    student = default_student().set_params(max_epochs=20)
+    clf = DistilledClassifier(KNeighborsClassifier(20), student, cv=3, random_state=0)
+    clf.fit(X, y)
+    assert capsys.readouterr().out == ""
+    clf.set_params(verbose=1).fit(X, y)
+    assert "pilot: labels teach " in capsys.readouterr().out
+
+
+def test_partial_fit_has_none(pilots):
+    X, y = board(400)
+    teacher = KNeighborsClassifier(20).fit(X, y)
+    DistilledClassifier(teacher, random_state=0).partial_fit(X, y)
+    assert pilots == []
