@@ -343,7 +343,7 @@ def fit(**params):
 
 @pytest.mark.parametrize("gradients", ["last_layer", "logits", "all"])
 def test_history_shows_the_share(gradients):
-    rule = DescentShare(ratio=0.5, smoothing=0.0, gradients=gradients)
+    rule = DescentShare(ratio=0.5, smoothing=0.0, gradients=gradients, fade=False)
     share = fit(balancer=rule).history_["distillation_share"]
     np.testing.assert_allclose(share, 1 / 3, rtol=1e-10)
 
