@@ -83,10 +83,12 @@ RULES = {
     "FixedBalance(.5)": FixedBalance(0.5),
     "LossShare": LossShare(),
     "LossShare, capped": LossShare(admissible_step=True),
-    "DescentShare": DescentShare(),
-    "DescentShare, unsmoothed": DescentShare(smoothing=0.0),
-    "DescentShare, unsmoothed, capped": DescentShare(smoothing=0.0, admissible_step=True),
-    "DescentShare(ratio=1)": DescentShare(ratio=1.0),
+    "DescentShare": DescentShare(fade=False),
+    "DescentShare, unsmoothed": DescentShare(smoothing=0.0, fade=False),
+    "DescentShare, unsmoothed, capped": DescentShare(
+        smoothing=0.0, admissible_step=True, fade=False
+    ),
+    "DescentShare(ratio=1)": DescentShare(ratio=1.0, fade=False),
 }
 
 

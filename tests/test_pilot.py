@@ -92,8 +92,8 @@ def test_no_gain_where_the_teacher_is_never_passed(teacher_loss):
 
 
 def test_beyond_chance():
-    assert Pilot(0.05, 0.02).labels_teach_on
-    assert not Pilot(0.05, 0.03).labels_teach_on
+    assert Pilot(0.05, 0.015).labels_teach_on
+    assert not Pilot(0.05, 0.02).labels_teach_on
     assert not Pilot(0.0, 0.0).labels_teach_on
 
 

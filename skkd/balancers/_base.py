@@ -24,7 +24,7 @@ _FADING_POWER = 2.0
 _FADING_FROM = 0.5
 
 # In standard errors: when labels surely teach on, and when a teacher is likely to know anything.
-_SURE = 2.0
+_SURE = 3.0
 _LIKELY = 1.0
 
 GRADIENTS = ("logits", "last_layer", "all")

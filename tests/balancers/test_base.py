@@ -297,7 +297,7 @@ def knowing(loss):
     [
         (True, None, True),
         ("auto", TEACHES, True),
-        ("auto", Pilot(0.05, 0.03), False),  # may be chance
+        ("auto", Pilot(0.05, 0.02), False),  # may be chance
         ("auto", Pilot(-0.05, 0.01), False),
         ("auto", None, False),
         (False, TEACHES, False),
