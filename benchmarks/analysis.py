@@ -109,6 +109,41 @@ def _best_fixed(accuracy: pd.DataFrame, hindsight: bool) -> pd.Series:
     return chosen
 
 
+def overview(frame: pd.DataFrame, methods: dict[str, str]) -> pd.DataFrame:
+    """What a reader wants first: by set, points over labels alone as text, and log-losses.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        Results, with the teacher's.
+    methods : dict of str
+        Methods to show, by the name they are shown under.
+    """
+    mean, error = by_set(differences(frame))
+    losses = frame.pivot_table(index="set", columns="method", values="log_loss")
+    table = pd.DataFrame({"teacher": mean["teacher"].map("{:+.2f}".format)})
+    weights = [name for name in mean if name.startswith("fixed(") and name.endswith("@calibrated")]
+    if weights:
+        best = mean[weights].idxmax(axis=1)
+        values = mean[weights].max(axis=1).map("{:+.2f}".format)
+        table["best fixed weight"] = values + best.str.extract(r"\((.+)\)")[0].radd(" (") + ")"
+    text = as_text(mean, error)
+    for name, method in methods.items():
+        if method in mean:
+            table[name] = text[method]
+    for name, method in {"labels alone": BASELINE, **methods}.items():
+        if method in losses:
+            table[f"log-loss, {name}"] = losses[method].map("{:.3f}".format, na_action="ignore")
+    return table
+
+
+def as_text(mean: pd.DataFrame, error: pd.DataFrame) -> pd.DataFrame:
+    """``mean ± error`` in each cell; without the error where there is one run only."""
+    alone = mean.map("{:+.2f}".format)
+    text = (alone + error.map(" ± {:.2f}".format)).where(error.notna(), alone)
+    return text.where(mean.notna(), "")
+
+
 def summary(frame: pd.DataFrame) -> pd.DataFrame:
     """One row a method: means over sets of what was measured, and how it compares.
 

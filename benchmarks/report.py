@@ -64,6 +64,9 @@ def write(frame: pd.DataFrame, folder: Path, targets: str, student: str) -> None
     text = [
         "# Results",
         _provenance(frame),
+        "## Overview",
+        "Points of accuracy over labels alone, and log-losses.",
+        _markdown(analysis.overview(frame, {student: student, "with new rows": f"{student}+auto"})),
         "## All methods",
         "Means over sets; differences and regrets in points of accuracy, see Protocol."
         + _gaps(tables["summary"]["sets"]),
@@ -114,7 +117,8 @@ def _draw(frame, students, folder: Path, shown: list[str], student: str) -> str:
             figure.savefig(folder / f"{name}.png", dpi=130)
     panels = {"labels alone": analysis.BASELINE, "distilled": student}
     figures.accuracy_against_latency(frame, panels).savefig(folder / "latency.png", dpi=130)
-    complete = analysis.by_set(analysis.accuracies(students))[0][shown].dropna()
+    # By differences, which are paired: not all methods were run on all seeds.
+    complete = difference[shown].dropna()
     if len(complete) < 3 or len(shown) < 3:
         return "Too few sets that all methods were run on."
     ranks, p, critical = analysis.ranks(complete)
@@ -154,8 +158,7 @@ def _regret_text(table: pd.DataFrame) -> str:
 def _as_text(table: pd.DataFrame, *, low_is_good: bool = False) -> pd.DataFrame:
     """``mean ± error`` in each cell, and the mean over sets at the right; the best comes first."""
     mean, error = (table.xs(part, axis=1, level=1) for part in ("mean", "error"))
-    text = mean.map("{:+.2f}".format) + error.map(" ± {:.2f}".format)
-    text = text.where(error.notna(), mean.map("{:+.2f}".format)).where(mean.notna(), "")
+    text = analysis.as_text(mean, error)
     order = mean.mean(axis=1).sort_values(ascending=low_is_good).index
     return text.assign(mean=mean.mean(axis=1).map("{:+.2f}".format)).loc[order]
 

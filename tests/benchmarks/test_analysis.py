@@ -85,3 +85,26 @@ def test_an_accuracy_far_from_the_reference_is_outside():
     assert analysis.reproduction(results({"labels": [0.82]}), reference)["within two errors"].all()
     far = analysis.reproduction(results({"labels": [0.90]}), reference)
     assert not far["within two errors"].any()
+
+
+def test_overview_says_points_over_labels_alone():
+    frame = results(
+        {
+            "teacher": [0.85, 0.95],
+            "labels": [0.80, 0.90],
+            "fixed(0.1)@calibrated": [0.81, 0.92],
+            "fixed(0.5)@calibrated": [0.70, 0.70],
+            "default": [0.81, 0.93],
+        },
+        sets=("a", "b"),
+    ).assign(log_loss=0.25)
+    frame.loc[(frame["set"] == "b") & (frame["method"] == "default"), "accuracy"] = [0.8, None]
+    table = analysis.overview(frame, {"default": "default", "with new rows": "default+auto"})
+    assert table.loc["a"].to_dict() == {
+        "teacher": "+5.00",
+        "best fixed weight": "+1.50 (0.1)",
+        "default": "+2.00 ± 1.00",
+        "log-loss, labels alone": "0.250",
+        "log-loss, default": "0.250",
+    }
+    assert table.loc["b", "default"] == "+0.00"
