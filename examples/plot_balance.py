@@ -64,7 +64,8 @@ def student_of(teacher, **params):
 #
 # One column for each set. ``LossShare`` gives the teacher ever more weight the better the student
 # imitates it. ``DescentShare`` keeps the teacher's share of the descent, the dashed line, and gives
-# it much weight only where its gradient is small.
+# it much weight only where its gradient is small. On digits a short training on labels alone showed
+# that labels teach more than this teacher knows, and so its say fades as the student learns them.
 
 RULES = ["scheduled", "loss_share", "descent_share", "min_norm"]
 

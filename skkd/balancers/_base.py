@@ -223,9 +223,9 @@ class Balancer(BaseEstimator):
         and the teacher is not good enough for them; where they are noisy, the student's own loss
         falls because it learns the noise. "auto" tells the two apart by a short training on labels
         alone before the real one, of at most 1,000 steps and on at most 10,000 rows (see
-        :class:`Pilot`); from 250 rows on, and without an accelerator. In either case a teacher
-        that knows no more than how frequent the classes are has no say. The idea is ours. Without
-        effect with a teacher that knows the rows by heart itself, and in ``partial_fit``.
+        :class:`Pilot`); from 250 rows and six epochs on, without an accelerator. In either case a
+        teacher that knows no more than how frequent the classes are has no say. The idea is ours.
+        Without effect with a teacher that knows the rows by heart itself, and in ``partial_fit``.
 
     Examples
     --------
