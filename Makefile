@@ -65,7 +65,7 @@ bench-small: $(STAMP) ## Repeat a part of the study, in some minutes, and compar
 
 bench: $(STAMP) ## Run what is missing of the whole study, in hours, and write its report
 	$(BIN)/python -m pip install --quiet --progress-bar off -c constraints.txt -e ".[bench]"
-	for profile in study rules search; do \
+	for profile in study targets rules search; do \
 	  $(BIN)/python -m benchmarks.run --profile $$profile --jobs 2; done
 	$(BIN)/python -m benchmarks.report
 

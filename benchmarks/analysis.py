@@ -159,7 +159,8 @@ def summary(frame: pd.DataFrame) -> pd.DataFrame:
     table["difference"] = mean.mean()
     table["error"] = np.sqrt((error**2).sum(min_count=1)) / mean.count()
     table["worst"] = mean.min()
-    table["harmed"] = (mean < -2 * error).sum()
+    harmed = (mean < -2 * error).sum()
+    table["harmed"] = harmed.where(error.notna().any())  # one seed tells nothing about that
     table["p"] = [_wilcoxon(mean[name].dropna()) for name in table.index]
     for column, hindsight in (("regret", False), ("hindsight regret", True)):
         regret = by_set(regrets(frame, hindsight=hindsight))[0]
