@@ -118,14 +118,15 @@ def _draw(frame, students, folder: Path, shown: list[str], student: str) -> str:
     panels = {"labels alone": analysis.BASELINE, "distilled": student}
     figures.accuracy_against_latency(frame, panels).savefig(folder / "latency.png", dpi=130)
     # By differences, which are paired: not all methods were run on all seeds.
-    complete = difference[shown].dropna()
-    if len(complete) < 3 or len(shown) < 3:
-        return "Too few sets that all methods were run on."
+    complete = difference[shown].dropna(axis=1)
+    n_methods = complete.shape[1]
+    if len(complete) < 3 or n_methods < 3:
+        return "Too few methods that were run on all of at least three sets."
     ranks, p, critical = analysis.ranks(complete)
     title = f"Mean rank over {len(complete)} sets (Friedman p = {p:.2g})"
     figures.critical_difference(ranks, critical, title).savefig(folder / "ranks.png", dpi=130)
     return (
-        f"Friedman's test over {len(complete)} sets and {len(shown)} methods: p = {p:.2g}. "
+        f"Friedman's test over {len(complete)} sets and {n_methods} methods: p = {p:.2g}. "
         f"Critical difference of mean ranks (Nemenyi, 5 %): {critical:.2f}."
     )
 
