@@ -67,7 +67,7 @@ PROFILES: dict[str, dict] = {
     "small": {
         "sets": ["spambase", "satimage", "magic"],
         "seeds": [0, 1],
-        "methods": ["labels", "default", "descent_share", "fixed(0.5)", "fixed(0.5)@oof"],
+        "methods": ["labels", "default", "fixed(0.1)", "fixed(0.5)", "fixed(0.5)@oof"],
         "out": Path("build") / "bench-small.jsonl",
     },
 }

@@ -70,8 +70,9 @@ def choose_augmenter(
     loss, temperature, pilot, seed
         As in :func:`skkd._training.train`.
     """
-    # New rows calm any student down, and so lower its log-loss also where they teach it nothing.
-    if not knowledge_of_teacher(rows).is_any:
+    # New rows calm any student down, and so lower its log-loss also where the teacher who labels
+    # them knows nothing, or less than the labels of the fit rows.
+    if not knowledge_of_teacher(rows).is_any or (pilot is not None and pilot.labels_teach_on):
         return None
     kept, held_out = split_held_out(rows.X, rows.labels, _HELD_OUT, seed)
     if not len(held_out):

@@ -98,7 +98,9 @@ class DistilledClassifier(ClassifierMixin, Protocols):
         New rows for the teacher to label, made from the fit rows: a name in
         :data:`skkd.augmenters.AUGMENTERS`, or an instance, which also says how many there are and
         how much they count. "auto" compares some of them, and none, in short trainings with a part
-        of the rows held out, and takes the one with the lowest log-loss there, if any.
+        of the rows held out, and takes the one with the lowest log-loss there, if any; none where a
+        pilot of the balancer shows that labels teach more than the teacher knows (see ``fade`` of
+        :class:`skkd.balancers.Balancer`).
         Needs a teacher, not only its probabilities. Parameters can be searched as
         ``augmenter__prob``.
     early_stopping : bool, default=False
@@ -609,7 +611,7 @@ class DistilledClassifier(ClassifierMixin, Protocols):
 
     def _pilot(self, rows, net, balancer, seed) -> Pilot | None:
         """A short training on labels alone, where the balancer asks for it."""
-        if "pilot" not in balancer.requirements() or hasattr(net, "accelerator"):
+        if "pilot" not in balancer.requirements() or getattr(net, "accelerator", None):
             return None
         pilot = run_pilot(rows, net, seed)
         if self.verbose and pilot is not None:

@@ -20,7 +20,7 @@ def knowledge_of_teacher(rows: Rows) -> TeacherKnowledge:
     By the best of some temperatures: who is too sure of itself, or not enough, may know a lot.
     """
     n_rows, n_classes = rows.proba.shape
-    weight = np.ones(n_rows) if rows.sample_weight is None else rows.sample_weight
+    weight = rows.sample_weight
     counts = np.bincount(rows.labels, weight, minlength=n_classes)
     total = counts.sum()
     without = -np.log(np.maximum(counts / total, _SMALLEST_PROBA))
@@ -31,13 +31,13 @@ def knowledge_of_teacher(rows: Rows) -> TeacherKnowledge:
         for of_temperature, temperature in zip(sums, _TEMPERATURES, strict=True):
             losses = _losses_of_teacher(softened(rows.proba[part], temperature), labels)
             gains = without[labels] - losses
-            of_temperature += np.stack([losses, gains, gains**2]) @ weight[part]
+            values = np.stack([losses, gains, gains**2])
+            of_temperature += values.sum(axis=1) if weight is None else values @ weight[part]
     loss, gain, square = min(sums.tolist())
     loss, gain, square = loss / total, gain / total, square / total
     variance = max(square - gain**2, 0.0)
-    return TeacherKnowledge(
-        float(loss), float(gain), float(np.sqrt(variance * (weight @ weight)) / total)
-    )
+    squares = n_rows if weight is None else weight @ weight
+    return TeacherKnowledge(float(loss), float(gain), float(np.sqrt(variance * squares) / total))
 
 
 def _losses_of_teacher(proba: np.ndarray, labels: np.ndarray) -> np.ndarray:

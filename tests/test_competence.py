@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import log_loss
 
+from skkd._chunks import row_slices
 from skkd._competence import knowledge_of_teacher
 from skkd._rows import Rows
 
@@ -21,7 +22,13 @@ def knowledge(proba, labels, weight=None):
 
 @pytest.mark.parametrize("weighted", [False, True])
 def test_losses_are_those_of_scikit_learn(weighted, monkeypatch):
-    monkeypatch.setattr("skkd._chunks._ENTRIES", 100)
+    parts = []  # of some rows each, so that sums over them are tested
+
+    def few_at_a_time(proba):
+        parts.extend(row_slices(proba, 100))
+        return parts
+
+    monkeypatch.setattr("skkd._competence.row_slices", few_at_a_time)
     proba, labels = sample()
     proba = (proba + 0.01) / 1.03  # as the labels were drawn, or nearly so
     weight = np.random.default_rng(1).uniform(0.5, 2, 500) if weighted else None
@@ -31,6 +38,7 @@ def test_losses_are_those_of_scikit_learn(weighted, monkeypatch):
     without = log_loss(labels, np.tile(frequencies, (500, 1)), sample_weight=weight)
     assert known.loss == pytest.approx(loss, rel=1e-9)
     assert known.gain == pytest.approx(without - loss, rel=1e-9)
+    assert len(parts) > 10
 
 
 @pytest.mark.parametrize("temperature", [0.5, 2.0])

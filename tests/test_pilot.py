@@ -223,3 +223,14 @@ def test_partial_fit_has_none(pilots):
     teacher = KNeighborsClassifier(20).fit(X, y)
     DistilledClassifier(teacher, random_state=0).partial_fit(X, y)
     assert pilots == []
+
+
+def test_auto_takes_no_new_rows_where_labels_teach_on(pilots, monkeypatch):
+    clean = Pilot(gain=0.2, error=0.01)
+    X, y = board(400)
+    clf = DistilledClassifier(KNeighborsClassifier(5), cv=3, augmenter="auto", random_state=0)
+    monkeypatch.setattr(_classifier, "run_pilot", lambda *args: clean)
+    taken = []
+    monkeypatch.setattr("skkd._choose_augmenter.train", lambda *args, **kwargs: taken.append(1))
+    assert clf.fit(X, y).augmenter_ is None
+    assert taken == []

@@ -128,7 +128,7 @@ class GradientNorm(RatioBalancer, GradientBalancer):
     ----------
     ratio : float, default=0.1
         :math:`\rho` > 0: length of the distillation's gradient as a multiple of the task's.
-    min_weight, max_weight, conflict_clamp, admissible_step, gradients
+    min_weight, max_weight, conflict_clamp, admissible_step, gradients, fade
         As in :class:`Balancer`.
     smoothing : float, default=0.9
         As in :class:`Balancer`. Gradients of a minibatch are noisy.

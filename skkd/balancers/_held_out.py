@@ -41,7 +41,7 @@ class Hypergradient(GradientBalancer):
         The balancing parameter at the start.
     gradients : {"last_layer", "all"}, default="last_layer"
         Where the gradients are taken.
-    min_weight, max_weight, smoothing, conflict_clamp, admissible_step
+    min_weight, max_weight, smoothing, conflict_clamp, admissible_step, fade
         As in :class:`Balancer`.
 
     References
