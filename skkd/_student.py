@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from ._batches import as_tensor
 from ._chunks import row_slices
+from ._frame_encoder import encode
 from ._processes import left_unwrapped
 from ._seeds import PrivateTorchState
 from .students import (
@@ -122,7 +123,7 @@ def preprocess(student, X):
     if isinstance(student, Pipeline):
         for _, step in student.steps[:-1]:
             if not _is_empty(step):
-                X = step.transform(X)
+                X = encode(step, X)
     return X
 
 
