@@ -58,14 +58,37 @@ def test_a_teacher_of_another_world_does_no_harm():
     assert np.array_equal(clf.predict_proba(X), alone.predict_proba(X))
 
 
-@pytest.mark.slow
-def test_noisy_labels_leave_the_teacher_its_say(pilots):
+def noisy(n_rows, n_features=20):
+    """Rows of two classes with a fifth of the labels wrong."""
     X, y = make_classification(
-        800, 20, n_informative=3, n_redundant=0, flip_y=0.4, class_sep=2.0, random_state=0
+        n_rows,
+        n_features,
+        n_informative=3,
+        n_redundant=0,
+        flip_y=0.4,
+        class_sep=2.0,
+        random_state=0,
     )
+    return X.astype(np.float32), y
+
+
+@pytest.mark.slow
+def test_the_say_of_noisy_labels_fades(pilots):
+    X, y = noisy(4500)
+    forest = RandomForestClassifier(50, min_samples_leaf=5, random_state=0)
+    clf = DistilledClassifier(forest, cv=5, random_state=0).fit(X[:3000], y[:3000])
+    assert pilots[0].labels_mislead and not pilots[0].labels_teach_on
+    trusting = clone(clf).set_params(balancer__fade=False).fit(X[:3000], y[:3000])
+    assert clf.history_["weight"][-1] > trusting.history_["weight"][-1] + 0.1
+    assert clf.score(X[3000:], y[3000:]) > trusting.score(X[3000:], y[3000:]) + 0.01
+
+
+@pytest.mark.slow
+def test_where_the_pilot_can_not_tell_nothing_is_changed(pilots):
+    X, y = noisy(800)
     forest = RandomForestClassifier(200, min_samples_leaf=5, random_state=0)
     clf = DistilledClassifier(forest, cv=5, random_state=0).fit(X, y)
-    assert not pilots[0].labels_teach_on
+    assert not pilots[0].labels_teach_on and not pilots[0].labels_mislead
     same = DistilledClassifier(forest, balancer=DescentShare(fade=False), cv=5, random_state=0)
     assert np.array_equal(same.fit(X, y).predict_proba(X), clf.predict_proba(X))
     assert len(pilots) == 1
@@ -95,6 +118,9 @@ def test_beyond_chance():
     assert Pilot(0.05, 0.015).labels_teach_on
     assert not Pilot(0.05, 0.02).labels_teach_on
     assert not Pilot(0.0, 0.0).labels_teach_on
+    assert Pilot(-0.05, 0.03).labels_mislead
+    assert not Pilot(-0.05, 0.04).labels_mislead
+    assert not Pilot(0.0, 0.0).labels_mislead
 
 
 # When there is one

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from numbers import Real
 from types import ModuleType
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 import torch
@@ -18,13 +18,15 @@ Scalar = Any  # float, numpy.float64 or Tensor without dimension
 # Share of a step's gain that a move of the balancing parameter may use up.
 _SPENDABLE = 0.9
 
-# How fast the teacher's say fades with the student's own loss (of .5, 1 and 2 the one that harmed
-# no set), and from what it does: no more than that of the labels, or the student can't leave it.
+# How fast a say fades with the student's own loss (of .5, 1 and 2 the one that harmed no set), and
+# from what the teacher's does: no more than that of the labels, or the student can't leave it.
 _FADING_POWER = 2.0
 _FADING_FROM = 0.5
 
-# In standard errors: when labels surely teach on, and when a teacher is likely to know anything.
+# In standard errors: when labels surely teach on, when they probably mislead, and when a teacher is
+# likely to know anything.
 _SURE = 3.0
+_PROBABLE = 1.5
 _LIKELY = 1.0
 
 GRADIENTS = ("logits", "last_layer", "all")
@@ -92,6 +94,11 @@ class Pilot:
     def labels_teach_on(self) -> bool:
         """Whether labels taught the student more than its teacher knows, beyond chance."""
         return self.gain > _SURE * self.error + 1e-9
+
+    @property
+    def labels_mislead(self) -> bool:
+        """Whether the student got worse as it learned what its teacher does not know: the noise."""
+        return self.gain < -_PROBABLE * self.error - 1e-9
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,6 +190,14 @@ class StepState:
         return torch if isinstance(one, Tensor) else np
 
 
+class _Fading(NamedTuple):
+    """The most that a rule may propose in an epoch, and what is left of either say."""
+
+    most: float = 1.0
+    teacher: float = 1.0
+    labels: float = 1.0
+
+
 @dataclass(eq=False, repr=False, kw_only=True)
 class Balancer(BaseEstimator):
     r"""Base of all balancing rules: decides how much distillation counts in each step.
@@ -218,14 +233,17 @@ class Balancer(BaseEstimator):
     fade : {"auto", True, False}, default=False
         Let the teacher's say fade as the student comes to know the labels better than its teacher:
         what the rule proposes, at most one half, is multiplied by
-        :math:`\mathrm{clip}(L_{task} / L_T, 0, 1)^2`, with the mean task loss of the last epoch and
-        the log-loss of the teacher's probabilities on the same labels. Right where labels are clean
-        and the teacher is not good enough for them; where they are noisy, the student's own loss
-        falls because it learns the noise. "auto" tells the two apart by a short training on labels
-        alone before the real one, of at most 1,000 steps and on at most 10,000 rows (see
-        :class:`Pilot`); from 250 rows and six epochs on, without an accelerator. In either case a
-        teacher that knows no more than how frequent the classes are has no say. The idea is ours.
-        Without effect with a teacher that knows the rows by heart itself, and in ``partial_fit``.
+        :math:`f = \mathrm{clip}(L_{task} / L_T, 0, 1)^2`, with the mean task loss of the last
+        epoch and the log-loss of the teacher's probabilities on the same labels. Right where labels
+        are clean and the teacher is not good enough for them; where they are noisy, the student's
+        own loss falls because it learns the noise. "auto" tells the two apart by a short training
+        on labels alone before the real one, of at most 1,000 steps and on at most 10,000 rows (see
+        :class:`Pilot`); from 250 rows and six epochs on, without an accelerator. Where what labels
+        teach beyond the teacher made that student better, the teacher's say fades; where it made it
+        worse, that of the labels does, :math:`1 - \lambda` being multiplied by :math:`f`; and
+        otherwise nothing is changed. In any case a teacher that knows no more than how frequent the
+        classes are has no say. The idea is ours. Without effect with a teacher that knows the rows
+        by heart itself, and in ``partial_fit``.
 
     Examples
     --------
@@ -335,7 +353,7 @@ class Balancer(BaseEstimator):
         self.weight_: Scalar = None
         self._room: Scalar = None
         self._fading_epoch: int | None = None
-        self._fading: tuple[float, float] = (1.0, 1.0)
+        self._fading = _Fading()
         return self
 
     def weights(self, state: StepState) -> tuple[Scalar, Scalar]:
@@ -362,21 +380,26 @@ class Balancer(BaseEstimator):
     def _faded(self, weight: Scalar, state: StepState) -> Scalar:
         if state.epoch != self._fading_epoch:
             self._fading_epoch, self._fading = state.epoch, self._fading_in(state)
-        most, factor = self._fading
-        return weight if most == factor == 1.0 else clip(weight, 0.0, most) * factor
+        fading = self._fading
+        if fading.most == fading.teacher == fading.labels == 1.0:
+            return weight
+        weight = clip(weight, 0.0, fading.most) * fading.teacher
+        return 1.0 - (1.0 - weight) * fading.labels
 
-    def _fading_in(self, state: StepState) -> tuple[float, float]:
-        """The most that a rule may propose in an epoch, and the factor that is put to it."""
+    def _fading_in(self, state: StepState) -> "_Fading":
         teacher, pilot = state.teacher, state.pilot
         if teacher is None:
-            return 1.0, 1.0
+            return _Fading()
         if not teacher.is_any:
-            return 1.0, 0.0
-        if self.fade == "auto" and not (pilot is not None and pilot.labels_teach_on):
-            return 1.0, 1.0
+            return _Fading(teacher=0.0)
         own_loss = state.epoch_losses[-1][0] if state.epoch_losses else np.inf
         known = min(own_loss / teacher.loss, 1.0) if teacher.loss > 0 else 1.0
-        return _FADING_FROM, known**_FADING_POWER
+        factor = known**_FADING_POWER
+        if self.fade != "auto" or (pilot is not None and pilot.labels_teach_on):
+            return _Fading(most=_FADING_FROM, teacher=factor)
+        if pilot is not None and pilot.labels_mislead:
+            return _Fading(labels=factor)
+        return _Fading()
 
     def _guarded(self, weight: Scalar, state: StepState) -> Scalar:
         last = self.weight_

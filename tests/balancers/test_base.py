@@ -284,6 +284,7 @@ def test_losses_that_explode_in_a_step_leave_a_finite_weight(xp, after):
 # Fading
 
 TEACHES = Pilot(gain=0.05, error=0.01)
+MISLEADS = Pilot(gain=-0.02, error=0.01)
 
 
 def knowing(loss):
@@ -298,7 +299,6 @@ def knowing(loss):
         (True, None, True),
         ("auto", TEACHES, True),
         ("auto", Pilot(0.05, 0.02), False),  # may be chance
-        ("auto", Pilot(-0.05, 0.01), False),
         ("auto", None, False),
         (False, TEACHES, False),
     ],
@@ -310,6 +310,33 @@ def test_fading(xp, fade, pilot, fades, own, factor):
     state.teacher = knowing(0.5)
     expected = 0.4 * factor if fades else 0.4
     assert run(Given(fade=fade), [state]) == pytest.approx([expected], abs=1e-12)
+
+
+@with_any_scalars
+@pytest.mark.parametrize(
+    ("fade", "pilot", "fades"),
+    [
+        ("auto", MISLEADS, True),
+        ("auto", Pilot(-0.01, 0.01), False),  # may be chance
+        ("auto", Pilot(0.02, 0.01), False),
+        (False, MISLEADS, False),
+    ],
+)
+@pytest.mark.parametrize(("own", "factor"), [(0.2, 0.16), (0.5, 1.0), (2.0, 1.0), (0.0, 0.0)])
+def test_the_say_of_labels_that_mislead_fades(xp, fade, pilot, fades, own, factor):
+    state = scalars_of(xp, task_loss=0.4)
+    state.epoch_losses, state.pilot = [(9.0, 9.0), (own, 9.0)], pilot
+    state.teacher = knowing(0.5)
+    expected = 1 - 0.6 * factor if fades else 0.4
+    assert run(Given(fade=fade), [state]) == pytest.approx([expected], abs=1e-12)
+
+
+def test_labels_may_lose_their_say_beyond_one_half():
+    state = StepState(epoch=1, epoch_losses=[(0.1, 1.0)], teacher=knowing(1.0), pilot=MISLEADS)
+    assert FixedBalance(0.8, fade="auto").reset().weights(state)[1] == pytest.approx(0.998)
+    capped = LossShare(fade="auto", max_weight=0.9).reset()
+    state.task_loss, state.distillation_loss = 1.0, 1.0
+    assert capped.weights(state)[1] == 0.9
 
 
 def test_fading_begins_after_the_first_epoch_and_moves_once_an_epoch():
