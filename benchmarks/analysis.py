@@ -199,8 +199,12 @@ def ranks(accuracy: pd.DataFrame) -> tuple[pd.Series, float, float]:
 
 
 def serving(frame: pd.DataFrame, student: str) -> pd.DataFrame:
-    """Teacher and student by set: how good, how fast and how big (medians over seeds)."""
-    columns = ["accuracy", "auc", "row_ms", "batch_ms", "bytes"]
+    """Teacher and student by set: how good and how big (medians over seeds).
+
+    How fast is measured apart, by ``benchmarks.serving``: the runs of a study may be made on
+    different days.
+    """
+    columns = ["accuracy", "auc", "bytes"]
     medians = frame.groupby(["method", "set"])[columns].median()
     teacher, own = medians.loc["teacher"], medians.loc[student]
     kinds = frame[frame["method"] == "teacher"].groupby("set")["kind"].first()
@@ -213,9 +217,6 @@ def serving(frame: pd.DataFrame, student: str) -> pd.DataFrame:
             "difference": difference[student],
             "error": error[student],
             "auc ratio": own["auc"] / teacher["auc"],
-            "teacher row ms": teacher["row_ms"],
-            "row speed-up": teacher["row_ms"] / own["row_ms"],
-            "batch speed-up": teacher["batch_ms"] / own["batch_ms"],
             "bytes ratio": own["bytes"] / teacher["bytes"],
         }
     ).dropna(subset=["student accuracy"])
