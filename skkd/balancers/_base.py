@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from numbers import Real
 from types import ModuleType
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -22,6 +22,9 @@ _SPENDABLE = 0.9
 # from what the teacher's does: no more than that of the labels, or the student can't leave it.
 _FADING_POWER = 2.0
 _FADING_FROM = 0.5
+
+# The most that a rule may propose in an epoch, and what is left of the teacher's and labels' say.
+_UNFADED = (1.0, 1.0, 1.0)
 
 # In standard errors: when labels surely teach on, when they probably mislead, and when a teacher is
 # likely to know anything.
@@ -190,14 +193,6 @@ class StepState:
         return torch if isinstance(one, Tensor) else np
 
 
-class _Fading(NamedTuple):
-    """The most that a rule may propose in an epoch, and what is left of either say."""
-
-    most: float = 1.0
-    teacher: float = 1.0
-    labels: float = 1.0
-
-
 @dataclass(eq=False, repr=False, kw_only=True)
 class Balancer(BaseEstimator):
     r"""Base of all balancing rules: decides how much distillation counts in each step.
@@ -353,7 +348,7 @@ class Balancer(BaseEstimator):
         self.weight_: Scalar = None
         self._room: Scalar = None
         self._fading_epoch: int | None = None
-        self._fading = _Fading()
+        self._fading = _UNFADED
         return self
 
     def weights(self, state: StepState) -> tuple[Scalar, Scalar]:
@@ -380,26 +375,25 @@ class Balancer(BaseEstimator):
     def _faded(self, weight: Scalar, state: StepState) -> Scalar:
         if state.epoch != self._fading_epoch:
             self._fading_epoch, self._fading = state.epoch, self._fading_in(state)
-        fading = self._fading
-        if fading.most == fading.teacher == fading.labels == 1.0:
+        if self._fading == _UNFADED:
             return weight
-        weight = clip(weight, 0.0, fading.most) * fading.teacher
-        return 1.0 - (1.0 - weight) * fading.labels
+        most, teacher, labels = self._fading
+        return 1.0 - (1.0 - clip(weight, 0.0, most) * teacher) * labels
 
-    def _fading_in(self, state: StepState) -> "_Fading":
+    def _fading_in(self, state: StepState) -> tuple[float, float, float]:
         teacher, pilot = state.teacher, state.pilot
         if teacher is None:
-            return _Fading()
+            return _UNFADED
         if not teacher.is_any:
-            return _Fading(teacher=0.0)
+            return 1.0, 0.0, 1.0
         own_loss = state.epoch_losses[-1][0] if state.epoch_losses else np.inf
         known = min(own_loss / teacher.loss, 1.0) if teacher.loss > 0 else 1.0
         factor = known**_FADING_POWER
         if self.fade != "auto" or (pilot is not None and pilot.labels_teach_on):
-            return _Fading(most=_FADING_FROM, teacher=factor)
+            return _FADING_FROM, factor, 1.0
         if pilot is not None and pilot.labels_mislead:
-            return _Fading(labels=factor)
-        return _Fading()
+            return 1.0, 1.0, factor
+        return _UNFADED
 
     def _guarded(self, weight: Scalar, state: StepState) -> Scalar:
         last = self.weight_
