@@ -15,7 +15,6 @@ the means over the seeds and our difference to AutoGluon's student are printed.
 """
 
 import argparse
-import json
 import tempfile
 import time
 from pathlib import Path
@@ -25,10 +24,9 @@ import pandas as pd
 
 from skkd import DistilledClassifier
 
-from .calibration import read
-from .protocol import Split, one_thread, score, split, take
+from .protocol import Split, one_thread, score, seconds_of, split, take
+from .run import RESULTS, append, environment, read_lines
 
-RESULTS = Path(__file__).parent / "results"
 SETS = ("letter", "spambase", "satimage", "adult", "electricity")
 OURS = {"skkd": {}, "skkd with new rows": {"augmenter": "auto"}}
 THEIRS = "AutoGluon's student"
@@ -94,7 +92,7 @@ def measure(name: str, seed: int, max_rows: int, time_limit: float) -> list[dict
             }
         )
     shared = {"set": name, "seed": seed, "max_rows": max_rows, "allowed_seconds": time_limit}
-    return [shared | line for line in lines]
+    return [shared | line | environment() for line in lines]
 
 
 def _judged(model, rows: Split, teacher: np.ndarray, seconds: float | None = None) -> dict:
@@ -108,15 +106,9 @@ def _judged(model, rows: Split, teacher: np.ndarray, seconds: float | None = Non
     judged["sum_error"] = float(np.abs(proba.sum(axis=1) - 1).max())
     if seconds is not None:
         singles = [take(rows.X_test, np.array([i])) for i in range(N_SINGLE_ROWS + 1)]
-        judged["row_ms"] = 1e3 * float(np.median([_seconds(model, row) for row in singles][1:]))
+        judged["row_ms"] = 1e3 * float(np.median([seconds_of(model, row) for row in singles][1:]))
         judged["seconds"] = seconds
     return judged
-
-
-def _seconds(model, X) -> float:
-    start = time.process_time()
-    model.predict_proba(X)
-    return time.process_time() - start
 
 
 def report(lines: list[dict]) -> None:
@@ -142,14 +134,13 @@ def main() -> None:
     parser.add_argument("--time-limit", type=float, default=60, help="seconds, for each of the two")
     parser.add_argument("--out", type=Path, default=RESULTS / "autogluon.jsonl")
     options = parser.parse_args()
-    done = {(line["set"], line["seed"]) for line in read(options.out)}
+    done = {(line["set"], line["seed"]) for line in read_lines(options.out)}
     for seed in options.seeds:
         for name in options.sets:
             if (name, seed) not in done:
-                lines = measure(name, seed, options.max_rows, options.time_limit)
-                with options.out.open("a") as file:
-                    file.writelines(json.dumps(line) + "\n" for line in lines)
-    report(read(options.out))
+                for line in measure(name, seed, options.max_rows, options.time_limit):
+                    append(options.out, line)
+    report(read_lines(options.out))
 
 
 if __name__ == "__main__":

@@ -138,13 +138,14 @@ def cost(model, X, kept=None) -> dict:
     rows = [take(X, np.array([i % n_rows])) for i in range(33)]
     batch = take(X, np.arange(BATCH_ROWS) % n_rows)
     return {
-        "row_ms": 1e3 * float(np.median([_seconds(model, row) for row in rows][3:])),
-        "batch_ms": 1e3 * min(_seconds(model, batch) for _ in range(3)),
+        "row_ms": 1e3 * float(np.median([seconds_of(model, row) for row in rows][3:])),
+        "batch_ms": 1e3 * min(seconds_of(model, batch) for _ in range(3)),
         "bytes": len(pickle.dumps(model if kept is None else kept)),
     }
 
 
-def _seconds(model, X) -> float:
+def seconds_of(model, X) -> float:
+    """Process time of one call of ``predict_proba``."""
     start = time.process_time()
     model.predict_proba(X)
     return time.process_time() - start

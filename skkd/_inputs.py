@@ -59,7 +59,7 @@ def read(estimator, X):
     if isinstance(estimator.student_, Pipeline):
         return _read_raw(estimator, X, reset=False)
     dtype = net_dtype(estimator.student_)
-    if _is_plain(estimator, X):
+    if _is_plain(estimator, X, dtype):
         X = X.astype(dtype, copy=False)
         _check_finite(X)
         return X
@@ -75,7 +75,7 @@ def read(estimator, X):
     return X
 
 
-def _is_plain(estimator, X) -> bool:
+def _is_plain(estimator, X, dtype) -> bool:
     """Whether scikit-learn's checks, half of the time for a single row, would find nothing."""
     return (
         type(X) is np.ndarray
@@ -83,7 +83,7 @@ def _is_plain(estimator, X) -> bool:
         and len(X) > 0
         and X.shape[1:] == estimator._row_shape
         and not hasattr(estimator, "feature_names_in_")
-        and not _is_converted_later(X, net_dtype(estimator.student_))
+        and not _is_converted_later(X, dtype)
     )
 
 

@@ -26,7 +26,7 @@ def mixed_frame(n_rows, seed=0, levels=LEVELS[:3]):
     ages[rng.random(n_rows) < 0.2] = np.nan
     return pd.DataFrame(
         {
-            "colour": pd.Categorical(rng.choice(levels, n_rows, p=None), categories=LEVELS),
+            "colour": pd.Categorical(rng.choice(levels, n_rows), categories=LEVELS),
             "age": ages,
             "count": rng.integers(0, 9, n_rows),
             "word": words,
@@ -126,8 +126,7 @@ def test_a_classifier_predicts_the_same_by_either():
 
 def test_a_new_fit_is_not_answered_with_the_last_one():
     y = np.arange(len(FIT)) % 2
-    clf = DistilledClassifier(DecisionTreeClassifier(), cv=2, random_state=0)
-    clf.set_params(teacher=_OfFrames(), student__max_epochs=1)
+    clf = DistilledClassifier(_OfFrames(), cv=2, random_state=0).set_params(student__max_epochs=1)
     before = clf.fit(FIT[["age", "word"]], y).predict_proba(FIT[["age", "word"]])
     after = clf.fit(FIT[["colour", "age"]], y).predict_proba(FIT[["colour", "age"]])
     assert before.shape == after.shape

@@ -58,16 +58,10 @@ def test_a_teacher_of_another_world_does_no_harm():
     assert np.array_equal(clf.predict_proba(X), alone.predict_proba(X))
 
 
-def noisy(n_rows, n_features=20):
+def noisy(n_rows):
     """Rows of two classes with a fifth of the labels wrong."""
     X, y = make_classification(
-        n_rows,
-        n_features,
-        n_informative=3,
-        n_redundant=0,
-        flip_y=0.4,
-        class_sep=2.0,
-        random_state=0,
+        n_rows, 20, n_informative=3, n_redundant=0, flip_y=0.4, class_sep=2.0, random_state=0
     )
     return X.astype(np.float32), y
 

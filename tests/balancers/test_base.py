@@ -294,40 +294,25 @@ def knowing(loss):
 
 @with_any_scalars
 @pytest.mark.parametrize(
-    ("fade", "pilot", "fades"),
+    ("fade", "pilot", "whose"),
     [
-        (True, None, True),
-        ("auto", TEACHES, True),
-        ("auto", Pilot(0.05, 0.02), False),  # may be chance
-        ("auto", None, False),
-        (False, TEACHES, False),
+        (True, None, "teacher"),
+        (True, MISLEADS, "teacher"),
+        ("auto", TEACHES, "teacher"),
+        ("auto", Pilot(0.05, 0.02), "nobody"),  # may be chance
+        ("auto", Pilot(-0.01, 0.01), "nobody"),
+        ("auto", None, "nobody"),
+        ("auto", MISLEADS, "labels"),
+        (False, TEACHES, "nobody"),
+        (False, MISLEADS, "nobody"),
     ],
 )
 @pytest.mark.parametrize(("own", "factor"), [(0.2, 0.16), (0.5, 1.0), (2.0, 1.0), (0.0, 0.0)])
-def test_fading(xp, fade, pilot, fades, own, factor):
+def test_whose_say_fades(xp, fade, pilot, whose, own, factor):
     state = scalars_of(xp, task_loss=0.4)
     state.epoch_losses, state.pilot = [(9.0, 9.0), (own, 9.0)], pilot
     state.teacher = knowing(0.5)
-    expected = 0.4 * factor if fades else 0.4
-    assert run(Given(fade=fade), [state]) == pytest.approx([expected], abs=1e-12)
-
-
-@with_any_scalars
-@pytest.mark.parametrize(
-    ("fade", "pilot", "fades"),
-    [
-        ("auto", MISLEADS, True),
-        ("auto", Pilot(-0.01, 0.01), False),  # may be chance
-        ("auto", Pilot(0.02, 0.01), False),
-        (False, MISLEADS, False),
-    ],
-)
-@pytest.mark.parametrize(("own", "factor"), [(0.2, 0.16), (0.5, 1.0), (2.0, 1.0), (0.0, 0.0)])
-def test_the_say_of_labels_that_mislead_fades(xp, fade, pilot, fades, own, factor):
-    state = scalars_of(xp, task_loss=0.4)
-    state.epoch_losses, state.pilot = [(9.0, 9.0), (own, 9.0)], pilot
-    state.teacher = knowing(0.5)
-    expected = 1 - 0.6 * factor if fades else 0.4
+    expected = {"teacher": 0.4 * factor, "labels": 1 - 0.6 * factor, "nobody": 0.4}[whose]
     assert run(Given(fade=fade), [state]) == pytest.approx([expected], abs=1e-12)
 
 
