@@ -5,7 +5,9 @@ the labels of rows that none of them saw, the teacher who labels the new rows in
 
 How often student and teacher agree there would be no measure: bold new rows raise it on almost
 every set, also where the student gets worse. Nor would a teacher who saw the held-out rows do, who
-hands their labels on.
+hands their labels on, even by what it says of others: out-of-fold answers about the fit rows know
+the labels of all other folds. On adult, a student looked better by .02 of log-loss for having
+learnt more from those, and new rows from a teacher who did not know looked harmful.
 """
 
 from collections.abc import Callable
@@ -28,22 +30,33 @@ from .balancers import Balancer, DescentShare, Pilot
 _HELD_OUT = 0.2
 # Optimizer steps of a short training, at least one epoch.
 _N_STEPS = 600
-# The gain must exceed this many of its standard errors. Few, for a candidate that is taken in vain
-# costs little but time, and one that is left out in vain costs its gain.
-_STANDARD_ERRORS = 0.5
+# New rows for each row of a table: the fewer rows, the more a student gains from new ones.
+_MOST_NEW = 4
+# New rows of all rows together, unless that is less than one for each.
+_NEW_ROWS = 40_000
 
 
 def candidates_for(X) -> list[Augmenter]:
-    """The augmenters to choose from: few, for each costs a training."""
+    """The augmenters to choose from: few, for each costs a training.
+
+    With four new rows for each the student was better by .2 points on average than with one, on
+    seven tables of 4,000 rows. How much they count mattered less: twice as much was the same.
+    """
     if isinstance(X, np.ndarray) and X.ndim > 2:
         return [ShiftFlipCrop(shift=0.05, crop=0.0), ShiftFlipCrop(shift=0.1, crop=0.1)]
-    return [NeighborSwap(prob=0.1), NeighborSwap(prob=0.3), RandomSwap(prob=0.1)]
+    n_new = min(max(_NEW_ROWS / X.shape[0], 1.0), _MOST_NEW)
+    many = {"n_new": n_new, "weight": n_new**0.5}
+    return [
+        NeighborSwap(prob=0.3, **many),
+        RandomSwap(prob=0.1, **many),
+        RandomSwap(prob=0.3, **many),
+    ]
 
 
 def choose_augmenter(
     rows: Rows,
     net: NeuralNet,
-    ask_without: Callable[[Rows], Function],
+    teacher_of: Callable[[Rows], tuple[np.ndarray, Function]],
     prepare: Function,
     balancer: Balancer,
     *,
@@ -60,8 +73,9 @@ def choose_augmenter(
         All that may be looked at, with ``raw``.
     net : skorch.NeuralNet
         Initialised for the rows; copies of it are trained.
-    ask_without : callable
-        From the rows that remain to a teacher who has not seen the others.
+    teacher_of : callable
+        From the rows that remain to what a teacher says of them, and of new rows, who has not seen
+        the others.
     prepare : callable
         From rows as the teacher sees them to the net's input.
     balancer : Balancer
@@ -78,7 +92,7 @@ def choose_augmenter(
     if not len(held_out):
         return None
     fit_rows, held_out_rows = rows.take(kept), rows.take(held_out)
-    ask = ask_without(fit_rows)
+    fit_rows.proba, ask = teacher_of(fit_rows)
 
     if balancer.requirements() & {"held_out_losses", "held_out_slopes"}:
         balancer = DescentShare()
@@ -114,10 +128,11 @@ def choose_augmenter(
 
 
 def best_gain(gains: list[np.ndarray], sample_weight: np.ndarray | None) -> int | None:
-    """Which gains, one a held-out row, have the largest mean; None where it could be chance."""
+    """Which gains, one a held-out row, have the largest mean; None where none is above zero.
+
+    It need not be beyond chance. Short trainings show less than long ones, which new rows keep from
+    learning their labels by heart; and a candidate that is taken in vain costs little but time.
+    """
     means = [np.average(gain, weights=sample_weight) for gain in gains]
     best = int(np.argmax(means))
-    weight = np.ones(len(gains[best])) if sample_weight is None else sample_weight
-    share = weight / weight.sum()
-    error = np.sqrt((share**2 * (gains[best] - means[best]) ** 2).sum())
-    return best if means[best] > _STANDARD_ERRORS * error else None
+    return best if means[best] > 0 else None

@@ -476,7 +476,7 @@ class DistilledClassifier(ClassifierMixin, Protocols):
         )
         proba = self._calibrated(proba)
         raw = None if self.augmenter is None else inputs if inputs is X else _take(X, kept)
-        rows, held_out = Rows(inputs, labels, proba, kept_weight, raw), None
+        rows, held_out = Rows(inputs, labels, proba, kept_weight, raw, folds), None
         if split is not None:
             rows, held_out = (rows.take(part) for part in split)
         student = Pipeline([*steps, ("net", net)]) if steps else net
@@ -637,7 +637,7 @@ class DistilledClassifier(ClassifierMixin, Protocols):
             augmenter = choose_augmenter(
                 rows,
                 _student.net_of(student),
-                self._ask_without,
+                self._teacher_of,
                 prepare,
                 balancer,
                 loss=make_loss(self.distillation_loss),
@@ -660,16 +660,33 @@ class DistilledClassifier(ClassifierMixin, Protocols):
         cache = Cache(self.memory)
         return lambda X: self._calibrated(_teacher.ask(teacher, X, self.classes_, cache))
 
-    def _ask_without(self, rows):
-        """The same for a teacher who has seen the given rows at most, if it is ours to fit."""
+    def _teacher_of(self, rows):
+        """A teacher who has seen the given rows at most, if it is ours to fit.
+
+        Returns
+        -------
+        proba : ndarray of shape (n_rows, n_classes)
+            What it says of these rows, again out-of-fold.
+        ask : callable
+            Gives its probabilities of new rows.
+        """
         if self.cv is None or self._has_fitted_teacher():
-            return self._asking(self._fitted_teacher)
+            return rows.proba, self._asking(self._fitted_teacher)
         y, weight = self.classes_[rows.labels], rows.sample_weight
         fit_params, _ = self._metadata(weight, {})
         teacher = UnfittedTeacher(
             self.teacher, rows.raw, y, weight, self.classes_, fit_params, Cache(self.memory)
         )
-        return self._asking(teacher.fit())
+        if rows.folds is None:
+            fitted, proba = fit_oob(teacher)
+            return self._calibrated(proba), self._asking(fitted)
+        folds = [rows.folds == fold for fold in np.unique(rows.folds)]
+        splits = [(np.flatnonzero(~fold), np.flatnonzero(fold)) for fold in folds]
+        fitted = teacher.fit()
+        if any(len(np.unique(y[others])) < len(np.unique(y)) for others, _ in splits):
+            return rows.proba, self._asking(fitted)  # not every teacher bears a missing class
+        proba, _ = cross_fit(teacher, cv=splits, n_jobs=self.n_jobs)
+        return self._calibrated(proba), self._asking(fitted)
 
     def _split(self, inputs, labels, net, balancer, seed):
         """Indices of training and held-out rows; None where nothing needs the latter."""

@@ -21,6 +21,8 @@ class Rows:
     sample_weight : ndarray of shape (n_rows,) or None
     raw : array, frame or None
         The same rows as the teacher sees them, where an augmenter needs them.
+    folds : int ndarray of shape (n_rows,) or None
+        Rows of one number were kept from the teacher together when it gave their probabilities.
     """
 
     X: object
@@ -28,6 +30,7 @@ class Rows:
     proba: np.ndarray
     sample_weight: np.ndarray | None = None
     raw: object = None
+    folds: np.ndarray | None = None
 
     def take(self, index: np.ndarray) -> "Rows":
         """The rows of an index array."""
@@ -37,4 +40,5 @@ class Rows:
         if raw is not None:
             is_taken = raw is self.X and not isinstance(X, LazyRows)
             raw = X if is_taken else _safe_indexing(raw, index)
-        return Rows(X, self.labels[index], self.proba[index], weight, raw)
+        folds = None if self.folds is None else self.folds[index]
+        return Rows(X, self.labels[index], self.proba[index], weight, raw, folds)

@@ -1,7 +1,10 @@
 """``augmenter="auto"``."""
 
+from typing import ClassVar
+
 import numpy as np
 import pytest
+from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 
 from skkd import _choose_augmenter
@@ -70,11 +73,49 @@ def test_same_random_state_same_choice_and_result():
 def test_teacher_of_the_short_trainings_has_not_seen_the_held_out_rows():
     Counts.fits = []
     few_labels(Counts(), cv=3, n_rows=100)
-    *_, on_all, on_part = Counts.fits
-    assert len(Counts.fits) == 3 + 2
+    *_, on_all = Counts.fits[:4]
+    on_part, *folds = Counts.fits[4:]
     assert len(on_all) == 100
     assert len(on_part) == pytest.approx(80, abs=3)
-    assert {row.tobytes() for row in on_part} < {row.tobytes() for row in on_all}
+    assert as_set(on_part) < as_set(on_all)
+    # Nor do those who speak of the fit rows, each of a third that it has not seen either.
+    assert len(folds) == 3
+    assert all(as_set(fold) < as_set(on_part) for fold in folds)
+    assert all(row in set.union(*map(as_set, folds)) for row in as_set(on_part))
+
+
+def test_out_of_bag_teacher_of_the_short_trainings_has_not_seen_the_held_out_rows():
+    class Forest(RandomForestClassifier):
+        fits: ClassVar[list] = []
+
+        def fit(self, X, y, sample_weight=None):
+            self.fits.append(X)
+            return super().fit(X, y, sample_weight)
+
+    few_labels(Forest(100, random_state=0), cv="oob", n_rows=100)
+    on_all, on_part = Forest.fits
+    assert len(on_part) == pytest.approx(80, abs=3)
+    assert as_set(on_part) < as_set(on_all)
+
+
+def test_class_that_would_be_missing_in_a_fold_of_the_short_trainings_is_no_error():
+    class NeedsAll(LogisticRegression):
+        def fit(self, X, y, sample_weight=None):
+            assert len(np.unique(y)) == 3
+            return super().fit(X, y, sample_weight)
+
+    y = Y[:90].copy()
+    y[:3] = 2  # one of them is held out, and both others are in one fold
+    folds = np.arange(90) % 2
+    folds[:3] = [0, 0, 0]
+    splits = [(np.r_[np.flatnonzero(folds != fold), :3], folds == fold) for fold in (0, 1)]
+    splits = [(train, np.flatnonzero(test)) for train, test in splits]
+    clf = quick(NeedsAll(), cv=splits, augmenter="auto")
+    assert clf.fit(X[:90], y).n_epochs_ > 0
+
+
+def as_set(rows: np.ndarray) -> set:
+    return {row.tobytes() for row in rows}
 
 
 def test_a_teacher_that_remembers_its_rows_does_not_win_by_that(monkeypatch):
@@ -138,6 +179,14 @@ def test_candidates_fit_the_rows():
     assert all(isinstance(kind, ShiftFlipCrop) for kind in candidates_for(np.zeros((2, 1, 8, 8))))
 
 
+@pytest.mark.parametrize(
+    ("n_rows", "n_new"), [(10, 4), (10_000, 4), (20_000, 2), (40_000, 1), (10**6, 1)]
+)
+def test_the_more_rows_the_fewer_new_ones_for_each(n_rows, n_new):
+    for kind in candidates_for(np.zeros((n_rows, 2))):
+        assert (kind.n_new, kind.weight) == (n_new, n_new**0.5)
+
+
 # The decision
 
 
@@ -147,10 +196,10 @@ def test_the_largest_mean_gain_wins():
     assert best_gain(gains, None) == 1
 
 
-def test_gain_that_could_be_chance_is_left_out():
+def test_without_a_gain_there_are_no_new_rows():
     gain = np.array([1.0, -1.0] * 50)
-    assert best_gain([gain + 0.04], None) is None  # a standard error is 0.1
-    assert best_gain([gain + 0.06], None) == 0
+    assert best_gain([gain - 0.01, gain - 0.02], None) is None
+    assert best_gain([gain - 0.01, gain + 0.01], None) == 1
     assert best_gain([np.zeros(100)], None) is None
 
 
