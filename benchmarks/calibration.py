@@ -8,7 +8,6 @@ is there already is not computed again.
 """
 
 import argparse
-import json
 from pathlib import Path
 
 import numpy as np
@@ -17,9 +16,8 @@ from skkd._calibration import calibrate
 
 from .datasets import SUITE
 from .protocol import split
+from .run import RESULTS, append, environment, read_lines
 from .teachers import TEACHERS, ask_teacher
-
-RESULTS = Path(__file__).parent / "results"
 
 
 def row_losses(proba: np.ndarray, columns: np.ndarray) -> np.ndarray:
@@ -55,11 +53,6 @@ def measure(name: str, seed: int, max_rows: int) -> dict:
     }
 
 
-def read(path: Path) -> list[dict]:
-    """The lines of a file, none where there is none."""
-    return [json.loads(line) for line in path.open()] if path.exists() else []
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--sets", nargs="+", default=list(SUITE))
@@ -68,16 +61,14 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=RESULTS / "calibration.jsonl")
     options = parser.parse_args()
     keys = ("set", "seed", "max_rows")
-    done = {tuple(line[key] for key in keys) for line in read(options.out)}
+    done = {tuple(line[key] for key in keys) for line in read_lines(options.out)}
     for seed in options.seeds:
         for name in options.sets:
             if (name, seed, options.max_rows) not in done:
-                line = measure(name, seed, options.max_rows)
-                with options.out.open("a") as file:
-                    file.write(json.dumps(line) + "\n")
+                append(options.out, measure(name, seed, options.max_rows) | environment())
     header = ("set", "teacher", "calibration", "oof", "->", "test", "->", "gain", "+-")
     print(("{:15}{:15}{:13}" + "{:>9}" * 6).format(*header))
-    for line in read(options.out):
+    for line in read_lines(options.out):
         numbers = [line[name] for name in line if name.startswith(("oof", "test"))]
         print(
             f"{line['set']:15}{line['teacher']:15}{line['method']:13}"

@@ -8,7 +8,6 @@ their standard errors.
 """
 
 import argparse
-import json
 import time
 from pathlib import Path
 
@@ -18,12 +17,11 @@ from sklearn.metrics import log_loss
 from skkd import DistilledClassifier
 from skkd.balancers import FixedBalance
 
-from .calibration import read
 from .datasets import cache_dir
 from .protocol import one_thread, split
+from .run import RESULTS, append, environment, read_lines
 from .teachers import TEACHERS, make_teacher
 
-RESULTS = Path(__file__).parent / "results"
 SETS = ("letter", "spambase", "satimage", "adult", "kr_vs_k", "phoneme")
 CONTENDERS = {
     "labels": {"balancer": FixedBalance(0.0)},
@@ -87,14 +85,12 @@ def main() -> None:
     parser.add_argument("--max-rows", type=int, default=6000)
     parser.add_argument("--out", type=Path, default=RESULTS / "new_rows.jsonl")
     options = parser.parse_args()
-    done = {(line["set"], line["seed"], line["max_rows"]) for line in read(options.out)}
+    done = {(line["set"], line["seed"], line["max_rows"]) for line in read_lines(options.out)}
     for seed in options.seeds:
         for name in options.sets:
             if (name, seed, options.max_rows) not in done:
-                line = measure(name, seed, options.max_rows)
-                with options.out.open("a") as file:
-                    file.write(json.dumps(line) + "\n")
-    report(read(options.out))
+                append(options.out, measure(name, seed, options.max_rows) | environment())
+    report(read_lines(options.out))
 
 
 if __name__ == "__main__":
