@@ -610,7 +610,9 @@ class DistilledClassifier(ClassifierMixin, Protocols):
 
     def _augmenter_for(self, X):
         """The augmenter, or for "auto" one of those to choose from."""
-        return candidates_for(X)[0] if self.augmenter == "auto" else make_augmenter(self.augmenter)
+        if self.augmenter == "auto":
+            return candidates_for(X, knows_all=not self._fits_teacher())[0]
+        return make_augmenter(self.augmenter)
 
     def _pilot(self, rows, net, balancer, seed) -> Pilot | None:
         """A short training on labels alone, where the balancer asks for it."""
@@ -645,6 +647,7 @@ class DistilledClassifier(ClassifierMixin, Protocols):
                 balancer,
                 loss=make_loss(self.distillation_loss),
                 temperature=make_temperature(self.temperature),
+                knows_all=not self._fits_teacher(),
                 pilot=pilot,
                 seed=seed,
             )
@@ -663,6 +666,9 @@ class DistilledClassifier(ClassifierMixin, Protocols):
         cache = Cache(self.memory)
         return lambda X: self._calibrated(_teacher.ask(teacher, X, self.classes_, cache))
 
+    def _fits_teacher(self) -> bool:
+        return self.cv is not None and not self._has_fitted_teacher()
+
     def _teacher_of(self, rows):
         """A teacher who has seen the given rows at most, if it is ours to fit.
 
@@ -673,7 +679,7 @@ class DistilledClassifier(ClassifierMixin, Protocols):
         ask : callable
             Gives its probabilities of new rows.
         """
-        if self.cv is None or self._has_fitted_teacher():
+        if not self._fits_teacher():
             return rows.proba, self._asking(self._fitted_teacher)
         y, weight = self.classes_[rows.labels], rows.sample_weight
         fit_params, _ = self._metadata(weight, {})

@@ -125,7 +125,7 @@ def test_a_teacher_that_remembers_its_rows_does_not_win_by_that(monkeypatch):
         def make(self, rows, index, rng):
             return rows[index]
 
-    monkeypatch.setattr(_choose_augmenter, "candidates_for", lambda X: [Copies()])
+    monkeypatch.setattr(_choose_augmenter, "candidates_for", lambda X, knows_all: [Copies()])
     knows = TeacherKnowledge(loss=0.5, gain=0.2, error=0.01)  # if it did not, none were looked at
     monkeypatch.setattr(_choose_augmenter, "knowledge_of_teacher", lambda rows: knows)
     rng = np.random.default_rng(0)
@@ -175,16 +175,25 @@ def test_partial_fit_has_no_rows_to_choose_by():
 
 
 def test_candidates_fit_the_rows():
-    assert all(kind.takes == "tables" for kind in candidates_for(X))
-    assert all(isinstance(kind, ShiftFlipCrop) for kind in candidates_for(np.zeros((2, 1, 8, 8))))
+    assert all(kind.takes == "tables" for kind in candidates_for(X, knows_all=False))
+    for_images = candidates_for(np.zeros((2, 1, 8, 8)), knows_all=False)
+    assert all(isinstance(kind, ShiftFlipCrop) for kind in for_images)
 
 
 @pytest.mark.parametrize(
     ("n_rows", "n_new"), [(10, 4), (10_000, 4), (20_000, 2), (40_000, 1), (10**6, 1)]
 )
 def test_the_more_rows_the_fewer_new_ones_for_each(n_rows, n_new):
-    for kind in candidates_for(np.zeros((n_rows, 2))):
+    for kind in candidates_for(np.zeros((n_rows, 2)), knows_all=False):
         assert (kind.n_new, kind.weight) == (n_new, n_new**0.5)
+
+
+def test_teacher_who_may_have_seen_all_rows_labels_one_for_each():
+    assert all(kind.n_new == kind.weight == 1 for kind in candidates_for(X, knows_all=True))
+    told = LogisticRegression(C=100).fit(X, Y)
+    by_told = few_labels(told, n_rows=100, balancer="fixed").augmenter_
+    by_fitted_here = few_labels(LogisticRegression(), cv=3, n_rows=100, balancer="fixed").augmenter_
+    assert (by_told.n_new, by_fitted_here.n_new) == (1, 4)
 
 
 # The decision
@@ -193,14 +202,20 @@ def test_the_more_rows_the_fewer_new_ones_for_each(n_rows, n_new):
 def test_the_largest_mean_gain_wins():
     rng = np.random.default_rng(0)
     gains = [rng.normal(mean, 0.1, size=100) for mean in (0.1, 0.3, 0.2, -1.0)]
-    assert best_gain(gains, None) == 1
+    assert best_gain(gains, None, 0.0) == 1
 
 
 def test_without_a_gain_there_are_no_new_rows():
     gain = np.array([1.0, -1.0] * 50)
-    assert best_gain([gain - 0.01, gain - 0.02], None) is None
-    assert best_gain([gain - 0.01, gain + 0.01], None) == 1
-    assert best_gain([np.zeros(100)], None) is None
+    assert best_gain([gain - 0.01, gain - 0.02], None, 0.0) is None
+    assert best_gain([gain - 0.01, gain + 0.01], None, 0.0) == 1
+    assert best_gain([np.zeros(100)], None, 0.0) is None
+
+
+def test_gain_of_less_than_its_errors_is_left_out():
+    gain = np.array([1.0, -1.0] * 50)  # a standard error is 0.1
+    assert best_gain([gain + 0.04], None, 0.5) is None
+    assert best_gain([gain + 0.06], None, 0.5) == 0
 
 
 def test_weights_are_repeated_rows():
@@ -209,6 +224,6 @@ def test_weights_are_repeated_rows():
     for shift in np.linspace(-0.2, 0.2, 21):
         gains = [rng.normal(size=40) + shift, rng.normal(size=40)]
         means = [np.repeat(gain, weight).mean() for gain in gains]
-        chosen = best_gain(gains, weight.astype(float))
+        chosen = best_gain(gains, weight.astype(float), 0.5)
         assert chosen is None or chosen == int(np.argmax(means))
-    assert best_gain([np.array([1.0, -9.0] * 20)], np.tile([1.0, 0.0], 20)) == 0
+    assert best_gain([np.array([1.0, -9.0] * 20)], np.tile([1.0, 0.0], 20), 0.5) == 0
