@@ -7,17 +7,14 @@ import torch
 from sklearn import get_config
 from sklearn.base import ClassifierMixin, clone
 from sklearn.pipeline import Pipeline
-from sklearn.utils.metadata_routing import process_routing
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from . import _inputs, _student, _teacher
 from ._batches import are_plain
-from ._cache import Cache, Shelved, check_memory
-from ._calibration import calibrate
+from ._cache import check_memory
 from ._choose_augmenter import candidates_for, choose_augmenter
 from ._chunks import LazyRows, some_rows
-from ._cross_fitting import UnfittedTeacher, cross_fit, fit_oob
 from ._datasets import read_dataset
 from ._held_out import split_held_out
 from ._labels import columns_of, read_labels, rows_that_count
@@ -25,10 +22,9 @@ from ._new_rows import AugmentedRows, UnlabeledRows
 from ._parameters import CONSTRAINTS, make_loss, make_temperature
 from ._pilot import run_pilot
 from ._processes import check_accelerator
-from ._protocols import Protocols
-from ._rows import Rows
+from ._rows import Rows, take
 from ._seeds import PrivateTorchState, draw_seeds
-from ._sklearn_private import _safe_indexing
+from ._signal import TeacherSignal
 from ._tables import is_frame
 from ._training import Patience, layer_to_watch, train
 from .augmenters._registry import make_augmenter
@@ -43,7 +39,7 @@ def _can_learn_in_parts(clf) -> bool:
     return clf.teacher is None or (clf.cv is None and _teacher.is_fitted(clf.teacher))
 
 
-class DistilledClassifier(ClassifierMixin, Protocols):
+class DistilledClassifier(ClassifierMixin, TeacherSignal):
     r"""Distill a teacher into a small, fast student.
 
     The student, a PyTorch net, is trained on the labels and on the teacher's probabilities at once,
@@ -452,9 +448,9 @@ class DistilledClassifier(ClassifierMixin, Protocols):
         y, weight, self.classes_ = read_labels(X, y, sample_weight, self.class_weight, classes)
         # The student comes first: what is wrong with it must not be found after the teacher's work.
         kept = rows_that_count(weight)
-        inputs = _take(inputs, kept) if steps or kept is None else some_rows(inputs, kept)
-        steps, inputs = _student.fit_preprocessing(steps, inputs, _take(y, kept))
-        inputs, kept_weight = _inputs.as_net_input(inputs, net, fits=True), _take(weight, kept)
+        inputs = take(inputs, kept) if steps or kept is None else some_rows(inputs, kept)
+        steps, inputs = _student.fit_preprocessing(steps, inputs, take(y, kept))
+        inputs, kept_weight = _inputs.as_net_input(inputs, net, fits=True), take(weight, kept)
         n_classes = len(self.classes_)
         net = _student.initialise_net(net, inputs, kept_weight, n_classes, torch_state)
         net.classes = self.classes_
@@ -466,19 +462,19 @@ class DistilledClassifier(ClassifierMixin, Protocols):
                 "augmenter and X_unlabeled need a student with skorch's own Dataset and PyTorch's "
                 "own DataLoader, which take rows of X as they are."
             )
-        labels = columns_of(_take(y, kept), self.classes_)
+        labels = columns_of(take(y, kept), self.classes_)
         split = None
         if split_seed is not None:
             split = self._split(inputs, labels, net, balancer, split_seed)
         out = None if split is None else split[1] if kept is None else kept[split[1]]
         proba, folds = self._soft_targets(X, y, weight, teacher_proba, params or {}, out)
-        proba, folds = _take(proba, kept), _take(folds, kept)
+        proba, folds = take(proba, kept), take(folds, kept)
         known = None if split is None else split[0]
         self.calibration_ = self._calibration(
             proba, labels, kept_weight, folds, teacher_proba, known
         )
         proba = self._calibrated(proba)
-        raw = None if self.augmenter is None else inputs if inputs is X else _take(X, kept)
+        raw = None if self.augmenter is None else inputs if inputs is X else take(X, kept)
         rows, held_out = Rows(inputs, labels, proba, kept_weight, raw, folds), None
         if split is not None:
             rows, held_out = (rows.take(part) for part in split)
@@ -543,70 +539,16 @@ class DistilledClassifier(ClassifierMixin, Protocols):
         proba = self._calibrated(proba)
         kept = rows_that_count(weight)
         net = _student.net_of(self.student_)
-        inputs = _student.preprocess(self.student_, _take(inputs, kept))
+        inputs = _student.preprocess(self.student_, take(inputs, kept))
         inputs = _inputs.as_net_input(inputs, net)
-        labels = columns_of(_take(y, kept), self.classes_)
-        raw = None if self.augmenter is None else _take(X, kept)
-        return Rows(inputs, labels, _take(proba, kept), _take(weight, kept), raw)
+        labels = columns_of(take(y, kept), self.classes_)
+        raw = None if self.augmenter is None else take(X, kept)
+        return Rows(inputs, labels, take(proba, kept), take(weight, kept), raw)
 
     def _keep(self, student, balancer):
         self.student_, self.balancer_ = student, balancer
         self.n_epochs_ = len(self.history_["epoch"])
         return self
-
-    def _soft_targets(self, X, y, weight, teacher_proba, params, held_out=None):
-        """The teacher's probabilities in the order of ``classes_``, and each row's fold, if any.
-
-        A teacher that is fitted here does not see rows that are held out.
-        """
-        cache = Cache(self.memory)
-        if teacher_proba is not None:
-            self._fitted_teacher = Shelved(self.teacher if self._has_fitted_teacher() else None)
-            return _teacher.read_proba(teacher_proba, len(y), self.classes_), None
-        if self.cv is None:
-            self._fitted_teacher = Shelved(self.teacher, cache.key(self.teacher))
-            proba = _teacher.ask(self._fitted_teacher, X, self.classes_, cache)
-            _teacher.warn_if_one_hot(proba, columns_of(y, self.classes_))
-            return proba, None
-        fit_params, split_params = self._metadata(weight, params)
-        teacher = UnfittedTeacher(
-            self.teacher, X, y, weight, self.classes_, fit_params, cache, held_out
-        )
-        if isinstance(self.cv, str):  # "oob"
-            self._fitted_teacher, proba = fit_oob(teacher)
-            folds = None
-        else:
-            proba, folds = cross_fit(
-                teacher, cv=self.cv, split_params=split_params, n_jobs=self.n_jobs
-            )
-            self._fitted_teacher = teacher.fit()
-        if held_out is not None:
-            proba[held_out] = _teacher.ask(
-                self._fitted_teacher, _take(X, held_out), self.classes_, cache
-            )
-        return proba, folds
-
-    def _calibration(self, proba, labels, weight, folds, teacher_proba, known):
-        """Fit a calibration; with "auto" only where the teacher did not see the rows.
-
-        ``known`` are the rows that are not held out; None: all.
-        """
-        if self.calibrate is None:
-            return None
-        if self.calibrate == "auto" and (self.cv is None or teacher_proba is not None):
-            return None
-        parts = (_take(values, known) for values in (proba, labels, weight, folds))
-        calibration = calibrate(self.calibrate, *parts)
-        if self.verbose:
-            print(
-                f"calibration: none, {len(labels)} rows are too few"
-                if calibration is None
-                else f"calibration: {calibration.summary()}"
-            )
-        return calibration
-
-    def _calibrated(self, proba) -> np.ndarray:
-        return proba if self.calibration_ is None else self.calibration_.apply(proba)
 
     def _augmenter_for(self, X):
         """The augmenter, or for "auto" one of those to choose from."""
@@ -660,42 +602,6 @@ class DistilledClassifier(ClassifierMixin, Protocols):
             augmenter.fit(rows.raw, rows.sample_weight)
             sources.append(AugmentedRows(augmenter, n_rows, ask, prepare, seed))
         return sources
-
-    def _asking(self, teacher):
-        """A function that gives the teacher's probabilities of new rows."""
-        cache = Cache(self.memory)
-        return lambda X: self._calibrated(_teacher.ask(teacher, X, self.classes_, cache))
-
-    def _fits_teacher(self) -> bool:
-        return self.cv is not None and not self._has_fitted_teacher()
-
-    def _teacher_of(self, rows):
-        """A teacher who has seen the given rows at most, if it is ours to fit.
-
-        Returns
-        -------
-        proba : ndarray of shape (n_rows, n_classes)
-            What it says of these rows, again out-of-fold.
-        ask : callable
-            Gives its probabilities of new rows.
-        """
-        if not self._fits_teacher():
-            return rows.proba, self._asking(self._fitted_teacher)
-        y, weight = self.classes_[rows.labels], rows.sample_weight
-        fit_params, _ = self._metadata(weight, {})
-        teacher = UnfittedTeacher(
-            self.teacher, rows.raw, y, weight, self.classes_, fit_params, Cache(self.memory)
-        )
-        if rows.folds is None:
-            fitted, proba = fit_oob(teacher)
-            return self._calibrated(proba), self._asking(fitted)
-        folds = [rows.folds == fold for fold in np.unique(rows.folds)]
-        splits = [(np.flatnonzero(~fold), np.flatnonzero(fold)) for fold in folds]
-        fitted = teacher.fit()
-        if any(len(np.unique(y[others])) < len(np.unique(y)) for others, _ in splits):
-            return rows.proba, self._asking(fitted)  # not every teacher bears a missing class
-        proba, _ = cross_fit(teacher, cv=splits, n_jobs=self.n_jobs)
-        return self._calibrated(proba), self._asking(fitted)
 
     def _split(self, inputs, labels, net, balancer, seed):
         """Indices of training and held-out rows; None where nothing needs the latter."""
@@ -753,13 +659,6 @@ class DistilledClassifier(ClassifierMixin, Protocols):
             if params and (self.cv is None or isinstance(self.cv, str)):
                 raise ValueError(f"groups are for the splitter cv, and cv={self.cv!r} has none.")
 
-    def _metadata(self, weight, params) -> tuple[dict | None, dict]:
-        """What the teacher's fit (None: the weights, if it takes any) and the splitter get."""
-        if not get_config()["enable_metadata_routing"]:
-            return None, params
-        routed = process_routing(self, "fit", sample_weight=weight, **params)
-        return routed.teacher.fit, routed.splitter.split if "splitter" in routed else {}
-
     def _restored_on_error(self, method, *args):
         """Call a method; if it fails, leave this estimator as it was, with any earlier fit."""
         before = self.__dict__.copy()
@@ -778,12 +677,6 @@ def _who_needs_held_out_rows(early_stopping, net, balancer) -> str | None:
     if net is not None and _student.looks_at_held_out_rows(net):
         return "A callback of the student"
     return None
-
-
-def _take(values, kept):
-    if values is None or kept is None:
-        return values
-    return values.take(kept) if isinstance(values, LazyRows) else _safe_indexing(values, kept)
 
 
 def _appended(history: dict, more: dict) -> dict:

@@ -42,3 +42,10 @@ class Rows:
             raw = X if is_taken else _safe_indexing(raw, index)
         folds = None if self.folds is None else self.folds[index]
         return Rows(X, self.labels[index], self.proba[index], weight, raw, folds)
+
+
+def take(values, index: np.ndarray | None):
+    """Some rows of an array, frame or matrix; all of them, or none, where there is no choice."""
+    if values is None or index is None:
+        return values
+    return values.take(index) if isinstance(values, LazyRows) else _safe_indexing(values, index)
