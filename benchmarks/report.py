@@ -73,8 +73,7 @@ def write(frame: pd.DataFrame, folder: Path, targets: str, student: str) -> None
         _markdown(tables["summary"]),
         "## Ranks",
         rank_text,
-        f"## Teacher and student ({student})",
-        _markdown(tables["serving"]),
+        *_beside_teachers(frame, [student, f"{student}+auto"]),
         "## Difference to labels alone by set",
         _markdown(_as_text(tables["differences"])),
         "## Regret by set, best fixed weight chosen on the other seeds",
@@ -129,6 +128,18 @@ def _draw(frame, students, folder: Path, shown: list[str], student: str) -> str:
         f"Friedman's test over {len(complete)} sets and {n_methods} methods: p = {p:.2g}. "
         f"Critical difference of mean ranks (Nemenyi, 5 %): {critical:.2f}."
     )
+
+
+def _beside_teachers(frame, methods: list[str]) -> list[str]:
+    """A section for each of the methods that was run."""
+    sections = []
+    for method in methods:
+        if method in set(frame["method"]):
+            sections += [
+                f"## Teacher and student ({method})",
+                _markdown(analysis.serving(frame, method)),
+            ]
+    return sections
 
 
 def _with_errors(paired: pd.DataFrame) -> pd.DataFrame:
