@@ -96,10 +96,12 @@ class DistilledClassifier(ClassifierMixin, TeacherSignal):
         how much they count. "auto" compares some of them, and none, in short trainings with a part
         of the rows held out, and takes the one with the lowest log-loss there, if any; none where a
         pilot of the balancer shows that labels teach more than the teacher knows (see ``fade`` of
-        :class:`skkd.balancers.Balancer`). On tables it makes four new rows for each fit row up to
-        10,000 rows, fewer for each then, and one from 40,000 on; where the teacher is fitted here,
-        it is fitted as often again, without the rows held out. All that takes five to eight times
-        as long as no new rows do.
+        :class:`skkd.balancers.Balancer`). Where the teacher is fitted here, it is fitted as often
+        again, without the rows held out; on tables of up to 10,000 rows there are then four new
+        rows for each fit row, on larger ones fewer. That takes five to eight times as long as no
+        new rows, and some hundred answers of the teacher for each fit row: off by default, for
+        teachers that are slow to answer. A teacher that comes fitted may know the rows that are
+        held out; it labels one new row for each.
         Needs a teacher, not only its probabilities. Parameters can be searched as
         ``augmenter__prob``.
     early_stopping : bool, default=False
