@@ -98,7 +98,7 @@ class DistilledClassifier(ClassifierMixin, TeacherSignal):
         pilot of the balancer shows that labels teach more than the teacher knows (see ``fade`` of
         :class:`skkd.balancers.Balancer`). Where the teacher is fitted here, it is fitted as often
         again, without the rows held out; on tables of up to 10,000 rows there are then four new
-        rows for each fit row, on larger ones fewer. That takes five to eight times as long as no
+        rows for each fit row, on larger ones fewer. That takes four to six times as long as no
         new rows, and some hundred answers of the teacher for each fit row: off by default, for
         teachers that are slow to answer. A teacher that comes fitted may know the rows that are
         held out; it labels one new row for each.
