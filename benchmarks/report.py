@@ -49,12 +49,14 @@ def write(frame: pd.DataFrame, folder: Path, targets: str, student: str) -> None
         raise ValueError(f"No run of {analysis.BASELINE!r}, which all others are compared with.")
     if student not in set(students["method"]):
         student = students["method"].iloc[-1]
+    methods = [name for name in (student, f"{student}+auto") if name in set(students["method"])]
+    served = {name: analysis.serving(frame, name) for name in methods}
     tables = {
         "summary": analysis.summary(students),
         "differences": _with_errors(analysis.differences(students)),
         "regret": _with_errors(analysis.regrets(students)),
         "hindsight_regret": _with_errors(analysis.regrets(students, hindsight=True)),
-        "serving": analysis.serving(frame, student),
+        "serving": served[student],
         "scores": frame.groupby(["set", "method"])[[*analysis.SCORES]].mean(),
     }
     for name, table in tables.items():
@@ -73,7 +75,10 @@ def write(frame: pd.DataFrame, folder: Path, targets: str, student: str) -> None
         _markdown(tables["summary"]),
         "## Ranks",
         rank_text,
-        *_beside_teachers(frame, [student, f"{student}+auto"]),
+        *(
+            f"## Teacher and student ({name})\n\n{_markdown(table)}"
+            for name, table in served.items()
+        ),
         "## Difference to labels alone by set",
         _markdown(_as_text(tables["differences"])),
         "## Regret by set, best fixed weight chosen on the other seeds",
@@ -128,18 +133,6 @@ def _draw(frame, students, folder: Path, shown: list[str], student: str) -> str:
         f"Friedman's test over {len(complete)} sets and {n_methods} methods: p = {p:.2g}. "
         f"Critical difference of mean ranks (Nemenyi, 5 %): {critical:.2f}."
     )
-
-
-def _beside_teachers(frame, methods: list[str]) -> list[str]:
-    """A section for each of the methods that was run."""
-    sections = []
-    for method in methods:
-        if method in set(frame["method"]):
-            sections += [
-                f"## Teacher and student ({method})",
-                _markdown(analysis.serving(frame, method)),
-            ]
-    return sections
 
 
 def _with_errors(paired: pd.DataFrame) -> pd.DataFrame:

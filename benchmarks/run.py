@@ -27,7 +27,7 @@ from joblib import Parallel, delayed
 import skkd
 
 from . import methods
-from .datasets import NAMES, SUITE
+from .datasets import FRESH, NAMES, SUITE
 from .methods import Method, expand
 from .protocol import cost, one_thread, score, split
 from .teachers import TEACHERS, Signals, ask_teacher, make_teacher
@@ -35,7 +35,8 @@ from .teachers import TEACHERS, Signals, ask_teacher, make_teacher
 RESULTS = Path(__file__).parent / "results"
 
 #: Options that stand behind a name. ``study`` is what the defaults were chosen by; ``targets``,
-#: ``rules`` and ``search`` look at more methods on fewer seeds; ``small`` repeats a bit of it.
+#: ``rules`` and ``search`` look at more methods on fewer seeds; ``fresh`` checks the defaults on
+#: sets that had no part in the choice; ``small`` repeats a bit of the study.
 PROFILES: dict[str, dict] = {
     "study": {
         "sets": list(SUITE),
@@ -63,6 +64,12 @@ PROFILES: dict[str, dict] = {
         "seeds": [0],
         "methods": ["search"],
         "out": RESULTS / "study.jsonl",
+    },
+    "fresh": {
+        "sets": list(FRESH),
+        "seeds": [0, 1],
+        "methods": ["labels", "fixed_weights", "default", "default+auto"],
+        "out": RESULTS / "fresh" / "study.jsonl",
     },
     "small": {
         "sets": ["spambase", "satimage", "magic"],

@@ -10,7 +10,7 @@ is there is skipped.
 
 import argparse
 import tempfile
-import time
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +20,7 @@ from skkd import DistilledClassifier
 from skkd.export import to_onnx
 
 from .datasets import SUITE
-from .protocol import BATCH_ROWS, cost, one_thread, split, take
+from .protocol import BATCH_ROWS, cost, one_thread, seconds_of, split, take
 from .run import RESULTS, append, environment, read_lines
 from .teachers import TEACHERS, make_teacher
 
@@ -45,11 +45,12 @@ def cost_of_onnx(clf, X) -> dict:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = options.inter_op_num_threads = 1
         session = onnxruntime.InferenceSession(exported.path, options)
+    predict = partial(session.run, ["probabilities"])
     feeds = [feed(session, take(X, np.array([i % len(X)]))) for i in range(203)]
     batch = feed(session, take(X, np.arange(BATCH_ROWS) % len(X)))
     return {
-        "row_ms": 1e3 * float(np.median([_seconds(session, one) for one in feeds][3:])),
-        "batch_ms": 1e3 * min(_seconds(session, batch) for _ in range(3)),
+        "row_ms": 1e3 * float(np.median([seconds_of(predict, one) for one in feeds][3:])),
+        "batch_ms": 1e3 * min(seconds_of(predict, batch) for _ in range(3)),
         "bytes": exported.n_bytes,
         "difference": exported.max_difference,
     }
@@ -73,12 +74,6 @@ def feed(session, X) -> dict[str, np.ndarray]:
 def _dtype(one):
     kind = one.type.removeprefix("tensor(").removesuffix(")")
     return {"string": object, "float": np.float32, "double": np.float64}[kind]
-
-
-def _seconds(session, rows: dict) -> float:
-    start = time.process_time()
-    session.run(["probabilities"], rows)
-    return time.process_time() - start
 
 
 def _named(owner: str, costs: dict) -> dict:

@@ -76,6 +76,18 @@ TEACHERS = {
     "mnist_5k": "extra trees",
     "digits": "extra trees",
     "breast_cancer": "boosting",
+    "banana": "slow boosting",
+    "bank": "slow boosting",
+    "german": "boosting",
+    "marketing": "slow boosting",
+    "nursery": "boosting",
+    "optdigits": "extra trees",
+    "page_blocks": "forest",
+    "ring": "extra trees",
+    "segment": "extra trees",
+    "splice": "slow boosting",
+    "vowel": "extra trees",
+    "weather": "slow boosting",
 }
 
 

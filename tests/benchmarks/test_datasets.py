@@ -73,7 +73,7 @@ def test_a_mixed_set_is_a_frame_of_categories_and_float32(monkeypatch, cache):
 def test_repeated_rows_leaking_columns_and_rare_classes_are_dropped():
     frame = pd.DataFrame({"leak": range(25), "x": range(25), "label": ["a"] * 16 + ["b"] * 9})
     frame = pd.concat([frame, frame.iloc[:5].assign(leak=99)])
-    cleaned = datasets.clean(frame, leaking=("leak",))
+    cleaned = datasets.clean(frame, dropped=("leak",))
     assert list(cleaned.columns) == ["x", "label"]
     assert cleaned["x"].tolist() == list(range(16))
 
