@@ -5,6 +5,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ._dropout import Dropout
 from ._standardised import deviation, weighted_moments
 
 __all__ = ["ResidualConvNet"]
@@ -72,7 +73,7 @@ class ResidualConvNet(nn.Module):
         for n_in, n_out in zip(widths, widths[1:], strict=False):
             blocks.append(_Block(n_in, n_out, stride=2))
         self.blocks = nn.Sequential(*blocks)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         self.head = nn.Linear(4 * widths[-1], n_classes)
         # The order of values in memory that convolutions on a CPU are fastest with, by a fifth.
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]

