@@ -36,7 +36,7 @@ RESULTS = Path(__file__).parent / "results"
 
 #: Options that stand behind a name. ``study`` is what the defaults were chosen by; ``targets``,
 #: ``rules`` and ``search`` look at more methods on fewer seeds; ``fresh`` checks the defaults on
-#: sets that had no part in the choice; ``small`` repeats a bit of the study.
+#: sets that had no part in the choice, ``full`` on all rows of three; ``small`` repeats a bit.
 PROFILES: dict[str, dict] = {
     "study": {
         "sets": list(SUITE),
@@ -70,6 +70,13 @@ PROFILES: dict[str, dict] = {
         "seeds": [0, 1],
         "methods": ["labels", "fixed_weights", "default", "default+auto"],
         "out": RESULTS / "fresh" / "study.jsonl",
+    },
+    "full": {
+        "sets": ["mnist", "fashion_mnist", "covertype"],
+        "seeds": [0],
+        "max_rows": 1_000_000,
+        "methods": ["labels", "fixed(0.5)", "default"],
+        "out": RESULTS / "full" / "study.jsonl",
     },
     "small": {
         "sets": ["spambase", "satimage", "magic"],
@@ -272,12 +279,12 @@ def _read_options(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--sets", nargs="+", choices=NAMES, metavar="SET")
     parser.add_argument("--methods", nargs="+", metavar="METHOD")
     parser.add_argument("--seeds", nargs="+", type=int)
-    parser.add_argument("--max-rows", type=int, default=4000, help="training rows at most")
+    parser.add_argument("--max-rows", type=int, help="training rows at most; default: 4000")
     parser.add_argument("--epochs-scale", type=float, default=1.0, help="of the default's epochs")
     parser.add_argument("--jobs", type=int, default=1, help="splits at a time, a thread for each")
     parser.add_argument("--out", type=Path, help="file of results, to which lines are added")
     options = parser.parse_args(arguments)
-    for name, value in PROFILES[options.profile].items():
+    for name, value in ({"max_rows": 4000} | PROFILES[options.profile]).items():
         if getattr(options, name) is None:
             setattr(options, name, value)
     try:

@@ -30,6 +30,9 @@ from .protocol import cost, one_thread, split
 
 N_TREES = 300
 
+# On more rows a forest has fewer trees: 300 of all of covertype would weigh 8.5 GB.
+_MANY_ROWS, _FEWER_TREES = 20_000, 100
+
 
 def _boosting(seed: int, **options) -> ClassifierMixin:
     # Early stopping would cost rows, and how many trees there are would differ from fold to fold.
@@ -94,6 +97,8 @@ TEACHERS = {
 def make_teacher(kind: str, X, seed: int) -> ClassifierMixin:
     """An unfitted teacher of one of the ``CANDIDATES`` that takes an X of this kind."""
     teacher = CANDIDATES[kind](seed)
+    if len(X) > _MANY_ROWS and "n_estimators" in teacher.get_params():
+        teacher.set_params(n_estimators=_FEWER_TREES)
     if isinstance(X, np.ndarray) or isinstance(teacher, HistGradientBoostingClassifier):
         return teacher
     return _on_numbers(teacher)
