@@ -19,6 +19,9 @@ from ._errors import LoadError
 from ._missing_teacher import MissingTeacher
 from ._tensors import SavedTensor
 
+# Plain data. A ColumnTransformer of scikit-learn 1.6 keeps its remaining columns in the second.
+_BY_NAME = ("numpy.dtype", "sklearn.compose._column_transformer._RemainderColsList")
+
 # No net of skorch is among these, and none may ever be: its __setstate__ reads a pickle.
 
 
@@ -51,7 +54,7 @@ def trusted_by_default() -> list[str]:
         ValidSplit,
     ]
     splitters = _classes_in(sklearn.model_selection, (BaseCrossValidator, BaseShuffleSplit))
-    return ["numpy.dtype", *map(name_of, [*of_skkd, *of_torch, *splitters])]
+    return [*_BY_NAME, *map(name_of, [*of_skkd, *of_torch, *splitters])]
 
 
 def _classes_in(module, base) -> list[type]:
