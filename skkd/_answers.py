@@ -3,12 +3,13 @@
 import numpy as np
 from scipy import sparse
 from sklearn.pipeline import Pipeline
-from sklearn.utils.validation import check_consistent_length, column_or_1d
+from sklearn.utils.validation import check_consistent_length
 
 from . import _teacher
 from ._cache import Cache
 from ._classifier import DistilledClassifier
 from ._display import is_search
+from ._labels import label_column
 
 
 def indexable(X):
@@ -30,7 +31,7 @@ def as_seen_by(estimator, X):
 
 def columns_of(y, X, classes: np.ndarray, name: str) -> np.ndarray:
     """Labels as columns of the probabilities."""
-    y = column_or_1d(np.asarray(y), warn=True)
+    y = label_column(y, name)
     check_consistent_length(X, y)
     if not len(y):
         raise ValueError(f"{name} has no labels; at least one row is needed.")

@@ -5,7 +5,7 @@ from sklearn.utils import compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_consistent_length, column_or_1d
 
-from ._sklearn_private import _check_sample_weight
+from ._sklearn_private import _check_sample_weight, is_pandas_na
 
 
 def read_labels(X, y, sample_weight, class_weight, classes=None) -> tuple:
@@ -28,13 +28,13 @@ def read_labels(X, y, sample_weight, class_weight, classes=None) -> tuple:
     classes : ndarray of shape (n_classes,)
         Sorted.
     """
-    y = column_or_1d(np.asarray(y), warn=True)
+    y = label_column(y, "y")
     check_consistent_length(X, y)
     if sample_weight is not None and np.ndim(given := np.asarray(sample_weight)):
         if len(given) != len(y):
             raise ValueError(f"sample_weight has {len(given)} entries for {len(y)} rows of X.")
+    classes = _sorted_labels(y if classes is None else classes)
     check_classification_targets(y)
-    classes = np.unique(y if classes is None else classes)
     columns_of(y, classes)
     if len(classes) < 2:
         label = classes[:1].tolist()[0]
@@ -49,6 +49,40 @@ def read_labels(X, y, sample_weight, class_weight, classes=None) -> tuple:
     if class_weight is not None:
         weight = weight * _class_weight_of(class_weight, classes, y, weight)
     return y, weight, classes
+
+
+def label_column(y, name: str) -> np.ndarray:
+    """Labels as an array of one dimension, none of which is missing."""
+    y = column_or_1d(np.asarray(y), warn=True)
+    if y.dtype.kind == "f":
+        missing = np.flatnonzero(np.isnan(y))
+    elif y.dtype == object:
+        missing = np.flatnonzero([_is_missing(label) for label in y.tolist()])
+    else:
+        return y
+    if len(missing):
+        first = missing[0]
+        raise ValueError(
+            f"{name} has no label in {len(missing)} of {len(y)} rows, the first of them at "
+            f"position {first} ({y.tolist()[first]!r}). Leave these rows out; fit takes rows "
+            "without labels as X_unlabeled."
+        )
+    return y
+
+
+def _is_missing(label) -> bool:
+    return label is None or is_pandas_na(label) or (isinstance(label, float) and label != label)
+
+
+def _sorted_labels(labels) -> np.ndarray:
+    try:
+        return np.unique(labels)
+    except TypeError:
+        kinds = sorted({type(label).__name__ for label in np.asarray(labels).tolist()})
+        raise TypeError(
+            f"y has labels of the types {', '.join(kinds)}, which have no order among each other. "
+            "Make them one type, by y.astype(str) say."
+        ) from None
 
 
 def columns_of(y: np.ndarray, classes: np.ndarray) -> np.ndarray:

@@ -1,6 +1,7 @@
 """scikit-learn's private names, all in one place: what may move when it is upgraded."""
 
 from sklearn.utils import _safe_indexing
+from sklearn.utils._missing import is_pandas_na
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import _check_method_params, _check_sample_weight, _num_samples
 
@@ -17,4 +18,5 @@ __all__ = [
     "_check_sample_weight",
     "_num_samples",
     "_safe_indexing",
+    "is_pandas_na",
 ]

@@ -52,6 +52,16 @@ def with_entry(value, values=X):
     return changed
 
 
+TEXTS = np.array(["low", "middle", "high"], dtype=object)[Y]
+MISSING = r"y has no label in 2 of 60 rows.*position 3.*X_unlabeled"
+
+
+def with_missing(value, labels=TEXTS):
+    changed = labels.astype(labels.dtype if labels.dtype.kind == "f" else object)
+    changed[[3, 7]] = value
+    return changed
+
+
 def says(proba):
     return {"teacher": Says([0, 1, 2], proba)}
 
@@ -314,8 +324,12 @@ DATA = {
     "x_1d": ({}, {"X": X[:, 0]}, "Expected 2D array"),
     "lengths": ({}, {"y": Y[:50]}, r"60, 50"),
     "continuous_y": ({}, {"y": X[:, 0]}, "Unknown label type: continuous"),
-    "nan_in_y": ({}, {"y": np.where(Y == 0, NAN, Y)}, "contains NaN"),
-    "none_in_y": ({}, {"y": np.where(Y == 0, None, Y)}, "Unknown label type"),
+    "nan_in_y": ({}, {"y": with_missing(NAN, Y.astype(float))}, MISSING),
+    "none_in_y": ({}, {"y": with_missing(None)}, MISSING),
+    "nan_in_texts": ({}, {"y": with_missing(NAN)}, MISSING),
+    "missing_category": ({}, {"y": pd.Categorical(with_missing(NAN))}, MISSING),
+    "na_in_y": ({}, {"y": pd.array(with_missing(pd.NA, Y), dtype="Int64")}, MISSING),
+    "na_in_texts": ({}, {"y": pd.array(with_missing(pd.NA), dtype="string")}, MISSING),
     "multilabel_y": ({}, {"y": np.eye(3, dtype=int)[Y]}, "y should be a 1d array"),
     "negative_weight": (
         {},
@@ -379,6 +393,11 @@ def test_bad_parameter(case, no_training):
 def test_bad_data(case, no_training):
     params, arguments, pattern = DATA[case]
     assert_refused(params, arguments, ValueError, pattern, no_training)
+
+
+def test_labels_without_an_order(no_training):
+    mixed = with_missing(1)
+    assert_refused({}, {"y": mixed}, TypeError, "types int, str.*astype", no_training)
 
 
 @pytest.mark.parametrize("case", PARAMETERS)

@@ -432,6 +432,11 @@ def refused(clf, error, match, *, X=X_TEST, y=Y_TEST, **params):
         ({"y_train": np.where(Y == "left", "up", Y)}, ValueError, r"y_train has the label \['up'"),
         ({"X_train": X[Y != "left"], "y_train": Y[Y != "left"]}, ValueError, r"classes \['left'\]"),
         ({"X": X_TEST[:0], "y": Y_TEST[:0]}, ValueError, "y_test has no labels"),
+        (
+            {"y": np.where(np.arange(400) == 3, None, Y_TEST)},
+            ValueError,
+            "y_test has no label in 1 of 400 rows.*position 3",
+        ),
         ({"X": X_TEST[:, :3]}, ValueError, "3 features"),
     ],
 )
