@@ -60,14 +60,14 @@ PROFILES: dict[str, dict] = {
         "out": RESULTS / "study.jsonl",
     },
     "search": {
-        "sets": ["adult", "letter", "spambase", "kr_vs_k"],
+        "sets": list(SUITE),
         "seeds": [0],
         "methods": ["search"],
         "out": RESULTS / "study.jsonl",
     },
     "fresh": {
         "sets": list(FRESH),
-        "seeds": [0, 1],
+        "seeds": [0, 1, 2, 3, 4],
         "methods": ["labels", "fixed_weights", "default", "default+auto"],
         "out": RESULTS / "fresh" / "study.jsonl",
     },
