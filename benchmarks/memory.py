@@ -98,7 +98,10 @@ def classifier(batch_size: int, **params) -> DistilledClassifier:
     )
     if params.get("student") == "default":
         net = default_student().set_params(max_epochs=1)
-    return DistilledClassifier(Linear(), random_state=0, **params | {"student": net})
+    # So many rows as are measured here get no new ones by default.
+    return DistilledClassifier(
+        Linear(), augmenter=None, random_state=0, **params | {"student": net}
+    )
 
 
 def make_rows(n_rows: int, seed: int, dtype) -> tuple[np.ndarray, np.ndarray]:

@@ -11,8 +11,9 @@ A method is written ``RULE@TARGETS+AUGMENTER/OPTION=VALUE``, of which the rule a
   nested rules among them: ``gated('fixed')/balancer__balancer__weight=0.7``.
 
 A name in ``GROUPS`` stands for several rules: ``schedules@oof`` are all schedules. ``default`` is
-``DistilledClassifier(teacher, cv=5)`` and nothing else: it cross-fits the teacher by itself.
-``search`` is a GridSearchCV over the fixed weights of the same.
+``DistilledClassifier(teacher, cv=5)`` and nothing else: it cross-fits the teacher and looks for new
+rows by itself. ``search`` is a GridSearchCV over the fixed weights of the same, without new rows.
+All other rules have none but those of an augmenter.
 """
 
 import ast
@@ -185,7 +186,7 @@ def _search(clf, X, y) -> Fitted:
     """
     grid = {"balancer": [FixedBalance(weight) for weight in (0.0, *WEIGHTS)]}
     with tempfile.TemporaryDirectory() as folder:
-        clf.set_params(memory=folder)
+        clf.set_params(memory=folder, augmenter=None)
         search = GridSearchCV(clf, grid, cv=5, scoring="accuracy", error_score="raise")
         done = _timed(search, X, y)
     return Fitted(done.clf.best_estimator_, done.seconds, 5 * len(grid["balancer"]) + 1)

@@ -1,4 +1,4 @@
-"""What new rows do: the default student with ``augmenter="auto"`` against the same without.
+"""What new rows do: the default against the same without new rows.
 
 For each set and seed the same split, teacher (cross-fitted, its work shared by a cache) and
 student, with everything else at its default, and labels alone beside them. Run by
@@ -24,8 +24,8 @@ from .teachers import TEACHERS, make_teacher
 
 SETS = ("letter", "spambase", "satimage", "adult", "kr_vs_k", "phoneme")
 CONTENDERS = {
-    "labels": {"balancer": FixedBalance(0.0)},
-    "without": {},
+    "labels": {"balancer": FixedBalance(0.0), "augmenter": None},
+    "without": {"augmenter": None},
     "auto": {"augmenter": "auto"},
 }
 

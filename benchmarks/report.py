@@ -15,7 +15,7 @@ import pandas as pd
 
 from . import analysis, figures
 from .methods import parse
-from .run import RESULTS
+from .run import RESULTS, WITHOUT_NEW_ROWS
 
 MAX_OUTSIDE = 0.1
 
@@ -49,7 +49,8 @@ def write(frame: pd.DataFrame, folder: Path, targets: str, student: str) -> None
         raise ValueError(f"No run of {analysis.BASELINE!r}, which all others are compared with.")
     if student not in set(students["method"]):
         student = students["method"].iloc[-1]
-    methods = [name for name in (student, f"{student}+auto") if name in set(students["method"])]
+    columns = {student: student, "without new rows": WITHOUT_NEW_ROWS}
+    methods = [name for name in columns.values() if name in set(students["method"])]
     served = {name: analysis.serving(frame, name) for name in methods}
     tables = {
         "summary": analysis.summary(students),
@@ -68,7 +69,7 @@ def write(frame: pd.DataFrame, folder: Path, targets: str, student: str) -> None
         _provenance(frame),
         "## Overview",
         "Points of accuracy over labels alone, and log-losses.",
-        _markdown(analysis.overview(frame, {student: student, "with new rows": f"{student}+auto"})),
+        _markdown(analysis.overview(frame, columns)),
         "## All methods",
         "Means over sets; differences and regrets in points of accuracy, see Protocol."
         + _gaps(tables["summary"]["sets"]),

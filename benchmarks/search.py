@@ -143,7 +143,7 @@ def measure(n_rows: int, n_trees: int, grid: dict, max_epochs: int, folder: Path
         return candidates.fit(X, y, **fit_params).cv_results_["mean_test_score"]
 
     def distilled(memory=None):
-        return DistilledClassifier(forest, cv=FOLDS, memory=memory, random_state=0)
+        return DistilledClassifier(forest, cv=FOLDS, augmenter=None, memory=memory, random_state=0)
 
     proba = np.eye(3)[y] * 0.7 + 0.1
     name, *_ = grid

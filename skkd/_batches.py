@@ -136,6 +136,12 @@ def are_plain(net) -> bool:
     )
 
 
+def batch_size_of(net, n_rows: int) -> int:
+    """Rows of a batch, all of them where skorch's -1 says so."""
+    size = net.get_params_for("iterator_train").get("batch_size", net.batch_size)
+    return n_rows if size == -1 else size
+
+
 def make_batches(net, X, *, seed: int, torch_state: PrivateTorchState):
     """Batches as the net's parameters ask for; shuffled unless told not to."""
     rows = np.arange(X.shape[0])
@@ -145,10 +151,10 @@ def make_batches(net, X, *, seed: int, torch_state: PrivateTorchState):
         loader = net.get_iterator(dataset, training=True)
         return LoaderBatches(loader, net.device, torch_state)
     options = net.get_params_for("iterator_train")
-    batch_size = options.pop("batch_size", net.batch_size)
+    options.pop("batch_size", None)
     batches = RowBatches(
         X if dataset is None else rows,
-        batch_size=X.shape[0] if batch_size == -1 else batch_size,
+        batch_size=batch_size_of(net, X.shape[0]),
         shuffle=options.pop("shuffle", True),
         drop_last=options.pop("drop_last", False),
         device=net.device if dataset is None else "cpu",

@@ -13,7 +13,7 @@ from sklearn.utils.validation import check_is_fitted
 from . import _inputs, _student, _teacher
 from ._batches import are_plain
 from ._cache import check_memory
-from ._choose_augmenter import candidates_for, choose_augmenter
+from ._choose_augmenter import choose_augmenter, looks_for_new_rows
 from ._chunks import LazyRows, some_rows
 from ._datasets import read_dataset
 from ._held_out import split_held_out
@@ -90,20 +90,21 @@ class DistilledClassifier(ClassifierMixin, TeacherSignal):
         they get, also from a fitted teacher or ``teacher_proba``; use them only if the teacher has
         not seen these rows. See ``calibration_``. The teacher's answers about new rows are
         calibrated in the same way.
-    augmenter : str, Augmenter or None, default=None
+    augmenter : str, Augmenter or None, default="auto"
         New rows for the teacher to label, made from the fit rows: a name in
         :data:`skkd.augmenters.AUGMENTERS`, or an instance, which also says how many there are and
-        how much they count. "auto" compares some of them, and none, in short trainings with a part
-        of the rows held out, and takes the one with the lowest log-loss there, if any; none where a
-        pilot of the balancer shows that labels teach more than the teacher knows (see ``fade`` of
-        :class:`skkd.balancers.Balancer`). Where the teacher is fitted here, it is fitted as often
-        again, without the rows held out; on tables of up to 10,000 rows there are then four new
-        rows for each fit row, on larger ones fewer. That takes four to six times as long as no
-        new rows, and some hundred answers of the teacher for each fit row: off by default, for
-        teachers that are slow to answer. A teacher that comes fitted may know the rows that are
-        held out; it labels one new row for each.
-        Needs a teacher, not only its probabilities. Parameters can be searched as
-        ``augmenter__prob``.
+        how much they count. None: none, in a third of the time. "auto" compares some augmenters,
+        and none, in short trainings with a part of the rows held out, and takes the one with the
+        lowest log-loss there, if any; none where a pilot of the balancer shows that labels teach
+        more than the teacher knows (see ``fade`` of :class:`skkd.balancers.Balancer`). Where the
+        teacher is fitted here, it is fitted as often again, without the rows held out; on tables of
+        up to 10,000 rows there are then four new rows for each fit row, on larger ones fewer. A
+        teacher that comes fitted may know the rows that are held out; it labels one new row for
+        each. "auto" does not look for new rows, and costs nothing, where all rows fit in one batch
+        of the student, on more than 40,000 rows, on sparse rows and Datasets, with ``X_unlabeled``,
+        with ``teacher_proba``, in ``partial_fit``, and for a student with a Dataset, DataLoader or
+        Accelerator of its own. Any other augmenter needs a teacher, not only its probabilities.
+        Parameters can be searched as ``augmenter__prob``.
     early_stopping : bool, default=False
         Stop when the log-loss on held-out rows has not improved for ``n_iter_no_change`` epochs,
         and keep the best weights.
@@ -204,7 +205,7 @@ class DistilledClassifier(ClassifierMixin, TeacherSignal):
         temperature=1.0,
         cv=None,
         calibrate="auto",
-        augmenter=None,
+        augmenter="auto",
         early_stopping=False,
         validation_fraction=0.1,
         n_iter_no_change=10,
@@ -445,8 +446,8 @@ class DistilledClassifier(ClassifierMixin, TeacherSignal):
         X, inputs, steps = _inputs.read_training(self, X, steps, net)
         if X_unlabeled is not None:
             X_unlabeled = _inputs.read_unlabeled(X_unlabeled, X)
-        if self.augmenter is not None:
-            self._augmenter_for(X).check_rows(X)
+        if self.augmenter not in (None, "auto"):
+            make_augmenter(self.augmenter).check_rows(X)
         y, weight, self.classes_ = read_labels(X, y, sample_weight, self.class_weight, classes)
         # The student comes first: what is wrong with it must not be found after the teacher's work.
         kept = rows_that_count(weight)
@@ -457,7 +458,16 @@ class DistilledClassifier(ClassifierMixin, TeacherSignal):
         net = _student.initialise_net(net, inputs, kept_weight, n_classes, torch_state)
         net.classes = self.classes_
         layer_to_watch(net, inputs, n_classes, balancer, torch_state)
-        has_new_rows = self.augmenter is not None or X_unlabeled is not None
+        augments = self.augmenter is not None
+        if self.augmenter == "auto":
+            # All rows are there to choose by in fit alone, which gives a split_seed.
+            augments = (
+                split_seed is not None
+                and X_unlabeled is None
+                and teacher_proba is None
+                and looks_for_new_rows(X, inputs.shape[0], net)
+            )
+        has_new_rows = augments or X_unlabeled is not None
         check_accelerator(net, balancer, has_new_rows=has_new_rows)
         if has_new_rows and not are_plain(net):
             raise ValueError(
@@ -476,7 +486,7 @@ class DistilledClassifier(ClassifierMixin, TeacherSignal):
             proba, labels, kept_weight, folds, teacher_proba, known
         )
         proba = self._calibrated(proba)
-        raw = None if self.augmenter is None else inputs if inputs is X else take(X, kept)
+        raw = None if not augments else inputs if inputs is X else take(X, kept)
         rows, held_out = Rows(inputs, labels, proba, kept_weight, raw, folds), None
         if split is not None:
             rows, held_out = (rows.take(part) for part in split)
@@ -485,11 +495,6 @@ class DistilledClassifier(ClassifierMixin, TeacherSignal):
 
     def _partial_fit(self, X, y, classes, sample_weight, teacher_proba):
         self._check_parameters(teacher_proba, None, {})
-        if self.augmenter == "auto":
-            raise ValueError(
-                "augmenter='auto' compares trainings on all rows, which partial_fit does not have. "
-                "Use fit, or name an augmenter."
-            )
         loss = make_loss(self.distillation_loss)
         init_seed, order_seed, _, new_seed = draw_seeds(self.random_state, 4)
         # On copies: a chunk that makes the training diverge must leave nothing behind.
@@ -544,19 +549,13 @@ class DistilledClassifier(ClassifierMixin, TeacherSignal):
         inputs = _student.preprocess(self.student_, take(inputs, kept))
         inputs = _inputs.as_net_input(inputs, net)
         labels = columns_of(take(y, kept), self.classes_)
-        raw = None if self.augmenter is None else take(X, kept)
+        raw = None if self.augmenter in (None, "auto") else take(X, kept)
         return Rows(inputs, labels, take(proba, kept), take(weight, kept), raw)
 
     def _keep(self, student, balancer):
         self.student_, self.balancer_ = student, balancer
         self.n_epochs_ = len(self.history_["epoch"])
         return self
-
-    def _augmenter_for(self, X):
-        """The augmenter, or for "auto" one of those to choose from."""
-        if self.augmenter == "auto":
-            return candidates_for(X, knows_all=not self._fits_teacher())[0]
-        return make_augmenter(self.augmenter)
 
     def _pilot(self, rows, net, balancer, seed) -> Pilot | None:
         """A short training on labels alone, where the balancer asks for it."""
@@ -582,7 +581,9 @@ class DistilledClassifier(ClassifierMixin, TeacherSignal):
         if X_unlabeled is not None:
             sources.append(UnlabeledRows(X_unlabeled, n_rows, ask, prepare, seed))
         self.augmenter_ = None
-        if self.augmenter == "auto":
+        if rows.raw is None:
+            augmenter = None
+        elif self.augmenter == "auto":
             augmenter = choose_augmenter(
                 rows,
                 _student.net_of(student),
@@ -598,7 +599,7 @@ class DistilledClassifier(ClassifierMixin, TeacherSignal):
             if self.verbose:
                 print(f"augmenter: {augmenter!r}")
         else:
-            augmenter = None if self.augmenter is None else make_augmenter(self.augmenter)
+            augmenter = make_augmenter(self.augmenter)
         if augmenter is not None:
             self.augmenter_ = clone(augmenter)
             augmenter.fit(rows.raw, rows.sample_weight)
@@ -643,14 +644,15 @@ class DistilledClassifier(ClassifierMixin, TeacherSignal):
         if teacher_proba is None:
             _teacher.check_teacher(self.teacher, self.cv)
         elif not self._has_fitted_teacher():
-            for name, value in (("augmenter", self.augmenter), ("X_unlabeled", X_unlabeled)):
-                if value is not None:
+            named = self.augmenter not in (None, "auto")
+            for name, is_given in (("augmenter", named), ("X_unlabeled", X_unlabeled is not None)):
+                if is_given:
                     raise ValueError(
                         f"{name} needs a teacher to label new rows, and with teacher_proba an "
                         "unfitted one is not fitted. Give a fitted teacher beside teacher_proba, "
                         f"or {name}=None."
                     )
-        if self.augmenter is not None and self.augmenter != "auto":
+        if self.augmenter not in (None, "auto"):
             make_augmenter(self.augmenter)
         if not get_config()["enable_metadata_routing"]:
             if unknown := params.keys() - {"groups"}:

@@ -2,8 +2,9 @@
 
 scikit-learn's ColumnTransformer spends most of a small frame's time on checks and on copies of the
 frame: several milliseconds for a row of 14 columns, as long as a boosted teacher needs for its
-answer. Here each column is read once, and each distinct category looked up. The student keeps the
-ColumnTransformer, which is what is exported and saved.
+answer. Here each column is read once, and each distinct category looked up, those of a categorical
+dtype once for all frames that have it. The student keeps the ColumnTransformer, which is what is
+exported and saved.
 """
 
 from weakref import WeakKeyDictionary
@@ -56,7 +57,7 @@ class FrameEncoder:
         self.slices = transformer.output_indices_
         self.n_outputs = max(part.stop for part in self.slices.values())
         self.numeric: list[int] = []
-        self.categorical: list[tuple[int, dict, int]] = []
+        self.categorical: list[tuple[int, Places]] = []
         for name, step, columns in transformer.transformers_:
             if name == "numeric":
                 self.numeric = self._positions(columns)
@@ -80,7 +81,7 @@ class FrameEncoder:
             elsewhere = -1
             if rare is not None:
                 elsewhere, start = start, start + 1
-            self.categorical.append((position, places, elsewhere))
+            self.categorical.append((position, Places(places, elsewhere)))
 
     def transform(self, X) -> np.ndarray | None:
         """The encoded rows, or None where scikit-learn should have a look."""
@@ -92,8 +93,10 @@ class FrameEncoder:
             if self.numeric:
                 numbers = [_numbers(columns[position]) for position in self.numeric]
                 self._impute(np.stack(numbers, axis=1), encoded[:, self.slices["numeric"]])
-            for position, places, elsewhere in self.categorical:
-                self._mark(columns[position], places, elsewhere, encoded)
+            for position, places in self.categorical:
+                target = places.of_rows(columns[position])
+                (marked,) = np.nonzero(target >= 0)
+                encoded[marked, target[marked]] = 1
         except (TypeError, ValueError):
             return None
         return None if np.isinf(encoded).any() else encoded
@@ -104,27 +107,39 @@ class FrameEncoder:
         out[:, :width] = np.where(missing, self.medians, numbers)
         out[:, width:] = missing[:, self.indicated]
 
-    def _mark(self, column, places: dict, elsewhere: int, out: np.ndarray) -> None:
-        levels, codes = _levels(column)
-        target = np.array([places.get(level, elsewhere) for level in levels])[codes]
-        (marked,) = np.nonzero(target >= 0)
-        out[marked, target[marked]] = 1
+
+class Places:
+    """Where the categories of one column go.
+
+    Parameters
+    ----------
+    places : dict
+        The output that each category marks; a missing value is None.
+    elsewhere : int
+        That of all others; -1 for none.
+    """
+
+    def __init__(self, places: dict, elsewhere: int):
+        self.places, self.elsewhere = places, elsewhere
+        self._last: tuple = (None, None)
+
+    def of_rows(self, column) -> np.ndarray:
+        """The output that each row of a pandas column marks, -1 for none."""
+        dtype = column.dtype
+        if not hasattr(dtype, "categories"):
+            codes, levels = column.factorize()
+            return self._of([*levels, None])[codes]  # -1 is for missing ones, and the last
+        known, of_categories = self._last
+        if dtype is not known:  # which single rows of one table share
+            of_categories = self._of([*dtype.categories, None])
+            self._last = dtype, of_categories
+        return of_categories[column.array.codes]
+
+    def _of(self, levels: list) -> np.ndarray:
+        return np.array([self.places.get(level, self.elsewhere) for level in levels])
 
 
 def _numbers(column) -> np.ndarray:
     if isinstance(column.dtype, np.dtype):
         return column.to_numpy().astype(np.float64, copy=False)
     return column.to_numpy(dtype=np.float64, na_value=np.nan)
-
-
-def _levels(column) -> tuple[list, np.ndarray]:
-    """Distinct values, None for a missing one, and the number of that of each row."""
-    if not hasattr(column, "cat"):
-        codes, levels = column.factorize()
-        return [*levels, None], codes  # -1 is for missing ones, and the last
-    categories, codes = column.array.categories, column.array.codes
-    if len(codes) > len(categories):
-        return [*categories, None], codes
-    # There may be thousands of categories.
-    used, codes = np.unique(codes, return_inverse=True)
-    return [None if code < 0 else categories[code] for code in used], codes

@@ -141,10 +141,18 @@ def _read_raw(estimator, X, *, reset: bool):
     """Names and width are checked; everything else is the business of the student's steps."""
     if isinstance(X, (list, tuple)):
         X = np.asarray(X)
-    validate_data(estimator, X, reset=reset, skip_check_array=True)
+    if reset or not _has_known_columns(estimator, X):
+        validate_data(estimator, X, reset=reset, skip_check_array=True)
     if _num_samples(X) == 0:
         raise ValueError("Found array with 0 sample(s) in X; a minimum of 1 is required.")
     return X
+
+
+def _has_known_columns(estimator, X) -> bool:
+    """Whether scikit-learn's check of a pandas frame's columns, long for one row, finds nothing."""
+    names = getattr(estimator, "feature_names_in_", None)
+    is_pandas = type(X).__module__.partition(".")[0] == "pandas" and hasattr(X, "columns")
+    return is_pandas and names is not None and list(X.columns) == names.tolist()
 
 
 def _read_numbers(estimator, X, *, reset: bool, dtype, allow_nan: bool):
@@ -173,8 +181,9 @@ def _read_dataset(estimator, X: DatasetRows, *, reset: bool, dtype) -> DatasetRo
 
 
 def _check_options_for_dataset(estimator, steps: list) -> None:
-    for name in ("cv", "augmenter"):
-        if (value := getattr(estimator, name)) is not None:
+    augmenter = None if estimator.augmenter == "auto" else estimator.augmenter
+    for name, value in (("cv", estimator.cv), ("augmenter", augmenter)):
+        if value is not None:
             raise ValueError(
                 f"{name}={value!r} needs the rows in an array, and X is a torch Dataset. Give a "
                 f"fitted teacher, or teacher_proba, and {name}=None."

@@ -14,6 +14,7 @@ from skorch import NeuralNet
 from skorch.callbacks import LRScheduler
 from skorch.history import History
 
+from ._batches import batch_size_of
 from ._competence import knowledge_of_teacher
 from ._held_out import hash_rows, split_held_out
 from ._rows import Rows
@@ -52,8 +53,8 @@ def run_pilot(rows: Rows, net: NeuralNet, seed: int) -> Pilot | None:
     """
     n_all = len(rows.labels)
     n_rows = min(n_all, _MAX_ROWS)
-    n_kept = (1 - _HELD_OUT) * n_rows
-    n_batches = 1 if net.batch_size == -1 else np.ceil(n_kept / net.batch_size)
+    n_kept = round((1 - _HELD_OUT) * n_rows)
+    n_batches = -(-n_kept // batch_size_of(net, n_kept))
     n_epochs = min(round(_N_STEPS / n_batches), net.max_epochs)
     if n_rows - n_kept < _MIN_HELD_OUT or n_epochs < 2 * _WINDOW:
         return None

@@ -93,7 +93,7 @@ def targets_seen(teacher, X, y, *, fit_params=None, **params):
     Not calibrated, unless that is asked for.
     """
     loss = SoftTargets()
-    params = {"calibrate": None, "distillation_loss": loss} | params
+    params = {"calibrate": None, "augmenter": None, "distillation_loss": loss} | params
     clf = DistilledClassifier(teacher, quick_net(max_epochs=1), **params)
     clf.fit(X, y, **(fit_params or {}))
     return loss.seen, clf
@@ -169,8 +169,9 @@ def quick_net(module=Net, **params):
 
 
 def quick(teacher, **params):
-    """A classifier that trains in milliseconds."""
-    return DistilledClassifier(teacher, **{"student": quick_net(), "random_state": 0} | params)
+    """A classifier that trains in milliseconds; looks for new rows only where it is told to."""
+    defaults = {"student": quick_net(), "augmenter": None, "random_state": 0}
+    return DistilledClassifier(teacher, **defaults | params)
 
 
 def same_state(a: dict, b: dict) -> bool:

@@ -1,13 +1,17 @@
 """``augmenter="auto"``."""
 
 from typing import ClassVar
+from unittest.mock import Mock
 
 import numpy as np
+import pandas as pd
 import pytest
+from scipy import sparse
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
+from torch.utils.data import default_collate
 
-from skkd import _choose_augmenter
+from skkd import DistilledClassifier, _choose_augmenter
 from skkd._choose_augmenter import best_gain, candidates_for
 from skkd.augmenters import Augmenter, NeighborSwap, RandomSwap, ShiftFlipCrop
 from skkd.balancers import TeacherKnowledge
@@ -15,6 +19,7 @@ from tests.helpers import Memory, Says, make_data, quick, quick_net
 
 X, Y = make_data(n_rows=400, n_classes=2)
 GOOD_TEACHER = LogisticRegression(C=100).fit(*make_data(n_rows=400, n_classes=2))
+PROBA = GOOD_TEACHER.predict_proba(X)
 
 
 class Counts(LogisticRegression):
@@ -34,15 +39,15 @@ class Wrong(Says):
         return GOOD_TEACHER.predict_proba(X)[:, ::-1]
 
 
-def few_labels(teacher, n_rows=60, **params):
+def few_labels(teacher, n_rows=100, **params):
     clf = quick(teacher, student=quick_net(max_epochs=40), augmenter="auto", **params)
     return clf.fit(X[:n_rows], Y[:n_rows])
 
 
 def test_new_rows_of_a_good_teacher_are_taken():
-    flipped = np.random.default_rng(0).random(60) < 0.2
+    flipped = np.random.default_rng(0).random(100) < 0.2
     clf = quick(GOOD_TEACHER, student=quick_net(max_epochs=100), augmenter="auto")
-    clf.fit(X[:60], np.where(flipped, 1, 0) ^ GOOD_TEACHER.predict(X[:60]))
+    clf.fit(X[:100], np.where(flipped, 1, 0) ^ GOOD_TEACHER.predict(X[:100]))
     assert isinstance(clf.augmenter_, (NeighborSwap, RandomSwap))
     assert clf.history_["new_rows_loss"][-1] < clf.history_["new_rows_loss"][0]
 
@@ -60,7 +65,7 @@ def test_no_choice_on_too_few_rows():
 
 def test_auto_without_new_rows_is_training_without_new_rows():
     teacher = Wrong([0, 1], None)
-    plain = quick(teacher, student=quick_net(max_epochs=40)).fit(X[:60], Y[:60])
+    plain = quick(teacher, student=quick_net(max_epochs=40)).fit(X[:100], Y[:100])
     np.testing.assert_array_equal(few_labels(teacher).predict_proba(X), plain.predict_proba(X))
 
 
@@ -169,9 +174,71 @@ def test_user_callbacks_hear_of_the_training_only():
     assert len(Hears.begun) == 1
 
 
-def test_partial_fit_has_no_rows_to_choose_by():
-    with pytest.raises(ValueError, match="augmenter='auto' compares trainings on all rows"):
-        quick(GOOD_TEACHER, augmenter="auto").partial_fit(X, Y)
+def test_it_is_the_default():
+    assert DistilledClassifier(GOOD_TEACHER).augmenter == "auto"
+
+
+@pytest.fixture
+def looks(monkeypatch):
+    """Called where "auto" compares trainings."""
+    spy = Mock(return_value=None)
+    monkeypatch.setattr("skkd._classifier.choose_augmenter", spy)
+    return spy
+
+
+def test_it_looks_where_rows_fill_more_than_one_batch(looks):
+    few_labels(GOOD_TEACHER, n_rows=64)
+    assert not looks.called
+    few_labels(GOOD_TEACHER, n_rows=65)
+    assert looks.called
+
+
+def no_more_than_one_batch(weight):
+    weight[64:] = 0
+    return weight
+
+
+NOT_LOOKED_FOR = {
+    "probabilities instead of answers": lambda clf: clf.fit(X, Y, teacher_proba=PROBA),
+    "probabilities alone": lambda clf: clf.set_params(teacher=None).fit(X, Y, teacher_proba=PROBA),
+    "sparse rows": lambda clf: clf.fit(sparse.csr_array(X), Y),
+    "rows without labels given": lambda clf: clf.fit(X, Y, X_unlabeled=X[:10]),
+    "rows of weight zero": lambda clf: clf.fit(X, Y, no_more_than_one_batch(np.ones(len(Y)))),
+    "all rows in a batch": lambda clf: clf.set_params(student__batch_size=-1).fit(X, Y),
+    "batches of the student's own": lambda clf: clf.set_params(
+        student__iterator_train__collate_fn=default_collate
+    ).fit(X, Y),
+    "a part of the rows": lambda clf: clf.partial_fit(X, Y).partial_fit(X, Y),
+    "none asked for": lambda clf: clf.set_params(augmenter=None).fit(X, Y),
+}
+
+
+@pytest.mark.parametrize("case", NOT_LOOKED_FOR)
+def test_where_there_can_be_no_new_rows_it_looks_for_none(case, looks):
+    clf = NOT_LOOKED_FOR[case](quick(GOOD_TEACHER, augmenter="auto"))
+    assert not looks.called
+    assert clf.augmenter_ is None
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        np.zeros((40_001, 2)),  # so many labels leave a teacher little to add
+        np.broadcast_to(np.float32(0), (20_000, 4000)),  # new rows would be a copy of a large X
+        np.broadcast_to(np.float32(0), (2, 8, 8)),
+        sparse.csr_array((2, 2)),
+        np.zeros((5, 0)),
+    ],
+    ids=["many", "large", "images without channels", "sparse", "no columns"],
+)
+def test_no_candidate_is_for_these(rows):
+    assert candidates_for(rows, knows_all=False) == candidates_for(rows, knows_all=True) == []
+
+
+def test_neighbors_are_not_looked_for_among_dates():
+    frame = pd.DataFrame({"number": [1.0, 2.0], "date": pd.to_datetime(["2026-01-01"] * 2)})
+    assert {type(kind) for kind in candidates_for(frame, knows_all=False)} == {RandomSwap}
+    assert NeighborSwap in map(type, candidates_for(frame[["number"]], knows_all=False))
 
 
 def test_candidates_fit_the_rows():
@@ -180,9 +247,7 @@ def test_candidates_fit_the_rows():
     assert all(isinstance(kind, ShiftFlipCrop) for kind in for_images)
 
 
-@pytest.mark.parametrize(
-    ("n_rows", "n_new"), [(10, 4), (10_000, 4), (20_000, 2), (40_000, 1), (10**6, 1)]
-)
+@pytest.mark.parametrize(("n_rows", "n_new"), [(10, 4), (10_000, 4), (20_000, 2), (40_000, 1)])
 def test_the_more_rows_the_fewer_new_ones_for_each(n_rows, n_new):
     for kind in candidates_for(np.zeros((n_rows, 2)), knows_all=False):
         assert (kind.n_new, kind.weight) == (n_new, n_new**0.5)

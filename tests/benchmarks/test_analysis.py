@@ -99,7 +99,7 @@ def test_overview_says_points_over_labels_alone():
         sets=("a", "b"),
     ).assign(log_loss=0.25)
     frame.loc[(frame["set"] == "b") & (frame["method"] == "default"), "accuracy"] = [0.8, np.nan]
-    table = analysis.overview(frame, {"default": "default", "with new rows": "default+auto"})
+    table = analysis.overview(frame, {"default": "default", "another": "random@oof"})
     assert table.loc["a"].to_dict() == {
         "teacher": "+5.00",
         "best fixed weight": "+1.50 (0.1)",
