@@ -29,9 +29,10 @@ X_train, X_test, y_train, y_test = train_test_split(X_rest, y_rest, train_size=0
 forest = RandomForestClassifier(100, random_state=0).fit(X_teacher, y_teacher)
 
 # %%
-# ``balancer__ratio`` belongs to the default balancer, ``student__lr`` to the default student.
+# ``balancer__ratio`` belongs to the default balancer, ``student__lr`` to the default student. New
+# rows, which each fit would look for by itself, are left out: a search is several times as fast.
 
-clf = DistilledClassifier(FrozenEstimator(forest), random_state=0)
+clf = DistilledClassifier(FrozenEstimator(forest), augmenter=None, random_state=0)
 clf.set_params(student__max_epochs=20 if SMALL else 100)
 grid = {
     "balancer__ratio": [0.5, 2.0],

@@ -123,7 +123,7 @@ def run(X, y, seed):
     X, X_test = X.astype(np.float32), X_test.astype(np.float32)
 
     def fitted(balancer):
-        clf = DistilledClassifier(teacher, balancer=balancer, random_state=seed)
+        clf = DistilledClassifier(teacher, balancer=balancer, augmenter=None, random_state=seed)
         return clf.set_params(student__max_epochs=N_EPOCHS, student__module__dropout=0.0).fit(X, y)
 
     alone = fitted(FixedBalance(0.0)).score(X_test, y_test)

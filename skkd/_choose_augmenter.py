@@ -28,7 +28,7 @@ from ._seeds import PrivateTorchState
 from ._tables import dtypes_of, is_frame, kind_of_dtype
 from ._training import held_out_log_proba, train
 from .augmenters import Augmenter, NeighborSwap, RandomSwap, ShiftFlipCrop
-from .balancers import Balancer, DescentShare, Pilot
+from .balancers import Balancer, DescentShare, FixedBalance, Pilot
 
 _HELD_OUT = 0.2
 # Optimizer steps of a short training, at least one epoch.
@@ -75,11 +75,12 @@ def candidates_for(X, *, knows_all: bool) -> list[Augmenter]:
     return [NeighborSwap(prob=0.3, **many), *swaps] if has_neighbors else swaps
 
 
-def looks_for_new_rows(X, n_rows: int, net: NeuralNet) -> bool:
+def looks_for_new_rows(X, n_rows: int, net: NeuralNet, balancer: Balancer) -> bool:
     """Whether "auto" looks for new rows at all.
 
     Not while all rows fit in one batch: then integer weights are the same as repeated rows, and
-    how many rows there are must not matter.
+    how many rows there are must not matter. Nor where the balancer gives the teacher no say: that
+    is training on labels alone.
 
     Parameters
     ----------
@@ -89,9 +90,12 @@ def looks_for_new_rows(X, n_rows: int, net: NeuralNet) -> bool:
         Of those, the ones that are not of weight zero.
     net : skorch.NeuralNet
         Initialised.
+    balancer : Balancer
     """
+    is_labels_alone = isinstance(balancer, FixedBalance) and balancer.weight == 0
     return (
-        n_rows > batch_size_of(net, n_rows)
+        not is_labels_alone
+        and n_rows > batch_size_of(net, n_rows)
         and are_plain(net)
         and getattr(net, "accelerator", None) is None
         and bool(candidates_for(X, knows_all=True))

@@ -101,10 +101,11 @@ class DistilledClassifier(ClassifierMixin, TeacherSignal):
         up to 10,000 rows there are then four new rows for each fit row, on larger ones fewer. A
         teacher that comes fitted may know the rows that are held out; it labels one new row for
         each. "auto" does not look for new rows, and costs nothing, where all rows fit in one batch
-        of the student, on more than 40,000 rows, on sparse rows and Datasets, with ``X_unlabeled``,
-        with ``teacher_proba``, in ``partial_fit``, and for a student with a Dataset, DataLoader or
-        Accelerator of its own. Any other augmenter needs a teacher, not only its probabilities.
-        Parameters can be searched as ``augmenter__prob``.
+        of the student, on more than 40,000 rows, on sparse rows and Datasets, with ``X_unlabeled``
+        or ``teacher_proba``, in ``partial_fit``, under ``FixedBalance(0)``, which is labels alone,
+        and for a student with a Dataset, DataLoader or Accelerator of its own. Any other augmenter
+        needs a teacher, not only its probabilities. Parameters can be searched as
+        ``augmenter__prob``.
     early_stopping : bool, default=False
         Stop when the log-loss on held-out rows has not improved for ``n_iter_no_change`` epochs,
         and keep the best weights.
@@ -441,9 +442,9 @@ class DistilledClassifier(ClassifierMixin, TeacherSignal):
 
         Rows are only held out where a ``split_seed`` is given.
         """
-        steps, net = _student.split_student(self.student)
+        own_steps, net = _student.split_student(self.student)
         X, y = read_dataset(X, y)
-        X, inputs, steps = _inputs.read_training(self, X, steps, net)
+        X, inputs, steps = _inputs.read_training(self, X, own_steps, net)
         if X_unlabeled is not None:
             X_unlabeled = _inputs.read_unlabeled(X_unlabeled, X)
         if self.augmenter not in (None, "auto"):
@@ -453,7 +454,9 @@ class DistilledClassifier(ClassifierMixin, TeacherSignal):
         kept = rows_that_count(weight)
         inputs = take(inputs, kept) if steps or kept is None else some_rows(inputs, kept)
         steps, inputs = _student.fit_preprocessing(steps, inputs, take(y, kept))
-        inputs, kept_weight = _inputs.as_net_input(inputs, net, fits=True), take(weight, kept)
+        # What skkd has encoded holds no finer numbers than X.
+        dtype = _inputs.float_for(inputs if own_steps else X)
+        inputs, kept_weight = _inputs.as_net_input(inputs, net, dtype), take(weight, kept)
         n_classes = len(self.classes_)
         net = _student.initialise_net(net, inputs, kept_weight, n_classes, torch_state)
         net.classes = self.classes_
@@ -465,7 +468,7 @@ class DistilledClassifier(ClassifierMixin, TeacherSignal):
                 split_seed is not None
                 and X_unlabeled is None
                 and teacher_proba is None
-                and looks_for_new_rows(X, inputs.shape[0], net)
+                and looks_for_new_rows(X, inputs.shape[0], net, balancer)
             )
         has_new_rows = augments or X_unlabeled is not None
         check_accelerator(net, balancer, has_new_rows=has_new_rows)

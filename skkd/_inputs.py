@@ -201,12 +201,26 @@ def _is_converted_later(X, dtype) -> bool:
     return is_other and is_large(X, dtype)
 
 
-def float_for(X) -> type | list:
-    """The smallest floating dtype that holds the numbers of X exactly: float32 or float64."""
-    dtype = getattr(X, "dtype", None)
-    if isinstance(dtype, np.dtype) and np.can_cast(dtype, np.float32):
-        return np.float32
-    return np.float64
+def float_for(X) -> type:
+    """The smallest floating dtype that holds the numbers of X exactly: float32 or float64.
+
+    Categories of a frame are no numbers.
+    """
+    if is_frame(X):
+        dtypes = [dtype for dtype in dtypes_of(X) if kind_of_dtype(dtype) != "categorical"]
+    else:
+        dtypes = [getattr(X, "dtype", None)]
+    return np.float32 if all(map(_fits_float32, dtypes)) else np.float64
+
+
+def _fits_float32(dtype) -> bool:
+    if isinstance(dtype, np.dtype):
+        return np.can_cast(dtype, np.float32)
+    # Those of pandas' extensions and of polars, told by their names.
+    return str(dtype).lower() in _FIT_FLOAT32
+
+
+_FIT_FLOAT32 = {"boolean", "float16", "float32", "int8", "int16", "uint8", "uint16"}
 
 
 def has_nan(X) -> bool:
@@ -214,11 +228,11 @@ def has_nan(X) -> bool:
     return any(np.isnan(part).any() for part in _not_finite_parts(X))
 
 
-def as_net_input(X, net, *, fits: bool = False):
+def as_net_input(X, net, dtype=None):
     """What a student's preprocessing returned, as finite numbers for the net.
 
-    In the net's dtype, or where it will be fitted in that of X. Whole numbers stay whole for a
-    module with an embedding.
+    In the net's dtype, or in the one that is given. Whole numbers stay whole for a module with an
+    embedding.
     """
     if isinstance(X, LazyRows):  # of an X that was read as numbers
         return X
@@ -230,7 +244,7 @@ def as_net_input(X, net, *, fits: bool = False):
         isinstance(part, (nn.Embedding, nn.EmbeddingBag)) for part in _parts(net)
     )
     if not whole:
-        X = X.astype(float_for(X) if fits else net_dtype(net), copy=False)
+        X = X.astype(net_dtype(net) if dtype is None else dtype, copy=False)
         _check_finite(X)
     return X
 

@@ -14,7 +14,7 @@ from torch.utils.data import default_collate
 from skkd import DistilledClassifier, _choose_augmenter
 from skkd._choose_augmenter import best_gain, candidates_for
 from skkd.augmenters import Augmenter, NeighborSwap, RandomSwap, ShiftFlipCrop
-from skkd.balancers import TeacherKnowledge
+from skkd.balancers import FixedBalance, TeacherKnowledge
 from tests.helpers import Memory, Says, make_data, quick, quick_net
 
 X, Y = make_data(n_rows=400, n_classes=2)
@@ -209,6 +209,7 @@ NOT_LOOKED_FOR = {
         student__iterator_train__collate_fn=default_collate
     ).fit(X, Y),
     "a part of the rows": lambda clf: clf.partial_fit(X, Y).partial_fit(X, Y),
+    "labels alone": lambda clf: clf.set_params(balancer=FixedBalance(0)).fit(X, Y),
     "none asked for": lambda clf: clf.set_params(augmenter=None).fit(X, Y),
 }
 
@@ -253,12 +254,26 @@ def test_the_more_rows_the_fewer_new_ones_for_each(n_rows, n_new):
         assert (kind.n_new, kind.weight) == (n_new, n_new**0.5)
 
 
-def test_teacher_who_may_have_seen_all_rows_labels_one_for_each():
+def test_teacher_who_may_have_seen_all_rows_labels_one_for_each(monkeypatch):
+    monkeypatch.setattr(_choose_augmenter, "best_gain", lambda *args: 0)
     assert all(kind.n_new == kind.weight == 1 for kind in candidates_for(X, knows_all=True))
     told = LogisticRegression(C=100).fit(X, Y)
     by_told = few_labels(told, n_rows=100, balancer="fixed").augmenter_
     by_fitted_here = few_labels(LogisticRegression(), cv=3, n_rows=100, balancer="fixed").augmenter_
     assert (by_told.n_new, by_fitted_here.n_new) == (1, 4)
+
+
+def test_short_trainings_make_two_new_rows_for_each(monkeypatch):
+    made = []
+
+    class Spy(_choose_augmenter.AugmentedRows):
+        def __init__(self, augmenter, n_rows, *args):
+            made.append((augmenter.n_new, augmenter.weight, n_rows))
+            super().__init__(augmenter, n_rows, *args)
+
+    monkeypatch.setattr(_choose_augmenter, "AugmentedRows", Spy)
+    few_labels(LogisticRegression(), cv=3, n_rows=100, balancer="fixed")
+    assert made == [(2.0, 2**0.5, pytest.approx(80, abs=3))] * 3
 
 
 # The decision

@@ -9,6 +9,8 @@ import polars as pl
 import pytest
 import torch
 from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import FunctionTransformer
 from sklearn.utils.validation import check_is_fitted
 
 from skkd import DistilledClassifier
@@ -148,6 +150,46 @@ def test_dtype_of_x_is_the_dtype_of_the_result(dtype, expected, student):
     assert {p.numpy().dtype for p in clf.student_.module_.state_dict().values()} == {
         np.dtype(expected)
     }
+
+
+@pytest.mark.parametrize(
+    ("dtypes", "expected"),
+    [
+        ({"a": "float32", "b": "int16", "c": bool}, np.float32),
+        ({"a": "float32", "b": "Float32", "c": "boolean"}, np.float32),
+        ({"a": "float32", "b": "float64", "c": bool}, np.float64),
+        ({"a": "float32", "b": "Int64", "c": bool}, np.float64),
+        ({"a": "float32", "b": "category", "c": object}, np.float32),
+        ({"a": "category", "b": "category", "c": "category"}, np.float32),
+        ({"a": "float64", "b": "category", "c": object}, np.float64),
+    ],
+)
+@pytest.mark.parametrize("library", ["pandas", "polars"])
+def test_numbers_of_a_frame_decide_on_the_dtype(dtypes, expected, library):
+    columns = {"a": X[:, 0], "b": np.arange(len(X)) % 5, "c": np.arange(len(X)) % 2}
+    frame = pd.DataFrame(columns).astype(dtypes)
+    texts = [name for name, dtype in dtypes.items() if dtype in (object, "category")]
+    frame[texts] = frame[texts].astype(str).astype("category")
+    frame.loc[3, "a"] = np.nan if "a" not in texts else None
+    frame = frame if library == "pandas" else pl.from_pandas(frame)
+    clf = DistilledClassifier(Says([0, 1], [0.4, 0.6]), random_state=0)
+    clf.set_params(student__max_epochs=2).fit(frame, Y)
+    assert clf.predict_proba(frame).dtype == expected
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_gaps_in_an_array_leave_its_dtype(dtype):
+    given = X.astype(dtype)
+    given[3, 0] = np.nan
+    clf = DistilledClassifier(Says([0, 1], [0.4, 0.6]), random_state=0)
+    clf.set_params(student__max_epochs=2).fit(given, Y)
+    assert clf.predict_proba(given).dtype == dtype
+
+
+def test_what_a_pipeline_of_ones_own_gives_keeps_its_dtype():
+    student = Pipeline([("doubles", FunctionTransformer(np.float64)), ("net", quick_net())])
+    clf = quick(Says([0, 1], [0.4, 0.6]), student=student).fit(X.astype(np.float32), Y)
+    assert clf.predict_proba(X).dtype == np.float64
 
 
 def test_student_of_floats_takes_doubles_and_the_other_way_round():

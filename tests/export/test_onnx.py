@@ -182,14 +182,15 @@ def test_numbers_as_categories(tmp_path):
     to_onnx(clf, tmp_path / "student.onnx")
 
 
-def test_numbers_with_missing_values_in_an_array(tmp_path):
-    X, y = make_data(dtype=np.float32)
+@pytest.mark.parametrize(("dtype", "atol"), [("float32", 1e-6), ("float64", 1e-14)])
+def test_numbers_with_missing_values_in_an_array(tmp_path, dtype, atol):
+    X, y = make_data(dtype=dtype)
     X[::7, 1] = np.nan
     clf = quick_student(X, y)
     exported = to_onnx(clf, tmp_path / "student.onnx")
-    assert exported.inputs == {"X": ("float64", (None, 5))}
-    _, proba = ask(exported.path, {"X": X.astype(np.float64)})
-    np.testing.assert_allclose(proba, clf.predict_proba(X), atol=1e-14)
+    assert exported.inputs == {"X": (dtype, (None, 5))}
+    _, proba = ask(exported.path, {"X": X})
+    np.testing.assert_allclose(proba, clf.predict_proba(X), atol=atol)
 
 
 def test_array_of_mixed_columns(tmp_path):
