@@ -38,7 +38,7 @@ _MOST_NEW = 4
 # New rows, and entries of them, of all rows together. Where that is less than one for each there
 # are none: so many labels leave a teacher little to add, and new rows would be a copy of a large X.
 _NEW_ROWS = 40_000
-_NEW_ENTRIES = 2**26
+_NEW_ENTRIES = 2**25
 # New rows for each in a short training: two rank the candidates as four do, in half of the time.
 _MOST_COMPARED = 2
 # What a gain must exceed, in its standard errors, where the teacher may know the held-out rows.
