@@ -25,9 +25,10 @@ from ._new_rows import AugmentedRows, Function
 from ._pilot import copy_for_short_training
 from ._rows import Rows
 from ._seeds import PrivateTorchState
-from ._tables import dtypes_of, is_frame, kind_of_dtype
+from ._tables import is_frame
 from ._training import held_out_log_proba, train
 from .augmenters import Augmenter, NeighborSwap, RandomSwap, ShiftFlipCrop
+from .augmenters._neighbors import have_distances
 from .balancers import Balancer, DescentShare, FixedBalance, Pilot
 
 _HELD_OUT = 0.2
@@ -71,8 +72,7 @@ def candidates_for(X, *, knows_all: bool) -> list[Augmenter]:
         return [ShiftFlipCrop(shift=0.05, crop=0.0), ShiftFlipCrop(shift=0.1, crop=0.1)]
     many = {"n_new": 1.0, "weight": 1.0} if knows_all else {"n_new": n_new, "weight": n_new**0.5}
     swaps: list[Augmenter] = [RandomSwap(prob=0.1, **many), RandomSwap(prob=0.3, **many)]
-    has_neighbors = not is_frame(X) or all(map(kind_of_dtype, dtypes_of(X)))
-    return [NeighborSwap(prob=0.3, **many), *swaps] if has_neighbors else swaps
+    return [NeighborSwap(prob=0.3, **many), *swaps] if have_distances(X) else swaps
 
 
 def looks_for_new_rows(X, n_rows: int, net: NeuralNet, balancer: Balancer) -> bool:

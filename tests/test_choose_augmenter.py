@@ -9,6 +9,8 @@ import pytest
 from scipy import sparse
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer
 from torch.utils.data import default_collate
 
 from skkd import DistilledClassifier, _choose_augmenter
@@ -236,10 +238,23 @@ def test_no_candidate_is_for_these(rows):
     assert candidates_for(rows, knows_all=False) == candidates_for(rows, knows_all=True) == []
 
 
-def test_neighbors_are_not_looked_for_among_dates():
-    frame = pd.DataFrame({"number": [1.0, 2.0], "date": pd.to_datetime(["2026-01-01"] * 2)})
+@pytest.mark.parametrize("values", [pd.to_datetime(["2026-01-01", "2026-01-02"]), [[1], [2, 3]]])
+def test_neighbors_are_not_looked_for_among_dates_and_lists(values):
+    frame = pd.DataFrame({"number": [1.0, 2.0], "other": values})
     assert {type(kind) for kind in candidates_for(frame, knows_all=False)} == {RandomSwap}
     assert NeighborSwap in map(type, candidates_for(frame[["number"]], knows_all=False))
+
+
+def test_a_teacher_and_a_student_of_columns_of_their_own_need_no_augmenter_named():
+    class Numbers(FunctionTransformer):
+        def transform(self, frame):
+            return frame[["a", "b"]].to_numpy(float)
+
+    frame = pd.DataFrame(X[:, :2], columns=["a", "b"]).assign(tags=[["x"], ["y", "z"]] * 200)
+    teacher = make_pipeline(Numbers(), LogisticRegression())
+    student = make_pipeline(Numbers(), quick_net())
+    clf = quick(teacher, student=student, cv=3, augmenter="auto").fit(frame, Y)
+    assert isinstance(clf.augmenter_, (RandomSwap, type(None)))
 
 
 def test_candidates_fit_the_rows():

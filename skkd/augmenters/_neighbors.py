@@ -20,6 +20,8 @@ _LEVELS = 32
 # Dimensions in which distances are taken; wider tables are reduced to their principal components.
 _WIDTH = 64
 _CHUNK = 4096
+# Rows by which it is told whether there are distances at all.
+_LOOKED_AT = 8
 
 
 def neighbors_of(X, n_neighbors: int) -> np.ndarray:
@@ -53,6 +55,15 @@ def neighbors_of(X, n_neighbors: int) -> np.ndarray:
         search = NearestNeighbors(n_neighbors=k, algorithm="brute").fit(points[group])
         neighbors[group] = group[search.kneighbors(return_distance=False)]
     return neighbors
+
+
+def have_distances(X) -> bool:
+    """Whether rows can be compared: columns are numbers and categories, and no dates or lists."""
+    try:
+        points_of(take(X, np.arange(min(X.shape[0], _LOOKED_AT))))
+    except (TypeError, ValueError):
+        return False
+    return True
 
 
 def points_of(X) -> np.ndarray:
