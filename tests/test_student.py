@@ -843,3 +843,24 @@ def test_default_student_is_a_net_one_can_ask_for():
     asked = DistilledClassifier(TEACHER, default_student().set_params(max_epochs=2), random_state=0)
     left = DistilledClassifier(TEACHER, random_state=0).set_params(student__max_epochs=2)
     np.testing.assert_array_equal(asked.fit(X, Y).predict_proba(X), left.fit(X, Y).predict_proba(X))
+
+
+def test_answers_do_not_depend_on_how_many_rows_are_asked_about_at_once():
+    clf = quick(TEACHER).fit(X, Y)
+    many = np.random.default_rng(0).normal(size=(2500, X.shape[1]))
+    at_once = clf.predict_proba(many)
+    parts = [clf.predict_proba(many[start : start + 700]) for start in range(0, 2500, 700)]
+    np.testing.assert_allclose(at_once, np.concatenate(parts), rtol=1e-12)
+
+
+def test_narrow_rows_go_through_the_net_by_a_thousand(monkeypatch):
+    clf = quick(TEACHER).fit(X, Y)
+    seen, forward = [], clf.student_.module_.forward
+
+    def spy(rows):
+        seen.append(len(rows))
+        return forward(rows)
+
+    monkeypatch.setattr(clf.student_.module_, "forward", spy)
+    clf.predict_proba(np.zeros((2500, X.shape[1])))
+    assert seen == [1024, 1024, 452]
