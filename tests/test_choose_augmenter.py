@@ -61,7 +61,9 @@ def test_new_rows_of_a_bad_teacher_are_left_out():
 
 
 def test_no_choice_on_too_few_rows():
-    clf = quick(GOOD_TEACHER, augmenter="auto").fit(X[:4], [0, 0, 1, 1])
+    # More than a batch of them, and yet too few to hold some out.
+    net = quick_net(batch_size=2)
+    clf = quick(GOOD_TEACHER, student=net, augmenter="auto").fit(X[:4], [0, 0, 1, 1])
     assert clf.augmenter_ is None
 
 
