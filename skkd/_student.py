@@ -38,7 +38,7 @@ _DEFAULT_CALLBACKS = {"epoch_timer", "train_loss", "valid_loss", "valid_acc", "p
 # busy, small enough for its cache and for the activations of a convolutional net.
 _FORWARD_ENTRIES = 2**19
 # Rows on a processor, whose cache also holds the activations: with narrow rows of the default
-# student, whose hidden layers are wider than they are, 10,000 at once take up to half as long again.
+# student, whose hidden layers are wider, 10,000 at once take up to half as long again.
 _FORWARD_ROWS = 1024
 
 
