@@ -28,7 +28,8 @@ from torch import nn
 
 from skkd import DistilledClassifier
 
-N_ROWS = 400 if "SKKD_SMALL" in os.environ else 4000
+SMALL = "SKKD_SMALL" in os.environ  # set by the tests: few rows and epochs
+N_ROWS = 400 if SMALL else 4000
 
 
 def make_loans(n_rows: int, seed: int = 0) -> tuple[pd.DataFrame, np.ndarray]:
@@ -74,7 +75,10 @@ teacher = make_pipeline(
 # The default student encodes the frame by itself
 # -----------------------------------------------
 
-clf = DistilledClassifier(teacher, cv=5, random_state=0).fit(X_train, y_train)
+clf = DistilledClassifier(teacher, cv=5, random_state=0)
+if SMALL:
+    clf.set_params(student__max_epochs=10)
+clf.fit(X_train, y_train)
 print(f"teacher         {clf.teacher_.score(X_test, y_test):.3f}")
 print(f"default student {clf.score(X_test, y_test):.3f}")
 

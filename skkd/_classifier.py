@@ -126,10 +126,12 @@ class DistilledClassifier(ClassifierMixin, TeacherSignal):
         process or many: one of them works and the others wait, where the file system has locks. As
         with a Pipeline's memory, a teacher of ``random_state=None`` is fitted once and then found,
         so that all candidates see the same targets, while a splitter that shuffles without a seed
-        splits anew and finds nothing. Delete the folder after changing the code of a teacher of
-        your own, and use none that others can write to: entries are pickles. None: nothing is kept,
-        also not in memory, for that would hold copies of rows and models, would not reach other
-        processes, and would make equal what was asked to be random.
+        splits anew and finds nothing. Answers about rows that an augmenter makes are only kept
+        where ``random_state`` here is a number, which makes the same ones again. Delete the folder
+        after changing the code of a teacher of your own, and use none that others can write to:
+        entries are pickles. None: nothing is kept, also not in memory, for that would hold copies
+        of rows and models, would not reach other processes, and would make equal what was asked to
+        be random.
     n_jobs : int or None, default=None
         Processes for cross-fitting the teacher, by joblib.
     random_state : int, RandomState instance or None, default=None
@@ -580,8 +582,8 @@ class DistilledClassifier(ClassifierMixin, TeacherSignal):
 
         sources: list = []
         n_rows = len(rows.labels)
-        ask = self._asking(self._fitted_teacher)
         if X_unlabeled is not None:
+            ask = self._asking(self._fitted_teacher, by_chance=False)
             sources.append(UnlabeledRows(X_unlabeled, n_rows, ask, prepare, seed))
         self.augmenter_ = None
         if rows.raw is None:
@@ -606,6 +608,7 @@ class DistilledClassifier(ClassifierMixin, TeacherSignal):
         if augmenter is not None:
             self.augmenter_ = clone(augmenter)
             augmenter.fit(rows.raw, rows.sample_weight)
+            ask = self._asking(self._fitted_teacher)
             sources.append(AugmentedRows(augmenter, n_rows, ask, prepare, seed))
         return sources
 

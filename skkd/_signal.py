@@ -1,5 +1,7 @@
 """What the teacher says: of the fit rows, honestly where it can be, and of new ones."""
 
+from numbers import Integral
+
 import numpy as np
 from sklearn import get_config
 from sklearn.utils.metadata_routing import process_routing
@@ -70,9 +72,13 @@ class TeacherSignal(Protocols):
     def _calibrated(self, proba) -> np.ndarray:
         return proba if self.calibration_ is None else self.calibration_.apply(proba)
 
-    def _asking(self, teacher):
-        """A function that gives the teacher's probabilities of new rows."""
-        cache = Cache(self.memory)
+    def _asking(self, teacher, *, by_chance=True):
+        """A function that gives the teacher's probabilities of new rows.
+
+        Where chance makes other rows in each fit, nobody would find the answers again.
+        """
+        are_other = by_chance and not isinstance(self.random_state, Integral)
+        cache = Cache(None if are_other else self.memory)
         return lambda X: self._calibrated(_teacher.ask(teacher, X, self.classes_, cache))
 
     def _fits_teacher(self) -> bool:

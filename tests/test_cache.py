@@ -533,6 +533,19 @@ def test_answers_about_new_rows_are_found(teacher, memory, work_of):
     assert work_of(lambda: clone(clf).fit(X, Y, X_unlabeled=new)) == (0, 0)
 
 
+def test_answers_about_rows_made_by_chance_are_kept_where_the_same_are_made_again(
+    teacher, memory, work_of
+):
+    net = quick_net(max_epochs=1)
+    clf = quick(teacher, student=net, cv=3, memory=memory, augmenter="random_swap")
+    assert work_of(lambda: clf.fit(X, Y)) == (4, 4)
+    assert work_of(lambda: clone(clf).fit(X, Y)) == (0, 0)
+    n_entries = len(entries(memory))
+    clf.set_params(random_state=None)
+    assert work_of(lambda: clf.fit(X, Y)) == (0, 1)
+    assert len(entries(memory)) == n_entries
+
+
 def test_a_teacher_of_no_random_state_is_found(memory):
     forest = RandomForestClassifier(5, random_state=None)
     votes = [

@@ -21,7 +21,7 @@ from tests.helpers import quick_net
 
 def board(n_rows=1500, seed=0):
     """A checkerboard: clean labels that a shallow tree does not know."""
-    X = np.random.default_rng(seed).uniform(-1.5, 1.5, (n_rows, 2))
+    X = np.random.default_rng(seed).uniform(-1.5, 1.5, (n_rows, 2)).astype(np.float32)
     return X, (np.floor(2 * X).sum(axis=1) % 2).astype(int)
 
 
@@ -164,7 +164,6 @@ def fresh_net(**params):
     torch.manual_seed(0)
     net = quick_net(max_epochs=40, batch_size=64, module__n_features=2, module__n_classes=2)
     net.set_params(**params).initialize()
-    net.module_.double()
     return net
 
 
