@@ -27,6 +27,7 @@ from skkd.report import distillation_report
 
 SMALL = "SKKD_SMALL" in os.environ  # set by the tests: small teachers, few epochs
 N_TREES, N_ROWS, N_BOOTSTRAP = (20, 600, 100) if SMALL else (300, 4000, 1000)
+N_ITERATIONS = 10 if SMALL else 100
 
 
 def distill(teacher, X_train, y_train):
@@ -99,7 +100,8 @@ X, y = make_classification(
     N_ROWS, 20, n_informative=10, n_classes=4, flip_y=0.1, class_sep=1.5, random_state=0
 )
 X_train, X_test, y_train, y_test = train_test_split(X, y, test_size=0.5, random_state=0)
-boosting = distill(HistGradientBoostingClassifier(random_state=0), X_train, y_train)
+boosting = HistGradientBoostingClassifier(max_iter=N_ITERATIONS, random_state=0)
+boosting = distill(boosting, X_train, y_train)
 noisy = distillation_report(
     boosting,
     X_test,
