@@ -55,6 +55,39 @@ def differences(frame: pd.DataFrame, baseline: str = BASELINE) -> pd.DataFrame:
     return accuracy.sub(accuracy[baseline], axis=0)
 
 
+def accuracy_and_latency(
+    frame: pd.DataFrame, students: dict[str, str], served: pd.DataFrame
+) -> pd.DataFrame:
+    """What a single row costs each model, and how accurate it is: a row for each set and model.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        Results, one row a run.
+    students : dict of str
+        Methods by the name they are shown under. All have the same net; that of the last is
+        shown as its ONNX file as well.
+    served : DataFrame
+        Lines of ``benchmarks.serving``, which are of one machine. Without any, milliseconds are
+        those of the results.
+    """
+    measured = served.set_index("set") if len(served) else pd.DataFrame()
+    points = []
+    for name, of_set in frame.groupby("set"):
+        for model, method in {"teacher": "teacher", **students}.items():
+            own = of_set[of_set["method"] == method]
+            point = {"set": name, "accuracy": own["accuracy"].mean()}
+            point["error"] = own["accuracy"].sem() if len(own) > 1 else 0.0
+            costs = {model: own["row_ms"].median()}
+            if name in measured.index:
+                owner = "teacher" if model == "teacher" else "student"
+                costs = {model: measured.loc[name, f"{owner}_row_ms"]}
+                if method == [*students.values()][-1]:
+                    costs[f"{model}, ONNX"] = measured.loc[name, "onnx_row_ms"]
+            points += [point | {"model": shown, "ms": ms} for shown, ms in costs.items()]
+    return pd.DataFrame(points)
+
+
 def regrets(frame: pd.DataFrame, *, hindsight: bool = False) -> pd.DataFrame:
     """Accuracy of the best fixed weight less that of each method, in points.
 

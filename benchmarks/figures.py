@@ -81,37 +81,30 @@ def groups_within(ranks: np.ndarray, difference: float) -> list[tuple[int, int]]
     ]
 
 
-def accuracy_against_latency(frame: pd.DataFrame, students: dict[str, str]) -> Figure:
-    """A panel a set: accuracy and milliseconds for a single row, of the teacher and of students.
+def accuracy_against_latency(points: pd.DataFrame) -> Figure:
+    """A panel a set: accuracy and milliseconds for a single row.
 
     Parameters
     ----------
-    frame : DataFrame
-        Results, one row a run.
-    students : dict of str
-        Methods by the name they are shown under.
+    points : DataFrame
+        Of :func:`benchmarks.analysis.accuracy_and_latency`.
     """
-    names = list(dict.fromkeys(frame["set"]))
-    n_columns = min(4, len(names))
-    n_rows = -(-len(names) // n_columns)
-    figure = Figure(figsize=(3.0 * n_columns, 2.4 * n_rows + 0.6))
+    sets = list(dict.fromkeys(points["set"]))
+    n_columns = min(4, len(sets))
+    n_rows = -(-len(sets) // n_columns)
+    size = (3.0 * n_columns, 2.3 * n_rows + 0.6)
+    figure = Figure(figsize=size, layout="constrained")
     panels = figure.subplots(n_rows, n_columns, squeeze=False, sharex=True).ravel()
-    for axes, name in zip(panels, names, strict=False):
-        rows = frame[frame["set"] == name]
-        for label, method in {"teacher": "teacher", **students}.items():
-            own = rows[rows["method"] == method]
-            accuracy = own["accuracy"]
-            error = accuracy.sem() if len(own) > 1 else 0.0
-            axes.errorbar(
-                own["row_ms"].median(), accuracy.mean(), error, marker="o", ls="", label=label
-            )
-        axes.set(xscale="log", title=name)
-        axes.title.set_fontsize(9)
+    for axes, name in zip(panels, sets, strict=False):
+        for model, own in points[points["set"] == name].groupby("model", sort=False):
+            axes.errorbar(own["ms"], own["accuracy"], own["error"], marker="o", ls="", label=model)
+        axes.set(xscale="log")
+        axes.set_title(name, fontsize=9)
         axes.tick_params(labelsize=8)
-    for axes in panels[len(names) :]:
+    for axes in panels[len(sets) :]:
         axes.axis("off")
     figure.supxlabel("milliseconds for a single row, one thread", fontsize=9)
     figure.supylabel("test accuracy", fontsize=9)
-    figure.legend(*panels[0].get_legend_handles_labels(), loc="upper right", ncols=4, fontsize=8)
-    figure.tight_layout(rect=(0, 0, 1, 0.95))
+    handles, labels = panels[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside upper right", ncols=len(labels), fontsize=8)
     return figure

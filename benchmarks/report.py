@@ -3,6 +3,7 @@
     python -m benchmarks.report benchmarks/results/study.jsonl
 
 writes ``report.md``, the tables in it as CSV, and the figures beside the file, or to ``--out``.
+The milliseconds of the figure are those of ``serving.jsonl`` beside the results, where it is there.
 ``--against FILE`` compares the accuracies with those of another file, and fails where more than one
 in ten is off by more than two standard errors: by chance one in twenty is.
 """
@@ -15,7 +16,7 @@ import pandas as pd
 
 from . import analysis, figures
 from .methods import parse
-from .run import RESULTS, WITHOUT_NEW_ROWS
+from .run import RESULTS, WITHOUT_NEW_ROWS, read_lines
 
 MAX_OUTSIDE = 0.1
 
@@ -34,14 +35,18 @@ def main(arguments: list[str] | None = None) -> int:
         frame = analysis.read_results(options.results)
         if options.against is not None:
             return compare(frame, analysis.read_results(options.against))
-        write(frame, options.out or options.results.parent, options.targets, options.student)
+        served = pd.DataFrame(read_lines(options.results.parent / "serving.jsonl"))
+        folder = options.out or options.results.parent
+        write(frame, folder, options.targets, options.student, served)
     except ValueError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     return 0
 
 
-def write(frame: pd.DataFrame, folder: Path, targets: str, student: str) -> None:
+def write(
+    frame: pd.DataFrame, folder: Path, targets: str, student: str, costs: pd.DataFrame
+) -> None:
     """Write the report with its tables and figures into a folder."""
     folder.mkdir(parents=True, exist_ok=True)
     students = frame[~frame["method"].str.startswith("teacher")]
@@ -63,7 +68,7 @@ def write(frame: pd.DataFrame, folder: Path, targets: str, student: str) -> None
     for name, table in tables.items():
         table.to_csv(folder / f"{name}.csv", float_format="%.5g")
     shown = [name for name in tables["summary"].index if _is_shown(name, targets)]
-    rank_text = _draw(frame, students, folder, shown, student)
+    rank_text = _draw(frame, students, folder, shown, student, costs)
     text = [
         "# Results",
         _provenance(frame),
@@ -107,7 +112,7 @@ def _is_shown(name: str, targets: str) -> bool:
     return method.rule in ("labels", "default") or method.targets == targets
 
 
-def _draw(frame, students, folder: Path, shown: list[str], student: str) -> str:
+def _draw(frame, students, folder: Path, shown: list[str], student: str, costs) -> str:
     """Draw the figures; return what the tests on ranks say."""
     difference = analysis.by_set(analysis.differences(students))[0]
     title = "Accuracy less that of labels alone, in points"
@@ -121,7 +126,8 @@ def _draw(frame, students, folder: Path, shown: list[str], student: str) -> str:
             figure = figures.heat_map(regret.T, title, low_is_good=True)
             figure.savefig(folder / f"{name}.png", dpi=130)
     panels = {"labels alone": analysis.BASELINE, "distilled": student}
-    figures.accuracy_against_latency(frame, panels).savefig(folder / "latency.png", dpi=130)
+    points = analysis.accuracy_and_latency(frame, panels, costs)
+    figures.accuracy_against_latency(points).savefig(folder / "latency.png", dpi=130)
     # By differences, which are paired: not all methods were run on all seeds.
     complete = difference[shown].dropna(axis=1)
     n_methods = complete.shape[1]

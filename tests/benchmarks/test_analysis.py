@@ -108,3 +108,22 @@ def test_overview_says_points_over_labels_alone():
         "log-loss, default": "0.250",
     }
     assert table.loc["b", "default"] == "+0.00"
+
+
+def test_milliseconds_are_those_of_serving_where_there_are_some():
+    frame = results({"teacher": [0.8], "labels": [0.7], "default": [0.9]}, sets=("a", "b"))
+    served = pd.DataFrame(
+        [{"set": "a", "teacher_row_ms": 30.0, "student_row_ms": 0.3, "onnx_row_ms": 0.03}]
+    )
+    students = {"alone": "labels", "distilled": "default"}
+    points = analysis.accuracy_and_latency(frame.assign(row_ms=5.0), students, served)
+    shown = {tuple(point) for point in points[["set", "model", "accuracy", "ms"]].to_numpy()}
+    assert shown == {
+        ("a", "teacher", 0.8, 30.0),
+        ("a", "alone", 0.7, 0.3),
+        ("a", "distilled", 0.9, 0.3),
+        ("a", "distilled, ONNX", 0.9, 0.03),
+        ("b", "teacher", 0.8, 5.0),
+        ("b", "alone", 0.7, 5.0),
+        ("b", "distilled", 0.9, 5.0),
+    }
