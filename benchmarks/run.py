@@ -38,7 +38,8 @@ WITHOUT_NEW_ROWS = "default/augmenter=None"
 
 #: Options that stand behind a name. ``study`` is what the defaults were chosen by; ``targets``,
 #: ``rules`` and ``search`` look at more methods on fewer seeds; ``fresh`` checks the defaults on
-#: sets that had no part in the choice, ``full`` on all rows of three; ``small`` repeats a bit.
+#: sets that had no part in the choice, ``more_rows`` on twice as many rows where there are so many,
+#: ``full`` on all rows of three; ``small`` repeats a bit.
 PROFILES: dict[str, dict] = {
     "study": {
         "sets": list(SUITE),
@@ -72,6 +73,13 @@ PROFILES: dict[str, dict] = {
         "seeds": [0, 1, 2, 3, 4],
         "methods": ["labels", "fixed_weights", "default", WITHOUT_NEW_ROWS],
         "out": RESULTS / "fresh" / "study.jsonl",
+    },
+    "more_rows": {
+        "sets": [name for name in SUITE if name not in ("satimage", "spambase")],
+        "seeds": [0],
+        "max_rows": 8000,
+        "methods": ["labels", "default", WITHOUT_NEW_ROWS],
+        "out": RESULTS / "more_rows" / "study.jsonl",
     },
     "full": {
         "sets": ["mnist", "fashion_mnist", "covertype"],
