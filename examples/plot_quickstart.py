@@ -39,7 +39,10 @@ STUDENT = {"student__max_epochs": 10} if SMALL else {}
 
 DATA = {
     "digits": (load_digits, RandomForestClassifier(N_TREES, random_state=0)),
-    "breast_cancer": (load_breast_cancer, GradientBoostingClassifier(n_estimators=N_TREES)),
+    "breast_cancer": (
+        load_breast_cancer,
+        GradientBoostingClassifier(n_estimators=N_TREES, random_state=0),
+    ),
 }
 
 
