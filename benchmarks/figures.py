@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullFormatter
 
 
 def heat_map(table: pd.DataFrame, title: str, *, low_is_good: bool = False) -> Figure:
@@ -99,10 +100,12 @@ def accuracy_against_latency(points: pd.DataFrame) -> Figure:
         for model, own in points[points["set"] == name].groupby("model", sort=False):
             axes.errorbar(own["ms"], own["accuracy"], own["error"], marker="o", ls="", label=model)
         axes.set(xscale="log")
+        axes.xaxis.set_minor_formatter(NullFormatter())  # labels of few decades would overlap
         axes.set_title(name, fontsize=9)
         axes.tick_params(labelsize=8)
-    for axes in panels[len(sets) :]:
-        axes.axis("off")
+    for i in range(len(sets), len(panels)):
+        panels[i].axis("off")
+        panels[i - n_columns].tick_params(labelbottom=True)
     figure.supxlabel("milliseconds for a single row, one thread", fontsize=9)
     figure.supylabel("test accuracy", fontsize=9)
     handles, labels = panels[0].get_legend_handles_labels()

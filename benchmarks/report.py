@@ -35,9 +35,9 @@ def main(arguments: list[str] | None = None) -> int:
         frame = analysis.read_results(options.results)
         if options.against is not None:
             return compare(frame, analysis.read_results(options.against))
-        served = pd.DataFrame(read_lines(options.results.parent / "serving.jsonl"))
+        costs = pd.DataFrame(read_lines(options.results.parent / "serving.jsonl"))
         folder = options.out or options.results.parent
-        write(frame, folder, options.targets, options.student, served)
+        write(frame, folder, options.targets, options.student, costs)
     except ValueError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
