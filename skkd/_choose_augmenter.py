@@ -29,7 +29,7 @@ from ._tables import is_frame
 from ._training import held_out_log_proba, train
 from .augmenters import Augmenter, NeighborSwap, RandomSwap, ShiftFlipCrop
 from .augmenters._neighbors import have_distances
-from .balancers import Balancer, DescentShare, FixedBalance, Pilot
+from .balancers import Balancer, DescentShare, Pilot
 
 _HELD_OUT = 0.2
 # Optimizer steps of a short training, at least one epoch.
@@ -61,18 +61,32 @@ def candidates_for(X, *, knows_all: bool) -> list[Augmenter]:
         new ones, and no more than one for each is made: on letter, where AutoGluon's ensemble is
         worse than the student, four cost half a point.
     """
-    is_table = is_frame(X) or (isinstance(X, np.ndarray) and X.ndim == 2)
-    is_image = isinstance(X, np.ndarray) and X.ndim == 4
-    if not (is_table or is_image) or 0 in X.shape:
-        return []
-    n_new = min(_MOST_NEW, _NEW_ROWS / X.shape[0], _NEW_ENTRIES / math.prod(X.shape))
+    n_new = most_new_rows(X)
     if n_new < 1:
         return []
-    if is_image:
+    if _are_images(X):
         return [ShiftFlipCrop(shift=0.05, crop=0.0), ShiftFlipCrop(shift=0.1, crop=0.1)]
     many = {"n_new": 1.0, "weight": 1.0} if knows_all else {"n_new": n_new, "weight": n_new**0.5}
     swaps: list[Augmenter] = [RandomSwap(prob=0.1, **many), RandomSwap(prob=0.3, **many)]
     return [NeighborSwap(prob=0.3, **many), *swaps] if have_distances(X) else swaps
+
+
+def most_new_rows(X) -> float:
+    """New rows for each row of X at most; below 1 there are none.
+
+    Parameters
+    ----------
+    X : array, frame, sparse matrix or other rows
+        All rows as the teacher sees them.
+    """
+    is_table = is_frame(X) or (isinstance(X, np.ndarray) and X.ndim == 2)
+    if not (is_table or _are_images(X)) or 0 in X.shape:
+        return 0.0
+    return min(_MOST_NEW, _NEW_ROWS / X.shape[0], _NEW_ENTRIES / math.prod(X.shape))
+
+
+def _are_images(X) -> bool:
+    return isinstance(X, np.ndarray) and X.ndim == 4
 
 
 def looks_for_new_rows(X, n_rows: int, net: NeuralNet, balancer: Balancer) -> bool:
@@ -92,13 +106,12 @@ def looks_for_new_rows(X, n_rows: int, net: NeuralNet, balancer: Balancer) -> bo
         Initialised.
     balancer : Balancer
     """
-    is_labels_alone = isinstance(balancer, FixedBalance) and balancer.weight == 0
     return (
-        not is_labels_alone
+        balancer.hears_teacher
         and n_rows > batch_size_of(net, n_rows)
         and are_plain(net)
         and getattr(net, "accelerator", None) is None
-        and bool(candidates_for(X, knows_all=True))
+        and most_new_rows(X) >= 1
     )
 
 

@@ -3,26 +3,23 @@
 import copy
 
 import numpy as np
-import torch
-from sklearn import get_config
 from sklearn.base import ClassifierMixin, clone
 from sklearn.pipeline import Pipeline
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.validation import check_is_fitted
 
 from . import _inputs, _student, _teacher
 from ._batches import are_plain
-from ._cache import check_memory
 from ._choose_augmenter import choose_augmenter, looks_for_new_rows
 from ._chunks import LazyRows, some_rows
 from ._datasets import read_dataset
 from ._held_out import split_held_out
 from ._labels import columns_of, read_labels, rows_that_count
 from ._new_rows import AugmentedRows, UnlabeledRows
-from ._parameters import CONSTRAINTS, make_loss, make_temperature
+from ._parameters import CONSTRAINTS, check_parameters, make_loss, make_temperature
 from ._pilot import run_pilot
+from ._predictor import StudentPredictor
 from ._processes import check_accelerator
-from ._rows import Rows, take
+from ._rows import GivenRows, Rows, take
 from ._seeds import PrivateTorchState, draw_seeds
 from ._signal import TeacherSignal
 from ._tables import is_frame
@@ -39,7 +36,7 @@ def _can_learn_in_parts(clf) -> bool:
     return clf.teacher is None or (clf.cv is None and _teacher.is_fitted(clf.teacher))
 
 
-class DistilledClassifier(ClassifierMixin, TeacherSignal):
+class DistilledClassifier(ClassifierMixin, StudentPredictor, TeacherSignal):
     r"""Distill a teacher into a small, fast student.
 
     The student, a PyTorch net, is trained on the labels and on the teacher's probabilities at once,
@@ -320,61 +317,6 @@ class DistilledClassifier(ClassifierMixin, TeacherSignal):
             self._partial_fit, X, y, classes, sample_weight, teacher_proba
         )
 
-    def predict_proba(self, X):
-        """The student's probabilities.
-
-        Parameters
-        ----------
-        X : as in :meth:`fit`
-
-        Returns
-        -------
-        proba : ndarray of shape (n_rows, n_classes), in the student's dtype
-        """
-        return self._logits(X, lambda logits: torch.softmax(logits, -1))
-
-    def predict_log_proba(self, X):
-        """Logarithms of the student's probabilities, exact where those underflow.
-
-        Parameters
-        ----------
-        X : as in :meth:`fit`
-
-        Returns
-        -------
-        log_proba : ndarray of shape (n_rows, n_classes)
-        """
-        return self._logits(X, lambda logits: torch.log_softmax(logits, -1))
-
-    def decision_function(self, X):
-        """The student's logits.
-
-        Parameters
-        ----------
-        X : as in :meth:`fit`
-
-        Returns
-        -------
-        logits : ndarray of shape (n_rows, n_classes), or (n_rows,) for two classes
-            For two classes the second class's logit less the first's.
-        """
-        logits = self._logits(X)
-        return logits[:, 1] - logits[:, 0] if logits.shape[1] == 2 else logits
-
-    def predict(self, X):
-        """The most probable labels.
-
-        Parameters
-        ----------
-        X : as in :meth:`fit`
-
-        Returns
-        -------
-        labels : ndarray of shape (n_rows,)
-        """
-        columns = self._logits(X).argmax(axis=1)
-        return self.classes_[columns]
-
     def student_only(self):
         """The student by itself, without teacher, optimizer and history: to deploy, or to pickle.
 
@@ -390,22 +332,19 @@ class DistilledClassifier(ClassifierMixin, TeacherSignal):
     # The algorithm
 
     def _fit(self, X, y, sample_weight, teacher_proba, X_unlabeled, params):
-        self._check_parameters(teacher_proba, X_unlabeled, params)
+        check_parameters(self, teacher_proba, X_unlabeled, params)
         balancer, loss = make_balancer(self.balancer), make_loss(self.distillation_loss)
         init_seed, order_seed, split_seed, new_seed, pilot_seed = draw_seeds(self.random_state, 5)
         torch_state = PrivateTorchState(init_seed)
-        rows, held_out, student, X_unlabeled = self._start(
-            X,
-            y,
-            sample_weight,
-            teacher_proba,
-            balancer,
-            torch_state,
-            split_seed=split_seed,
-            X_unlabeled=X_unlabeled,
-            params=params,
-        )
+        given, student = self._read(X, y, sample_weight, balancer, torch_state)
         net = _student.net_of(student)
+        if X_unlabeled is not None:
+            X_unlabeled = _inputs.read_unlabeled(X_unlabeled, given.X)
+        augments = self._augments(given, net, balancer, X_unlabeled, teacher_proba)
+        _check_new_rows(net, balancer, augments or X_unlabeled is not None)
+        split = self._split(given, net, balancer, split_seed)
+        rows, held_out = self._ask_teacher(given, teacher_proba, params, split, with_raw=augments)
+        del given  # where rows are held out, it has a second copy of X
         pilot = self._pilot(rows, net, balancer, pilot_seed)
         new_rows = self._new_rows(rows, student, balancer, X_unlabeled, new_seed, pilot)
         self.history_ = train(
@@ -426,80 +365,63 @@ class DistilledClassifier(ClassifierMixin, TeacherSignal):
         net.initialize_optimizer()  # its moments would be twice the size of the student
         return self._keep(student, balancer)
 
-    def _start(
-        self,
-        X,
-        y,
-        sample_weight,
-        teacher_proba,
-        balancer,
-        torch_state,
-        *,
-        split_seed=None,
-        classes=None,
-        X_unlabeled=None,
-        params=None,
-    ):
-        """Make a student ready for the rows, and ask the teacher about them.
+    def _read(self, X, y, sample_weight, balancer, torch_state, classes=None):
+        """Read the rows, and make a student ready for them.
 
-        Rows are only held out where a ``split_seed`` is given.
+        The student comes first: what is wrong with it must not be found after the teacher's work.
         """
         own_steps, net = _student.split_student(self.student)
         X, y = read_dataset(X, y)
         X, inputs, steps = _inputs.read_training(self, X, own_steps, net)
-        if X_unlabeled is not None:
-            X_unlabeled = _inputs.read_unlabeled(X_unlabeled, X)
         if self.augmenter not in (None, "auto"):
             make_augmenter(self.augmenter).check_rows(X)
         y, weight, self.classes_ = read_labels(X, y, sample_weight, self.class_weight, classes)
-        # The student comes first: what is wrong with it must not be found after the teacher's work.
         kept = rows_that_count(weight)
         inputs = take(inputs, kept) if steps or kept is None else some_rows(inputs, kept)
         steps, inputs = _student.fit_preprocessing(steps, inputs, take(y, kept))
         # What skkd has encoded holds no finer numbers than X.
         dtype = _inputs.float_for(inputs if own_steps else X)
-        inputs, kept_weight = _inputs.as_net_input(inputs, net, dtype), take(weight, kept)
-        n_classes = len(self.classes_)
-        net = _student.initialise_net(net, inputs, kept_weight, n_classes, torch_state)
+        inputs, n_classes = _inputs.as_net_input(inputs, net, dtype), len(self.classes_)
+        net = _student.initialise_net(net, inputs, take(weight, kept), n_classes, torch_state)
         net.classes = self.classes_
         layer_to_watch(net, inputs, n_classes, balancer, torch_state)
-        augments = self.augmenter is not None
-        if self.augmenter == "auto":
-            # All rows are there to choose by in fit alone, which gives a split_seed.
-            augments = (
-                split_seed is not None
-                and X_unlabeled is None
-                and teacher_proba is None
-                and looks_for_new_rows(X, inputs.shape[0], net, balancer)
-            )
-        has_new_rows = augments or X_unlabeled is not None
-        check_accelerator(net, balancer, has_new_rows=has_new_rows)
-        if has_new_rows and not are_plain(net):
-            raise ValueError(
-                "augmenter and X_unlabeled need a student with skorch's own Dataset and PyTorch's "
-                "own DataLoader, which take rows of X as they are."
-            )
         labels = columns_of(take(y, kept), self.classes_)
-        split = None
-        if split_seed is not None:
-            split = self._split(inputs, labels, net, balancer, split_seed)
-        out = None if split is None else split[1] if kept is None else kept[split[1]]
-        proba, folds = self._soft_targets(X, y, weight, teacher_proba, params or {}, out)
-        proba, folds = take(proba, kept), take(folds, kept)
-        known = None if split is None else split[0]
-        self.calibration_ = self._calibration(
-            proba, labels, kept_weight, folds, teacher_proba, known
-        )
-        proba = self._calibrated(proba)
-        raw = None if not augments else inputs if inputs is X else take(X, kept)
-        rows, held_out = Rows(inputs, labels, proba, kept_weight, raw, folds), None
-        if split is not None:
-            rows, held_out = (rows.take(part) for part in split)
         student = Pipeline([*steps, ("net", net)]) if steps else net
-        return rows, held_out, student, X_unlabeled
+        return GivenRows(X, y, weight, kept, inputs, labels), student
+
+    def _augments(self, given, net, balancer, X_unlabeled, teacher_proba) -> bool:
+        """Whether new rows are made, or at least looked for."""
+        if self.augmenter != "auto":
+            return self.augmenter is not None
+        return (
+            X_unlabeled is None
+            and teacher_proba is None
+            and looks_for_new_rows(given.X, len(given.labels), net, balancer)
+        )
+
+    def _ask_teacher(self, given, teacher_proba, params, split=None, *, with_raw):
+        """The rows to train on and to hold out, with what the teacher says of them.
+
+        ``split`` has the indices of both. ``with_raw``: also as the teacher sees them.
+        """
+        known, out = (None, None) if split is None else split
+        if out is not None and given.kept is not None:
+            out = given.kept[out]
+        proba, folds = self._soft_targets(
+            given.X, given.y, given.weight, teacher_proba, params, out
+        )
+        proba, folds, weight = (take(part, given.kept) for part in (proba, folds, given.weight))
+        self.calibration_ = self._calibration(
+            proba, given.labels, weight, folds, teacher_proba, known
+        )
+        raw = None
+        if with_raw:
+            raw = given.inputs if given.inputs is given.X else take(given.X, given.kept)
+        rows = Rows(given.inputs, given.labels, self._calibrated(proba), weight, raw, folds)
+        return (rows, None) if split is None else tuple(rows.take(part) for part in split)
 
     def _partial_fit(self, X, y, classes, sample_weight, teacher_proba):
-        self._check_parameters(teacher_proba, None, {})
+        check_parameters(self, teacher_proba, None, {})
         loss = make_loss(self.distillation_loss)
         init_seed, order_seed, _, new_seed = draw_seeds(self.random_state, 4)
         # On copies: a chunk that makes the training diverge must leave nothing behind.
@@ -516,8 +438,8 @@ class DistilledClassifier(ClassifierMixin, TeacherSignal):
             rows = self._continue(X, y, classes, sample_weight, teacher_proba)
             student = copy.deepcopy(self.student_)
         else:
-            rows, _, student, _ = self._start(
-                X, y, sample_weight, teacher_proba, balancer, torch_state, classes=classes
+            rows, student = self._begin(
+                X, y, classes, sample_weight, teacher_proba, balancer, torch_state
             )
         net = _student.net_of(student)
         history = train(
@@ -535,6 +457,14 @@ class DistilledClassifier(ClassifierMixin, TeacherSignal):
         )
         self.history_ = _appended(self.history_, history) if done else history
         return self._keep(student, balancer)
+
+    def _begin(self, X, y, classes, sample_weight, teacher_proba, balancer, torch_state):
+        """Make a student ready for the first chunk of rows, and ask the teacher about them."""
+        given, student = self._read(X, y, sample_weight, balancer, torch_state, classes)
+        augments = self.augmenter not in (None, "auto")  # to choose by, all rows must be there
+        _check_new_rows(_student.net_of(student), balancer, augments)
+        rows, _ = self._ask_teacher(given, teacher_proba, {}, with_raw=augments)
+        return rows, student
 
     def _continue(self, X, y, classes, sample_weight, teacher_proba) -> Rows:
         """Ask the teacher about one more chunk of rows."""
@@ -612,29 +542,21 @@ class DistilledClassifier(ClassifierMixin, TeacherSignal):
             sources.append(AugmentedRows(augmenter, n_rows, ask, prepare, seed))
         return sources
 
-    def _split(self, inputs, labels, net, balancer, seed):
+    def _split(self, given, net, balancer, seed):
         """Indices of training and held-out rows; None where nothing needs the latter."""
         needed_by = _who_needs_held_out_rows(self.early_stopping, net, balancer)
         if not (needed_by or "held_out_losses" in balancer.wants):
             return None
-        kept, held_out = split_held_out(inputs, labels, self.validation_fraction, seed)
+        kept, held_out = split_held_out(given.inputs, given.labels, self.validation_fraction, seed)
         if len(held_out):
             return kept, held_out
         if needed_by:
             raise ValueError(
-                f"{needed_by} needs held-out rows, and {len(labels)} rows are too few: some "
+                f"{needed_by} needs held-out rows, and {len(given.labels)} rows are too few: some "
                 "class must have at least 3 distinct rows. Set early_stopping=False and take a "
                 "balancer that looks at no held-out rows, or give more rows."
             )
         return None
-
-    def _logits(self, X, transform=None) -> np.ndarray:
-        check_is_fitted(self)
-        net = _student.net_of(self.student_)
-        inputs = _inputs.read(self, X)
-        if isinstance(self.student_, Pipeline):
-            inputs = _inputs.as_net_input(_student.preprocess(self.student_, inputs), net)
-        return _student.student_logits(net, inputs, transform)
 
     @property
     def teacher_(self):
@@ -642,32 +564,6 @@ class DistilledClassifier(ClassifierMixin, TeacherSignal):
         if "_fitted_teacher" not in vars(self):
             raise AttributeError(f"{type(self).__name__!r} object has no attribute 'teacher_'")
         return self._fitted_teacher.get()
-
-    def _check_parameters(self, teacher_proba, X_unlabeled, params) -> None:
-        self._validate_params()
-        check_memory(self.memory)
-        make_temperature(self.temperature)  # what is wrong with it must be said before any work
-        if teacher_proba is None:
-            _teacher.check_teacher(self.teacher, self.cv)
-        elif not self._has_fitted_teacher():
-            named = self.augmenter not in (None, "auto")
-            for name, is_given in (("augmenter", named), ("X_unlabeled", X_unlabeled is not None)):
-                if is_given:
-                    raise ValueError(
-                        f"{name} needs a teacher to label new rows, and with teacher_proba an "
-                        "unfitted one is not fitted. Give a fitted teacher beside teacher_proba, "
-                        f"or {name}=None."
-                    )
-        if self.augmenter not in (None, "auto"):
-            make_augmenter(self.augmenter)
-        if not get_config()["enable_metadata_routing"]:
-            if unknown := params.keys() - {"groups"}:
-                raise TypeError(
-                    f"fit got unexpected arguments {sorted(unknown)}. Metadata for the teacher or "
-                    "the splitter needs set_config(enable_metadata_routing=True)."
-                )
-            if params and (self.cv is None or isinstance(self.cv, str)):
-                raise ValueError(f"groups are for the splitter cv, and cv={self.cv!r} has none.")
 
     def _restored_on_error(self, method, *args):
         """Call a method; if it fails, leave this estimator as it was, with any earlier fit."""
@@ -677,6 +573,15 @@ class DistilledClassifier(ClassifierMixin, TeacherSignal):
         except BaseException:
             self.__dict__ = before
             raise
+
+
+def _check_new_rows(net, balancer, has_new_rows: bool) -> None:
+    check_accelerator(net, balancer, has_new_rows=has_new_rows)
+    if has_new_rows and not are_plain(net):
+        raise ValueError(
+            "augmenter and X_unlabeled need a student with skorch's own Dataset and PyTorch's own "
+            "DataLoader, which take rows of X as they are."
+        )
 
 
 def _who_needs_held_out_rows(early_stopping, net, balancer) -> str | None:

@@ -6,10 +6,14 @@ from collections.abc import Callable
 from numbers import Integral, Real
 
 import joblib
+from sklearn import get_config
 
 from . import losses
+from ._cache import check_memory
 from ._calibration import METHODS
 from ._sklearn_private import Interval, StrOptions
+from ._teacher import check_teacher
+from .augmenters._registry import make_augmenter
 from .schedules import TemperatureSchedule
 
 CONSTRAINTS: dict = {
@@ -28,6 +32,41 @@ CONSTRAINTS: dict = {
     "random_state": ["random_state"],
     "verbose": ["verbose"],
 }
+
+
+def check_parameters(estimator, teacher_proba, X_unlabeled, params: dict) -> None:
+    """Raise an error for parameters that are not allowed, by themselves or together.
+
+    Parameters
+    ----------
+    estimator : DistilledClassifier
+    teacher_proba, X_unlabeled, params
+        As given to ``fit``.
+    """
+    estimator._validate_params()
+    check_memory(estimator.memory)
+    make_temperature(estimator.temperature)  # what is wrong with it must be said before any work
+    if teacher_proba is None:
+        check_teacher(estimator.teacher, estimator.cv)
+    elif not estimator._has_fitted_teacher():
+        named = estimator.augmenter not in (None, "auto")
+        for name, is_given in (("augmenter", named), ("X_unlabeled", X_unlabeled is not None)):
+            if is_given:
+                raise ValueError(
+                    f"{name} needs a teacher to label new rows, and with teacher_proba an "
+                    "unfitted one is not fitted. Give a fitted teacher beside teacher_proba, "
+                    f"or {name}=None."
+                )
+    if estimator.augmenter not in (None, "auto"):
+        make_augmenter(estimator.augmenter)
+    if not get_config()["enable_metadata_routing"]:
+        if unknown := params.keys() - {"groups"}:
+            raise TypeError(
+                f"fit got unexpected arguments {sorted(unknown)}. Metadata for the teacher or "
+                "the splitter needs set_config(enable_metadata_routing=True)."
+            )
+        if params and (estimator.cv is None or isinstance(estimator.cv, str)):
+            raise ValueError(f"groups are for the splitter cv, and cv={estimator.cv!r} has none.")
 
 
 def make_loss(loss) -> losses.DistillationLoss:

@@ -1,4 +1,4 @@
-"""The rows of a training, with all that belongs to each of them."""
+"""Rows, with all that belongs to each of them: as they are given, and as they are trained on."""
 
 from dataclasses import dataclass
 
@@ -6,6 +6,31 @@ import numpy as np
 
 from ._chunks import LazyRows, some_rows
 from ._sklearn_private import _safe_indexing
+
+
+@dataclass
+class GivenRows:
+    """All rows that an estimator is given, before its teacher is asked.
+
+    Attributes
+    ----------
+    X : array, frame or CSR matrix of shape (n_given, ...)
+        As the teacher sees them.
+    y : ndarray of shape (n_given,)
+    weight : ndarray of shape (n_given,) or None
+    kept : int ndarray of shape (n_rows,) or None
+        Those of positive weight; None: all. The others are left out of what follows.
+    inputs : array or CSR matrix of shape (n_rows, ...)
+        As the student's net sees them.
+    labels : int ndarray of shape (n_rows,)
+    """
+
+    X: object
+    y: np.ndarray
+    weight: np.ndarray | None
+    kept: np.ndarray | None
+    inputs: object
+    labels: np.ndarray
 
 
 @dataclass

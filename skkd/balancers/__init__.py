@@ -1,6 +1,6 @@
 """Balancing rules: how much distillation and task count in each optimizer step."""
 
-from ._base import Balancer, BatchRows, HeldOutLosses, Pilot, StepState, TeacherKnowledge
+from ._base import Balancer
 from ._gradients import ConflictAverse, DescentShare, GradientNorm, GradientSurgery, MinNorm
 from ._held_out import Competence, Gated, Hypergradient
 from ._learned import Famo, GradNorm, UncertaintyWeighting
@@ -8,6 +8,7 @@ from ._losses import DynamicWeightAverage, GeometricMean, LossShare
 from ._progress import FixedBalance, RandomBalance, ScheduledBalance
 from ._registry import BALANCERS
 from ._rows import SampleWise
+from ._state import BatchRows, HeldOutLosses, Pilot, StepState, TeacherKnowledge
 
 __all__ = [
     "BALANCERS",

@@ -9,14 +9,13 @@ import numpy as np
 from ._base import (
     Balancer,
     RatioBalancer,
-    Scalar,
-    StepState,
     check_choice,
     check_real,
     clip,
     share_of,
     where,
 )
+from ._state import Scalar, StepState
 
 __all__ = ["ConflictAverse", "DescentShare", "GradientNorm", "GradientSurgery", "MinNorm"]
 

@@ -8,10 +8,11 @@ import torch
 from sklearn.base import clone
 from torch import Tensor
 
-from ._base import Balancer, HeldOutLosses, Scalar, StepState, check_real, clip
+from ._base import Balancer, check_real, clip
 from ._gradients import GradientBalancer
 from ._learned import ScalarAdam
 from ._registry import make_balancer
+from ._state import HeldOutLosses, Scalar, StepState
 
 __all__ = ["Competence", "Gated", "Hypergradient"]
 

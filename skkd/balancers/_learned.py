@@ -6,7 +6,8 @@ from typing import ClassVar
 
 from torch import Tensor
 
-from ._base import Balancer, Scalar, StepState, check_real, clip, where
+from ._base import Balancer, check_real, clip, where
+from ._state import Scalar, StepState
 
 __all__ = ["Famo", "GradNorm", "UncertaintyWeighting"]
 

@@ -4,7 +4,8 @@ import math
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-from ._base import Balancer, RatioBalancer, Scalar, StepState, check_real, where
+from ._base import Balancer, RatioBalancer, check_real, where
+from ._state import Scalar, StepState
 
 __all__ = ["DynamicWeightAverage", "GeometricMean", "LossShare"]
 

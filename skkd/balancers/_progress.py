@@ -7,7 +7,8 @@ from numbers import Integral
 import numpy as np
 
 from .. import schedules
-from ._base import Balancer, StepState, check_choice, check_real
+from ._base import Balancer, check_choice, check_real
+from ._state import StepState
 
 __all__ = ["FixedBalance", "RandomBalance", "ScheduledBalance"]
 
@@ -60,6 +61,10 @@ class FixedBalance(Balancer):
     def validate(self) -> None:
         super().validate()
         check_real("weight", self.weight, 0, 1, self)
+
+    @property
+    def hears_teacher(self) -> bool:
+        return self.weight > 0
 
     def propose(self, state: StepState) -> float:
         return self.weight

@@ -7,7 +7,8 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from ._base import Balancer, BatchRows, StepState, check_choice, check_real
+from ._base import Balancer, check_choice, check_real
+from ._state import BatchRows, StepState
 
 __all__ = ["SampleWise"]
 

@@ -6,6 +6,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from .. import _student
 from .._classifier import DistilledClassifier
+from .._predictor import StudentPredictor
 from ._rows import encodes_by_itself
 
 __all__ = ["StudentOnly", "student_only"]
@@ -17,7 +18,7 @@ _FOR_TRAINING = {"optimizer_", "history_", "callbacks_"}
 _LEARNED = ("classes_", "n_features_in_", "feature_names_in_", "_row_shape")
 
 
-class StudentOnly(ClassifierMixin, BaseEstimator):
+class StudentOnly(ClassifierMixin, StudentPredictor, BaseEstimator):
     """A fitted student without its teacher, optimizer and history: what is needed to predict.
 
     Made by ``DistilledClassifier.student_only()``. It predicts as that classifier, and can't be
@@ -50,13 +51,6 @@ class StudentOnly(ClassifierMixin, BaseEstimator):
     >>> len(pickle.dumps(student)) < len(pickle.dumps(clf)) / 5
     True
     """
-
-    # The same functions, so that there is no second way to predict.
-    predict = DistilledClassifier.predict
-    predict_proba = DistilledClassifier.predict_proba
-    predict_log_proba = DistilledClassifier.predict_log_proba
-    decision_function = DistilledClassifier.decision_function
-    _logits = DistilledClassifier._logits
 
     def fit(self, X, y=None):
         """Raise a TypeError: a student alone can't be fitted.

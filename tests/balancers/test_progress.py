@@ -35,6 +35,11 @@ def test_fixed_weight_stays(weight):
     assert weights_of(FixedBalance(weight), [0.0, 0.5, 1.0]) == [weight] * 3
 
 
+@pytest.mark.parametrize("weight", [0, 0.3, 1])
+def test_a_fixed_weight_hears_the_teacher_unless_it_is_zero(weight):
+    assert FixedBalance(weight).hears_teacher == (weight > 0)
+
+
 def test_fixed_zero_is_training_on_labels_alone():
     first = student_state(FixedBalance(0.0), proba_seed=0)
     assert equal(first, student_state(FixedBalance(0.0), proba_seed=1))
