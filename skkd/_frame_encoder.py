@@ -17,6 +17,9 @@ from . import _tables
 
 _encoders: WeakKeyDictionary = WeakKeyDictionary()
 
+# Of these, only NaN differs from itself.
+_PLAIN = (str, int, float, np.number, np.bool_, type(None))
+
 
 def encode(step, X):
     """What ``step.transform(X)`` gives, faster for a pandas frame and an encoder of tables.
@@ -56,6 +59,7 @@ class FrameEncoder:
         self.columns = list(transformer.feature_names_in_)
         self.slices = transformer.output_indices_
         self.n_outputs = max(part.stop for part in self.slices.values())
+        self._last_columns = None
         self.numeric: list[int] = []
         self.categorical: list[tuple[int, Places]] = []
         for name, step, columns in transformer.transformers_:
@@ -85,21 +89,45 @@ class FrameEncoder:
 
     def transform(self, X) -> np.ndarray | None:
         """The encoded rows, or None where scikit-learn should have a look."""
-        if list(X.columns) != self.columns:
+        if not self._knows_columns(X):
             return None
-        columns = [series for _, series in X.items()]
         encoded = np.zeros((len(X), self.n_outputs))
+        values = _plain_values(X) if len(X) == 1 else None
         try:
-            if self.numeric:
-                numbers = [_numbers(columns[position]) for position in self.numeric]
-                self._impute(np.stack(numbers, axis=1), encoded[:, self.slices["numeric"]])
-            for position, places in self.categorical:
-                target = places.of_rows(columns[position])
-                (marked,) = np.nonzero(target >= 0)
-                encoded[marked, target[marked]] = 1
+            if values is None:
+                self._encode_columns([series for _, series in X.items()], encoded)
+            else:
+                self._encode_row(values, encoded)
         except (TypeError, ValueError):
             return None
         return None if np.isinf(encoded).any() else encoded
+
+    def _knows_columns(self, X) -> bool:
+        """Whether the columns are those of ``fit``; frames cut from one table share theirs."""
+        if self._last_columns is None or not X.columns.is_(self._last_columns):
+            if list(X.columns) != self.columns:
+                return False
+            self._last_columns = X.columns
+        return True
+
+    def _encode_columns(self, columns: list, out: np.ndarray) -> None:
+        if self.numeric:
+            numbers = [_numbers(columns[position]) for position in self.numeric]
+            self._impute(np.stack(numbers, axis=1), out[:, self.slices["numeric"]])
+        for position, places in self.categorical:
+            target = places.of_rows(columns[position])
+            (marked,) = np.nonzero(target >= 0)
+            out[marked, target[marked]] = 1
+
+    def _encode_row(self, values: list, out: np.ndarray) -> None:
+        """The same of a single row by its values, in half of the time."""
+        if self.numeric:
+            numbers = np.array([[values[position] for position in self.numeric]], dtype=np.float64)
+            self._impute(numbers, out[:, self.slices["numeric"]])
+        for position, places in self.categorical:
+            target = places.of_value(values[position])
+            if target >= 0:
+                out[0, target] = 1
 
     def _impute(self, numbers: np.ndarray, out: np.ndarray) -> None:
         missing = np.isnan(numbers)
@@ -135,8 +163,23 @@ class Places:
             self._last = dtype, of_categories
         return of_categories[column.array.codes]
 
+    def of_value(self, value) -> int:
+        """The output that a value marks, -1 for none; a missing one is None."""
+        return self.places.get(value, self.elsewhere)
+
     def _of(self, levels: list) -> np.ndarray:
-        return np.array([self.places.get(level, self.elsewhere) for level in levels])
+        return np.array([self.of_value(level) for level in levels])
+
+
+def _plain_values(row) -> list | None:
+    """The values of a frame of one row, a missing one as None; None where only pandas knows."""
+    series = row.iloc[0]
+    if series.dtype != object:  # the type that all columns have in common, which may round some
+        return None
+    values = series.tolist()
+    if not all(isinstance(value, _PLAIN) for value in values):
+        return None
+    return [None if value != value else value for value in values]
 
 
 def _numbers(column) -> np.ndarray:

@@ -275,16 +275,20 @@ def student_logits(net: NeuralNet, X, transform=None) -> np.ndarray:
     n_entries = _FORWARD_ENTRIES
     if torch.device(net.device).type == "cpu":
         n_entries = min(n_entries, _FORWARD_ROWS * math.prod(X.shape[1:]))
-    answers = np.empty(0)
+
+    def values_of(part) -> np.ndarray:
+        logits = as_logits(forward(as_tensor(part, net.device)), are_probabilities)
+        return (logits if transform is None else transform(logits)).cpu().numpy()
+
     with torch.inference_mode():
-        for part in row_slices(X, n_entries):
-            logits = as_logits(forward(as_tensor(X[part], net.device)), are_probabilities)
-            values = (logits if transform is None else transform(logits)).cpu().numpy()
-            if len(values) == X.shape[0]:
-                return values
-            if part.start == 0:
+        if math.prod(X.shape) <= n_entries:
+            return values_of(X)
+        answers = np.empty(0)
+        for rows in row_slices(X, n_entries):
+            values = values_of(X[rows])
+            if rows.start == 0:
                 answers = np.empty((X.shape[0], *values.shape[1:]), dtype=values.dtype)
-            answers[part] = values
+            answers[rows] = values
     return answers
 
 

@@ -62,6 +62,29 @@ def test_each_single_row_is_as_in_the_table():
     np.testing.assert_array_equal(rows, whole)
 
 
+def test_a_single_row_s_categories_are_not_rounded():
+    large = 2**60
+    X = pd.DataFrame(
+        {"age": [0.5, 1.5] * 20, "key": pd.Categorical([large, large + 1] * 20), "n": [1, 2] * 20}
+    )
+    transformer = table_encoder(X).fit(X)
+    for i in range(2):
+        assert_as_scikit_learn(X.iloc[[i]], transformer)
+
+
+@pytest.mark.parametrize("missing", [None, np.nan, pd.NA, pd.NaT, np.float32("nan")], ids=repr)
+def test_all_that_is_missing_in_a_single_row_is_missing(missing):
+    X = FIT.iloc[[0]].assign(word=pd.Series([missing], dtype=object))
+    assert_as_scikit_learn(X)
+
+
+def test_another_table_of_the_same_columns_is_known_and_one_of_others_is_not():
+    encoder = FrameEncoder(ENCODER)
+    assert encoder.transform(mixed_frame(5)) is not None
+    assert encoder.transform(mixed_frame(5).copy()) is not None
+    assert encoder.transform(mixed_frame(5)[FIT.columns[::-1]]) is None
+
+
 @given(
     st.lists(
         st.tuples(

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from .._student import as_logits, gives_probabilities, net_dtype, net_of, plain_forward
 from ..students import TabularMLP
+from ..students._mlp import HiddenLayer
 from ._errors import ExportError
 from ._graph import OPSET, Graph
 from ._require import require
@@ -83,10 +84,10 @@ def _tabular_mlp(graph: Graph, module: TabularMLP, tensor: str, example, dtype) 
     tensor = graph.node("Mul", tensor, graph.constant(_array(module.scale)))
     tensor = graph.cast(tensor, dtype)
     for layer in module.layers:
-        if isinstance(layer, nn.Linear):
-            weights = (graph.constant(_array(part), dtype) for part in (layer.weight, layer.bias))
-            tensor = graph.node("Gemm", tensor, *weights, transB=1)
-        elif isinstance(layer, nn.ReLU):
+        assert isinstance(layer, nn.Linear)
+        weights = (graph.constant(_array(part), dtype) for part in (layer.weight, layer.bias))
+        tensor = graph.node("Gemm", tensor, *weights, transB=1)
+        if isinstance(layer, HiddenLayer):
             tensor = graph.node("Relu", tensor)
     return tensor
 

@@ -3,6 +3,7 @@
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from .._chunks import row_slices
 from ._dropout import Dropout
@@ -135,13 +136,23 @@ class PeriodicMLP(Standardised):
         return self.layers(torch.cat(parts, 1))
 
 
+class HiddenLayer(nn.Linear):
+    """A linear layer, ReLU and dropout, in one call: half of a single row's time goes to calls."""
+
+    def __init__(self, n_in: int, n_out: int, dropout: float):
+        super().__init__(n_in, n_out)
+        self.dropout = Dropout(dropout)
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Hidden units of shape (n_rows, n_out) for input of shape (n_rows, n_in)."""
+        # In place: what goes into the ReLU is not needed for its gradient.
+        units = F.relu(F.linear(input, self.weight, self.bias), inplace=True)
+        return self.dropout(units) if self.training else units
+
+
 def _perceptron(n_features: int, hidden, n_classes: int, dropout: float) -> nn.Sequential:
     widths = [n_features, *hidden]
-    layers: list[nn.Module] = []
-    for n_in, n_out in zip(widths, widths[1:], strict=False):
-        layers += [nn.Linear(n_in, n_out), nn.ReLU()]
-        if dropout:
-            layers.append(Dropout(dropout))
+    layers = [HiddenLayer(*pair, dropout) for pair in zip(widths, widths[1:], strict=False)]
     return nn.Sequential(*layers, nn.Linear(widths[-1], n_classes))
 
 

@@ -116,7 +116,7 @@ def test_periodic_embeddings_are_the_paper_s_formula():
     vectors = np.maximum(vectors + state["embedding.linear.bias"], 0)
     hidden = np.hstack([vectors.reshape(6, -1), x[:, [1]]])
     hidden = np.maximum(hidden @ state["layers.0.weight"].T + state["layers.0.bias"], 0)
-    expected = hidden @ state["layers.2.weight"].T + state["layers.2.bias"]
+    expected = hidden @ state["layers.1.weight"].T + state["layers.1.bias"]
     np.testing.assert_allclose(module(torch.from_numpy(X)).detach().numpy(), expected)
 
 
