@@ -22,7 +22,7 @@ class Standardised(nn.Module):
 
     def standardised(self, X: Tensor) -> Tensor:
         """X of shape (n_rows, ...) as (n_rows, n_features), with mean 0 and variance 1."""
-        return (X.flatten(1) - self.mean) * self.scale
+        return (X.flatten(1) - self.mean).mul_(self.scale)
 
     def adapt(self, X, sample_weight: np.ndarray | None = None) -> None:
         """Learn mean and scale from the training rows; constant features keep their scale.
