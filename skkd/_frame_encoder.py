@@ -174,7 +174,7 @@ class Places:
 def _plain_values(row) -> list | None:
     """The values of a frame of one row, a missing one as None; None where only pandas knows."""
     series = row.iloc[0]
-    if series.dtype != object:  # the type that all columns have in common, which may round some
+    if series.dtype.kind != "O":  # numbers of the type that all columns share, which may be rounded
         return None
     values = series.tolist()
     if not all(isinstance(value, _PLAIN) for value in values):

@@ -107,9 +107,13 @@ def test_it_gives_what_scikit_learn_gives_for_any_values(rows):
     assert_as_scikit_learn(X)
 
 
-@pytest.mark.parametrize("kept", [["colour", "word"], ["age", "colour"]])
+@pytest.mark.parametrize(
+    "kept", [["colour", "word"], ["age", "colour"], ["text"], ["colour"], ["month", "age"]]
+)
 def test_tables_of_categories_alone_and_of_few_columns(kept):
-    assert_as_scikit_learn(mixed_frame(50, 5)[kept], table_encoder(FIT[kept]).fit(FIT[kept]))
+    X, transformer = mixed_frame(50, 5)[kept], table_encoder(FIT[kept]).fit(FIT[kept])
+    for rows in (X, X.iloc[[0]]):
+        assert_as_scikit_learn(rows, transformer)
 
 
 @pytest.mark.parametrize(
