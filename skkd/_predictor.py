@@ -15,6 +15,9 @@ class StudentPredictor:
     classes_: np.ndarray
     student_: NeuralNetClassifier | Pipeline
 
+    def __sklearn_is_fitted__(self) -> bool:
+        return hasattr(self, "student_")
+
     def predict_proba(self, X):
         """The student's probabilities.
 
@@ -75,7 +78,8 @@ class StudentPredictor:
         return self.classes_[columns]
 
     def _logits(self, X, transform=None) -> np.ndarray:
-        check_is_fitted(self)
+        if not self.__sklearn_is_fitted__():
+            check_is_fitted(self)  # which raises, and would make a single row wait for its tags
         net = _student.net_of(self.student_)
         inputs = _inputs.read(self, X)
         if isinstance(self.student_, Pipeline):

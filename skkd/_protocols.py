@@ -104,9 +104,6 @@ class Protocols(BaseEstimator):
             router.add(splitter=self.cv, method_mapping=mapping)
         return router
 
-    def __sklearn_is_fitted__(self) -> bool:
-        return hasattr(self, "student_")
-
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         student = input_tags(self.student)

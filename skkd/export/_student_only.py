@@ -66,9 +66,6 @@ class StudentOnly(ClassifierMixin, StudentPredictor, BaseEstimator):
             "a clone, wrap the student: sklearn.frozen.FrozenEstimator(student)."
         )
 
-    def __sklearn_is_fitted__(self) -> bool:
-        return hasattr(self, "student_")
-
     def __sklearn_clone__(self) -> "StudentOnly":
         return self
 
