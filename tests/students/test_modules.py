@@ -7,12 +7,14 @@ import pandas as pd
 import pytest
 import torch
 from sklearn.preprocessing import StandardScaler
+from torch import nn
 from torch.nn import functional as F
 
 from skkd import DistilledClassifier
 from skkd.students import PeriodicMLP, ResidualConvNet, make_student
 from skkd.students._convnet import _quarters
-from skkd.students._mlp import columns_of_many_values
+from skkd.students._dropout import Dropout
+from skkd.students._mlp import HiddenLayer, columns_of_many_values
 
 RNG = np.random.default_rng(0)
 
@@ -99,6 +101,25 @@ def test_another_number_of_channels_than_the_user_s_is_refused():
     clf = DistilledClassifier(None, make_student("convnet").set_params(module__n_channels=1))
     with pytest.raises(ValueError, match="3 channels.*n_channels=1"):
         clf.fit(X, y, teacher_proba=np.eye(2)[y])
+
+
+# The perceptrons
+
+
+@pytest.mark.parametrize("dropout", [0.0, 0.3])
+def test_a_hidden_layer_is_a_linear_one_then_relu_then_dropout(dropout):
+    layer = HiddenLayer(5, 7, dropout)
+    plain = nn.Sequential(nn.Linear(5, 7), nn.ReLU(), Dropout(dropout))
+    plain[0].load_state_dict(layer.state_dict())
+    outputs, gradients = [], []
+    for net in (layer, plain):
+        X = torch.linspace(-1, 1, 20).reshape(4, 5).requires_grad_()
+        torch.manual_seed(0)
+        outputs += [net(X), net.eval()(X)]
+        (outputs[-2] ** 2 + outputs[-1]).sum().backward()
+        gradients.append([X.grad, *(parameter.grad for parameter in net.parameters())])
+    assert all(map(torch.equal, outputs[:2], outputs[2:]))
+    assert all(map(torch.equal, *gradients))
 
 
 # The periodic embeddings
