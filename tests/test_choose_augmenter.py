@@ -14,7 +14,7 @@ from sklearn.preprocessing import FunctionTransformer
 from torch.utils.data import default_collate
 
 from skkd import DistilledClassifier, _choose_augmenter
-from skkd._choose_augmenter import best_gain, candidates_for
+from skkd._choose_augmenter import best_gain, candidates_for, most_new_rows
 from skkd.augmenters import Augmenter, NeighborSwap, RandomSwap, ShiftFlipCrop
 from skkd.balancers import FixedBalance, TeacherKnowledge
 from tests.helpers import Memory, Says, make_data, quick, quick_net
@@ -236,8 +236,8 @@ def test_where_there_can_be_no_new_rows_it_looks_for_none(case, looks):
     ],
     ids=["many", "large", "images without channels", "sparse", "no columns"],
 )
-def test_no_candidate_is_for_these(rows):
-    assert candidates_for(rows, knows_all=False) == candidates_for(rows, knows_all=True) == []
+def test_no_new_rows_are_made_of_these(rows):
+    assert most_new_rows(rows) < 1
 
 
 @pytest.mark.parametrize("values", [pd.to_datetime(["2026-01-01", "2026-01-02"]), [[1], [2, 3]]])
@@ -269,6 +269,7 @@ def test_candidates_fit_the_rows():
 def test_the_more_rows_the_fewer_new_ones_for_each(n_rows, n_new):
     for kind in candidates_for(np.zeros((n_rows, 2)), knows_all=False):
         assert (kind.n_new, kind.weight) == (n_new, n_new**0.5)
+    assert most_new_rows(np.zeros((n_rows, 2))) == n_new
 
 
 def test_teacher_who_may_have_seen_all_rows_labels_one_for_each(monkeypatch):
