@@ -28,7 +28,7 @@ from torch import nn
 
 from skkd import DistilledClassifier
 
-SMALL = "SKKD_SMALL" in os.environ  # set by the tests: few rows and epochs
+SMALL = "SKKD_SMALL" in os.environ  # set by the tests: few rows
 N_ROWS = 400 if SMALL else 4000
 
 
@@ -76,8 +76,6 @@ teacher = make_pipeline(
 # -----------------------------------------------
 
 clf = DistilledClassifier(teacher, cv=5, random_state=0)
-if SMALL:
-    clf.set_params(student__max_epochs=10)
 clf.fit(X_train, y_train)
 print(f"teacher         {clf.teacher_.score(X_test, y_test):.3f}")
 print(f"default student {clf.score(X_test, y_test):.3f}")

@@ -33,9 +33,8 @@ from sklearn.model_selection import train_test_split
 from skkd import DistilledClassifier
 from skkd.balancers import FixedBalance
 
-SMALL = "SKKD_SMALL" in os.environ  # set by the tests: one seed, small teachers, few epochs
+SMALL = "SKKD_SMALL" in os.environ  # set by the tests: one seed, small teachers
 N_SEEDS, N_TREES = (1, 20) if SMALL else (5, 300)
-STUDENT = {"student__max_epochs": 10} if SMALL else {}
 
 DATA = {
     "digits": (load_digits, RandomForestClassifier(N_TREES, random_state=0)),
@@ -73,7 +72,7 @@ def labels_alone(X, y, seed: int) -> DistilledClassifier:
     n_classes = len(np.unique(y))
     unheard = np.full((len(y), n_classes), 1 / n_classes)
     clf = DistilledClassifier(None, balancer=FixedBalance(0.0), random_state=seed)
-    return clf.set_params(**STUDENT).fit(X, y, teacher_proba=unheard)
+    return clf.fit(X, y, teacher_proba=unheard)
 
 
 # %%
@@ -90,8 +89,7 @@ def compare(load, teacher, seed: int) -> tuple[dict[str, dict[str, float]], dict
     X_train, X_test, y_train, y_test = train_test_split(
         X.astype(np.float32), y, test_size=0.3, stratify=y, random_state=seed
     )
-    distilled = DistilledClassifier(teacher, cv=5, random_state=seed).set_params(**STUDENT)
-    distilled.fit(X_train, y_train)
+    distilled = DistilledClassifier(teacher, cv=5, random_state=seed).fit(X_train, y_train)
     models = {
         "teacher": distilled.teacher_,
         "labels alone": labels_alone(X_train, y_train, seed),

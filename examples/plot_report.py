@@ -25,21 +25,15 @@ from sklearn.model_selection import train_test_split
 from skkd import DistilledClassifier, FidelityDisplay, LatencyDisplay
 from skkd.report import distillation_report
 
-SMALL = "SKKD_SMALL" in os.environ  # set by the tests: small teachers, few epochs
+SMALL = "SKKD_SMALL" in os.environ  # set by the tests: few rows, small teachers
 N_TREES, N_ROWS, N_BOOTSTRAP = (20, 600, 100) if SMALL else (300, 4000, 1000)
 N_ITERATIONS = 10 if SMALL else 100
 
 
-def distill(teacher, X_train, y_train):
-    clf = DistilledClassifier(teacher, cv=3, random_state=0)
-    if SMALL:
-        clf.set_params(student__max_epochs=10)
-    return clf.fit(X_train, y_train)
-
-
 X, y = load_digits(return_X_y=True)
 X_train, X_test, y_train, y_test = train_test_split(X, y, test_size=0.5, random_state=0, stratify=y)
-clf = distill(ExtraTreesClassifier(N_TREES, random_state=0), X_train, y_train)
+forest = ExtraTreesClassifier(N_TREES, random_state=0)
+clf = DistilledClassifier(forest, cv=3, random_state=0).fit(X_train, y_train)
 
 # %%
 # The report
@@ -101,7 +95,7 @@ X, y = make_classification(
 )
 X_train, X_test, y_train, y_test = train_test_split(X, y, test_size=0.5, random_state=0)
 boosting = HistGradientBoostingClassifier(max_iter=N_ITERATIONS, random_state=0)
-boosting = distill(boosting, X_train, y_train)
+boosting = DistilledClassifier(boosting, cv=3, random_state=0).fit(X_train, y_train)
 noisy = distillation_report(
     boosting,
     X_test,

@@ -9,6 +9,8 @@ import pytest  # noqa: E402
 import torch  # noqa: E402
 from hypothesis import HealthCheck, settings  # noqa: E402
 
+from skkd.students import _sizes  # noqa: E402
+
 torch.set_num_threads(1)
 
 settings.register_profile(
@@ -26,3 +28,13 @@ def _seeded():
     """Set numpy's and torch's global random states."""
     np.random.seed(0)
     torch.manual_seed(0)
+
+
+@pytest.fixture
+def few_epochs(monkeypatch):
+    """skkd's own students train for ten epochs: for code that has to run, and not to learn."""
+    for name in ("_of_mlp", "_of_convnet"):
+        sizes = getattr(_sizes, name)
+        monkeypatch.setattr(
+            _sizes, name, lambda n_rows, sizes=sizes: sizes(n_rows) | {"max_epochs": 10}
+        )

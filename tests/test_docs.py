@@ -277,6 +277,7 @@ GUIDE = sorted(
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("few_epochs")
 @pytest.mark.parametrize("page", GUIDE)
 def test_code_of_the_guide_runs(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)

@@ -1,9 +1,11 @@
 """scikit-learn's own checks: none fails, none is skipped."""
 
+from unittest import SkipTest
+
 import pytest
 import torch
 from sklearn.linear_model import LogisticRegression
-from sklearn.utils.estimator_checks import check_estimator, parametrize_with_checks
+from sklearn.utils.estimator_checks import estimator_checks_generator, parametrize_with_checks
 
 from skkd import DistilledClassifier
 from skkd.students import TabularMLP
@@ -22,12 +24,12 @@ def estimators():
 
 @parametrize_with_checks(estimators())
 def test_estimator_check(estimator, check):
-    check(estimator)
+    try:
+        check(estimator)
+    except (SkipTest, pytest.skip.Exception) as reason:
+        pytest.fail(f"skipped: {reason}")
 
 
-@pytest.mark.slow
-def test_no_check_is_skipped():
-    # Counted with the explicit student, which is the faster one.
-    results = check_estimator(estimators()[1], on_skip=None, on_fail=None)
-    assert {result["status"] for result in results} == {"passed"}
-    assert len(results) > 50
+def test_the_checks_are_there():
+    # What the tags rule out is not even counted as skipped.
+    assert len(list(estimator_checks_generator(estimators()[0]))) > 50

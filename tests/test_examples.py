@@ -1,11 +1,12 @@
 """The examples and the README's code run as they stand."""
 
-import os
 import re
-import subprocess
+import runpy
 import sys
 from pathlib import Path
 
+import joblib
+import matplotlib.pyplot as plt
 import pytest
 
 ROOT = Path(__file__).parents[1]
@@ -13,24 +14,23 @@ EXAMPLES = sorted((ROOT / "examples").glob("plot_*.py"))
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("error::FutureWarning")
+@pytest.mark.usefixtures("few_epochs")
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
-def test_example_runs(path):
-    small = {"SKKD_SMALL": "1", "MPLBACKEND": "Agg", "OMP_NUM_THREADS": "1"}
-    done = subprocess.run(
-        [sys.executable, "-W", "error::FutureWarning", path],
-        env={**os.environ, **small},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    assert done.stdout
+def test_example_runs(path, monkeypatch, capsys):
+    monkeypatch.setenv("SKKD_SMALL", "1")
+    monkeypatch.setattr(sys, "argv", [str(path)])
+    with joblib.parallel_config("sequential"):  # new processes would not know of the few epochs
+        runpy.run_path(str(path), run_name="__main__")
+    plt.close("all")
+    assert capsys.readouterr().out
 
 
 def test_there_are_examples():
     assert len(EXAMPLES) >= 4
 
 
+@pytest.mark.usefixtures("few_epochs")
 @pytest.mark.parametrize("page", ["README.md", "docs/balancing.md"])
 def test_code_of_a_page_runs(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
