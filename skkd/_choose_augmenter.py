@@ -32,8 +32,10 @@ from .augmenters._neighbors import have_distances
 from .balancers import Balancer, DescentShare, Pilot
 
 _HELD_OUT = 0.2
-# Optimizer steps of a short training, at least one epoch.
+# Optimizer steps of a short training, at least one epoch, and its epochs as a share of the real
+# one's at most: on a small table that many steps would be all of them, four times over.
 _N_STEPS = 600
+_SHARE_OF_EPOCHS = 0.4
 # New rows for each row of a table: the fewer rows, the more a student gains from new ones.
 _MOST_NEW = 4
 # New rows, and entries of them, of all rows together. Where that is less than one for each there
@@ -169,13 +171,14 @@ def choose_augmenter(
             sources = [AugmentedRows(augmenter, len(kept), ask, prepare, seed)]
         student = copy_for_short_training(net)
         n_batches = -(-len(kept) // batch_size_of(net, len(kept)))
+        n_epochs = min(_N_STEPS / n_batches, _SHARE_OF_EPOCHS * net.max_epochs)
         train(
             student,
             fit_rows,
             clone(balancer).reset(),
             loss=loss,
             temperature=temperature,
-            n_epochs=min(max(round(_N_STEPS / n_batches), 1), net.max_epochs),
+            n_epochs=max(round(n_epochs), 1),
             new_rows=sources,
             pilot=pilot,
             seed=seed,

@@ -513,7 +513,7 @@ class DistilledClassifier(ClassifierMixin, StudentPredictor, TeacherSignal):
         sources: list = []
         n_rows = len(rows.labels)
         if X_unlabeled is not None:
-            ask = self._asking(self._fitted_teacher, by_chance=False)
+            ask = self._asking(self._fitted_teacher, self.memory)
             sources.append(UnlabeledRows(X_unlabeled, n_rows, ask, prepare, seed))
         self.augmenter_ = None
         if rows.raw is None:
@@ -538,7 +538,7 @@ class DistilledClassifier(ClassifierMixin, StudentPredictor, TeacherSignal):
         if augmenter is not None:
             self.augmenter_ = clone(augmenter)
             augmenter.fit(rows.raw, rows.sample_weight)
-            ask = self._asking(self._fitted_teacher)
+            ask = self._asking_of_made_rows(self._fitted_teacher)
             sources.append(AugmentedRows(augmenter, n_rows, ask, prepare, seed))
         return sources
 

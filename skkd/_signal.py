@@ -72,14 +72,18 @@ class TeacherSignal(Protocols):
     def _calibrated(self, proba) -> np.ndarray:
         return proba if self.calibration_ is None else self.calibration_.apply(proba)
 
-    def _asking(self, teacher, *, by_chance=True):
-        """A function that gives the teacher's probabilities of new rows.
+    def _asking(self, teacher, memory):
+        """A function that gives the teacher's probabilities of new rows, and keeps them there."""
+        cache = Cache(memory)
+        return lambda X: self._calibrated(_teacher.ask(teacher, X, self.classes_, cache))
+
+    def _asking_of_made_rows(self, teacher):
+        """The same, for rows that are made here.
 
         Where chance makes other rows in each fit, nobody would find the answers again.
         """
-        are_other = by_chance and not isinstance(self.random_state, Integral)
-        cache = Cache(None if are_other else self.memory)
-        return lambda X: self._calibrated(_teacher.ask(teacher, X, self.classes_, cache))
+        are_found_again = isinstance(self.random_state, Integral)
+        return self._asking(teacher, self.memory if are_found_again else None)
 
     def _fits_teacher(self) -> bool:
         return self.cv is not None and not self._has_fitted_teacher()
@@ -95,7 +99,7 @@ class TeacherSignal(Protocols):
             Gives its probabilities of new rows.
         """
         if not self._fits_teacher():
-            return rows.proba, self._asking(self._fitted_teacher)
+            return rows.proba, self._asking_of_made_rows(self._fitted_teacher)
         y, weight = self.classes_[rows.labels], rows.sample_weight
         fit_params, _ = self._metadata(weight, {})
         teacher = UnfittedTeacher(
@@ -103,14 +107,14 @@ class TeacherSignal(Protocols):
         )
         if rows.folds is None:
             fitted, proba = fit_oob(teacher)
-            return self._calibrated(proba), self._asking(fitted)
+            return self._calibrated(proba), self._asking_of_made_rows(fitted)
+        ask = self._asking_of_made_rows(teacher.fit())
         folds = [rows.folds == fold for fold in np.unique(rows.folds)]
         splits = [(np.flatnonzero(~fold), np.flatnonzero(fold)) for fold in folds]
-        fitted = teacher.fit()
         if any(len(np.unique(y[others])) < len(np.unique(y)) for others, _ in splits):
-            return rows.proba, self._asking(fitted)  # not every teacher bears a missing class
+            return rows.proba, ask  # not every teacher bears a missing class
         proba, _ = cross_fit(teacher, cv=splits, n_jobs=self.n_jobs)
-        return self._calibrated(proba), self._asking(fitted)
+        return self._calibrated(proba), ask
 
     def _metadata(self, weight, params) -> tuple[dict | None, dict]:
         """What the teacher's fit (None: the weights, if it takes any) and the splitter get."""

@@ -13,10 +13,10 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 from torch.utils.data import default_collate
 
-from skkd import DistilledClassifier, _choose_augmenter
+from skkd import DistilledClassifier, _choose_augmenter, _training
 from skkd._choose_augmenter import best_gain, candidates_for, most_new_rows
 from skkd.augmenters import Augmenter, NeighborSwap, RandomSwap, ShiftFlipCrop
-from skkd.balancers import FixedBalance, TeacherKnowledge
+from skkd.balancers import DescentShare, FixedBalance, TeacherKnowledge
 from tests.helpers import Memory, Says, make_data, quick, quick_net
 
 X, Y = make_data(n_rows=400, n_classes=2)
@@ -71,6 +71,25 @@ def test_auto_without_new_rows_is_training_without_new_rows():
     teacher = Wrong([0, 1], None)
     plain = quick(teacher, student=quick_net(max_epochs=40)).fit(X[:100], Y[:100])
     np.testing.assert_array_equal(few_labels(teacher).predict_proba(X), plain.predict_proba(X))
+
+
+@pytest.mark.parametrize(
+    ("n_rows", "max_epochs", "n_epochs"),
+    [(50, 40, 16), (400, 40, 16), (400, 1, 1), (400, 1000, 120)],  # 5 batches of those kept
+)
+def test_short_trainings_are_short(n_rows, max_epochs, n_epochs, monkeypatch):
+    trained = []
+
+    def train(*args, n_epochs, **kwargs):
+        trained.append(n_epochs)
+        return _training.train(*args, n_epochs=1, **kwargs)
+
+    monkeypatch.setattr(_choose_augmenter, "train", train)
+    monkeypatch.setattr("skkd._classifier.train", Mock(return_value={"epoch": [0]}))
+    net = quick_net(max_epochs=max_epochs, batch_size=64 if n_rows > 64 else 16)
+    clf = quick(GOOD_TEACHER, student=net, balancer=DescentShare(fade=False), augmenter="auto")
+    clf.fit(X[:n_rows], Y[:n_rows])
+    assert trained == [n_epochs] * 4
 
 
 def test_same_random_state_same_choice_and_result():
