@@ -1,31 +1,17 @@
-"""The estimator: reads as the algorithm, and does by itself only what needs ``self``."""
+"""The estimator: reads as the algorithm."""
 
 import copy
 
 import numpy as np
-from sklearn.base import ClassifierMixin, clone
-from sklearn.pipeline import Pipeline
+from sklearn.base import ClassifierMixin
 from sklearn.utils.metaestimators import available_if
 
 from . import _inputs, _student, _teacher
-from ._batches import are_plain
-from ._choose_augmenter import choose_augmenter, looks_for_new_rows
-from ._chunks import LazyRows, some_rows
-from ._datasets import read_dataset
-from ._held_out import split_held_out
-from ._labels import columns_of, read_labels, rows_that_count
-from ._new_rows import AugmentedRows, UnlabeledRows
+from ._fit_steps import FitSteps, check_new_rows, who_needs_held_out_rows
 from ._parameters import CONSTRAINTS, check_parameters, make_loss, make_temperature
-from ._pilot import run_pilot
 from ._predictor import StudentPredictor
-from ._processes import check_accelerator
-from ._rows import GivenRows, Rows, take
 from ._seeds import PrivateTorchState, draw_seeds
-from ._signal import TeacherSignal
-from ._tables import is_frame
-from ._training import Patience, layer_to_watch, train
-from .augmenters._registry import make_augmenter
-from .balancers import Pilot
+from ._training import Patience, train
 from .balancers._registry import make_balancer
 
 __all__ = ["DistilledClassifier"]
@@ -36,7 +22,7 @@ def _can_learn_in_parts(clf) -> bool:
     return clf.teacher is None or (clf.cv is None and _teacher.is_fitted(clf.teacher))
 
 
-class DistilledClassifier(ClassifierMixin, StudentPredictor, TeacherSignal):
+class DistilledClassifier(ClassifierMixin, StudentPredictor, FitSteps):
     r"""Distill a teacher into a small, fast student.
 
     The student, a PyTorch net, is trained on the labels and on the teacher's probabilities at once,
@@ -341,7 +327,7 @@ class DistilledClassifier(ClassifierMixin, StudentPredictor, TeacherSignal):
         if X_unlabeled is not None:
             X_unlabeled = _inputs.read_unlabeled(X_unlabeled, given.X)
         augments = self._augments(given, net, balancer, X_unlabeled, teacher_proba)
-        _check_new_rows(net, balancer, augments or X_unlabeled is not None)
+        check_new_rows(net, balancer, augments or X_unlabeled is not None)
         split = self._split(given, net, balancer, split_seed)
         rows, held_out = self._ask_teacher(given, teacher_proba, params, split, with_raw=augments)
         del given  # where rows are held out, it has a second copy of X
@@ -365,61 +351,6 @@ class DistilledClassifier(ClassifierMixin, StudentPredictor, TeacherSignal):
         net.initialize_optimizer()  # its moments would be twice the size of the student
         return self._keep(student, balancer)
 
-    def _read(self, X, y, sample_weight, balancer, torch_state, classes=None):
-        """Read the rows, and make a student ready for them.
-
-        The student comes first: what is wrong with it must not be found after the teacher's work.
-        """
-        own_steps, net = _student.split_student(self.student)
-        X, y = read_dataset(X, y)
-        X, inputs, steps = _inputs.read_training(self, X, own_steps, net)
-        if self.augmenter not in (None, "auto"):
-            make_augmenter(self.augmenter).check_rows(X)
-        y, weight, self.classes_ = read_labels(X, y, sample_weight, self.class_weight, classes)
-        kept = rows_that_count(weight)
-        inputs = take(inputs, kept) if steps or kept is None else some_rows(inputs, kept)
-        steps, inputs = _student.fit_preprocessing(steps, inputs, take(y, kept))
-        # What skkd has encoded holds no finer numbers than X.
-        dtype = _inputs.float_for(inputs if own_steps else X)
-        inputs, n_classes = _inputs.as_net_input(inputs, net, dtype), len(self.classes_)
-        net = _student.initialise_net(net, inputs, take(weight, kept), n_classes, torch_state)
-        net.classes = self.classes_
-        layer_to_watch(net, inputs, n_classes, balancer, torch_state)
-        labels = columns_of(take(y, kept), self.classes_)
-        student = Pipeline([*steps, ("net", net)]) if steps else net
-        return GivenRows(X, y, weight, kept, inputs, labels), student
-
-    def _augments(self, given, net, balancer, X_unlabeled, teacher_proba) -> bool:
-        """Whether new rows are made, or at least looked for."""
-        if self.augmenter != "auto":
-            return self.augmenter is not None
-        return (
-            X_unlabeled is None
-            and teacher_proba is None
-            and looks_for_new_rows(given.X, len(given.labels), net, balancer)
-        )
-
-    def _ask_teacher(self, given, teacher_proba, params, split=None, *, with_raw):
-        """The rows to train on and to hold out, with what the teacher says of them.
-
-        ``split`` has the indices of both. ``with_raw``: also as the teacher sees them.
-        """
-        known, out = (None, None) if split is None else split
-        if out is not None and given.kept is not None:
-            out = given.kept[out]
-        proba, folds = self._soft_targets(
-            given.X, given.y, given.weight, teacher_proba, params, out
-        )
-        proba, folds, weight = (take(part, given.kept) for part in (proba, folds, given.weight))
-        self.calibration_ = self._calibration(
-            proba, given.labels, weight, folds, teacher_proba, known
-        )
-        raw = None
-        if with_raw:
-            raw = given.inputs if given.inputs is given.X else take(given.X, given.kept)
-        rows = Rows(given.inputs, given.labels, self._calibrated(proba), weight, raw, folds)
-        return (rows, None) if split is None else tuple(rows.take(part) for part in split)
-
     def _partial_fit(self, X, y, classes, sample_weight, teacher_proba):
         check_parameters(self, teacher_proba, None, {})
         loss = make_loss(self.distillation_loss)
@@ -427,7 +358,7 @@ class DistilledClassifier(ClassifierMixin, StudentPredictor, TeacherSignal):
         # On copies: a chunk that makes the training diverge must leave nothing behind.
         learned = hasattr(self, "student_")
         balancer = copy.deepcopy(self.balancer_) if learned else make_balancer(self.balancer)
-        if needed_by := _who_needs_held_out_rows(False, None, balancer):
+        if needed_by := who_needs_held_out_rows(False, None, balancer):
             raise ValueError(
                 f"{needed_by} needs held-out rows, and partial_fit holds none out. Use fit, or "
                 "another balancer."
@@ -462,101 +393,9 @@ class DistilledClassifier(ClassifierMixin, StudentPredictor, TeacherSignal):
         """Make a student ready for the first chunk of rows, and ask the teacher about them."""
         given, student = self._read(X, y, sample_weight, balancer, torch_state, classes)
         augments = self.augmenter not in (None, "auto")  # to choose by, all rows must be there
-        _check_new_rows(_student.net_of(student), balancer, augments)
+        check_new_rows(_student.net_of(student), balancer, augments)
         rows, _ = self._ask_teacher(given, teacher_proba, {}, with_raw=augments)
         return rows, student
-
-    def _continue(self, X, y, classes, sample_weight, teacher_proba) -> Rows:
-        """Ask the teacher about one more chunk of rows."""
-        if classes is not None and not np.array_equal(np.unique(classes), self.classes_):
-            raise ValueError(
-                f"classes={np.asarray(classes).tolist()} is not what the first call of partial_fit "
-                f"was given, {self.classes_.tolist()}."
-            )
-        X, y = read_dataset(X, y)
-        inputs = _inputs.read(self, X)
-        X = X if isinstance(X, (np.ndarray, LazyRows)) or is_frame(X) else inputs
-        y, weight, _ = read_labels(X, y, sample_weight, self.class_weight, self.classes_)
-        proba, _ = self._soft_targets(X, y, weight, teacher_proba, {})
-        proba = self._calibrated(proba)
-        kept = rows_that_count(weight)
-        net = _student.net_of(self.student_)
-        inputs = _student.preprocess(self.student_, take(inputs, kept))
-        inputs = _inputs.as_net_input(inputs, net)
-        labels = columns_of(take(y, kept), self.classes_)
-        raw = None if self.augmenter in (None, "auto") else take(X, kept)
-        return Rows(inputs, labels, take(proba, kept), take(weight, kept), raw)
-
-    def _keep(self, student, balancer):
-        self.student_, self.balancer_ = student, balancer
-        self.n_epochs_ = len(self.history_["epoch"])
-        return self
-
-    def _pilot(self, rows, net, balancer, seed) -> Pilot | None:
-        """A short training on labels alone, where the balancer asks for it."""
-        if "pilot" not in balancer.requirements() or getattr(net, "accelerator", None):
-            return None
-        pilot = run_pilot(rows, net, seed)
-        if self.verbose and pilot is not None:
-            print(
-                f"pilot: labels teach {100 * pilot.gain:+.1f} points of accuracy, give or take "
-                f"{100 * pilot.error:.1f}, beyond what the teacher knows of them"
-            )
-        return pilot
-
-    def _new_rows(self, rows, student, balancer, X_unlabeled, seed, pilot=None) -> list:
-        """Where rows without labels come from, if anywhere; sets ``augmenter_``."""
-
-        def prepare(X):
-            return _inputs.read_new(self, X, student)
-
-        sources: list = []
-        n_rows = len(rows.labels)
-        if X_unlabeled is not None:
-            ask = self._asking(self._fitted_teacher, self.memory)
-            sources.append(UnlabeledRows(X_unlabeled, n_rows, ask, prepare, seed))
-        self.augmenter_ = None
-        if rows.raw is None:
-            augmenter = None
-        elif self.augmenter == "auto":
-            augmenter = choose_augmenter(
-                rows,
-                _student.net_of(student),
-                self._teacher_of,
-                prepare,
-                balancer,
-                loss=make_loss(self.distillation_loss),
-                temperature=make_temperature(self.temperature),
-                knows_all=not self._fits_teacher(),
-                pilot=pilot,
-                seed=seed,
-            )
-            if self.verbose:
-                print(f"augmenter: {augmenter!r}")
-        else:
-            augmenter = make_augmenter(self.augmenter)
-        if augmenter is not None:
-            self.augmenter_ = clone(augmenter)
-            augmenter.fit(rows.raw, rows.sample_weight)
-            ask = self._asking_of_made_rows(self._fitted_teacher)
-            sources.append(AugmentedRows(augmenter, n_rows, ask, prepare, seed))
-        return sources
-
-    def _split(self, given, net, balancer, seed):
-        """Indices of training and held-out rows; None where nothing needs the latter."""
-        needed_by = _who_needs_held_out_rows(self.early_stopping, net, balancer)
-        if not (needed_by or "held_out_losses" in balancer.wants):
-            return None
-        kept, held_out = split_held_out(given.inputs, given.labels, self.validation_fraction, seed)
-        if len(held_out):
-            return kept, held_out
-        if needed_by:
-            raise ValueError(
-                f"{needed_by} needs held-out rows, and {len(given.labels)} rows are too few: some "
-                "class must have at least 3 distinct rows. Set early_stopping=False and take a "
-                "balancer that looks at no held-out rows, or give more rows."
-            )
-        return None
 
     @property
     def teacher_(self):
@@ -573,25 +412,6 @@ class DistilledClassifier(ClassifierMixin, StudentPredictor, TeacherSignal):
         except BaseException:
             self.__dict__ = before
             raise
-
-
-def _check_new_rows(net, balancer, has_new_rows: bool) -> None:
-    check_accelerator(net, balancer, has_new_rows=has_new_rows)
-    if has_new_rows and not are_plain(net):
-        raise ValueError(
-            "augmenter and X_unlabeled need a student with skorch's own Dataset and PyTorch's own "
-            "DataLoader, which take rows of X as they are."
-        )
-
-
-def _who_needs_held_out_rows(early_stopping, net, balancer) -> str | None:
-    if early_stopping:
-        return "early_stopping"
-    if balancer.requirements() & {"held_out_losses", "held_out_slopes"} - balancer.wants:
-        return f"The balancer {type(balancer).__name__}"
-    if net is not None and _student.looks_at_held_out_rows(net):
-        return "A callback of the student"
-    return None
 
 
 def _appended(history: dict, more: dict) -> dict:

@@ -178,7 +178,7 @@ def test_held_out_rows_of_early_stopping_take_no_part(monkeypatch):
     def spy(rows, *args, **kwargs):
         looked_at.append(len(rows.labels))
 
-    monkeypatch.setattr("skkd._classifier.choose_augmenter", spy)
+    monkeypatch.setattr("skkd._fit_steps.choose_augmenter", spy)
     few_labels(GOOD_TEACHER, n_rows=100, early_stopping=True)
     assert looked_at == [pytest.approx(90, abs=3)]
 
@@ -205,7 +205,7 @@ def test_it_is_the_default():
 def looks(monkeypatch):
     """Called where "auto" compares trainings."""
     spy = Mock(return_value=None)
-    monkeypatch.setattr("skkd._classifier.choose_augmenter", spy)
+    monkeypatch.setattr("skkd._fit_steps.choose_augmenter", spy)
     return spy
 
 

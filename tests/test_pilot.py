@@ -11,7 +11,7 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.tree import DecisionTreeClassifier
 
-from skkd import DistilledClassifier, _classifier
+from skkd import DistilledClassifier, _fit_steps
 from skkd._pilot import copy_for_short_training, gain_after, run_pilot
 from skkd._rows import Rows
 from skkd.balancers import DescentShare, FixedBalance, Pilot
@@ -34,7 +34,7 @@ def pilots(monkeypatch):
         seen.append(run_pilot(*args))
         return seen[-1]
 
-    monkeypatch.setattr(_classifier, "run_pilot", watched)
+    monkeypatch.setattr(_fit_steps, "run_pilot", watched)
     return seen
 
 
@@ -257,7 +257,7 @@ def test_auto_takes_no_new_rows_where_labels_teach_on(pilots, monkeypatch):
     clean = Pilot(gain=0.2, error=0.01)
     X, y = board(400)
     clf = DistilledClassifier(KNeighborsClassifier(5), cv=3, augmenter="auto", random_state=0)
-    monkeypatch.setattr(_classifier, "run_pilot", lambda *args: clean)
+    monkeypatch.setattr(_fit_steps, "run_pilot", lambda *args: clean)
     taken = []
     monkeypatch.setattr("skkd._choose_augmenter.train", lambda *args, **kwargs: taken.append(1))
     assert clf.fit(X, y).augmenter_ is None
