@@ -29,7 +29,6 @@ SMALL = "SKKD_SMALL" in os.environ  # set by the tests: few rows, small teachers
 N_TREES, N_ROWS, N_BOOTSTRAP = (20, 600, 100) if SMALL else (300, 4000, 1000)
 N_ITERATIONS = 10 if SMALL else 100
 
-
 X, y = load_digits(return_X_y=True)
 X_train, X_test, y_train, y_test = train_test_split(X, y, test_size=0.5, random_state=0, stratify=y)
 forest = ExtraTreesClassifier(N_TREES, random_state=0)
