@@ -175,6 +175,7 @@ class FitSteps(TeacherSignal):
 
 
 def check_new_rows(net, balancer, has_new_rows: bool) -> None:
+    """Raise an error where the student can't take new rows, or a balancer its processes."""
     check_accelerator(net, balancer, has_new_rows=has_new_rows)
     if has_new_rows and not are_plain(net):
         raise ValueError(
@@ -184,6 +185,7 @@ def check_new_rows(net, balancer, has_new_rows: bool) -> None:
 
 
 def who_needs_held_out_rows(early_stopping, net, balancer) -> str | None:
+    """What can't do without rows held out, as an error names it; None: nothing."""
     if early_stopping:
         return "early_stopping"
     if balancer.requirements() & {"held_out_losses", "held_out_slopes"} - balancer.wants:
