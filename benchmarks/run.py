@@ -49,7 +49,7 @@ PROFILES: dict[str, dict] = {
     },
     "targets": {
         "sets": list(SUITE),
-        "seeds": [0, 1],
+        "seeds": [0, 1, 2, 3, 4],
         "methods": [
             *("schedules", "fixed(0.5)@oof", "fixed(0.5)@insample"),
             *("descent_share@oof", "descent_share@insample"),
@@ -58,7 +58,7 @@ PROFILES: dict[str, dict] = {
     },
     "rules": {
         "sets": list(SUITE),
-        "seeds": [0],
+        "seeds": [0, 1, 2],
         "methods": ["dynamic"],
         "out": RESULTS / "study.jsonl",
     },
