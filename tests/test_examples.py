@@ -1,4 +1,4 @@
-"""The examples and the README's code run as they stand."""
+"""The examples and the README's code run as they stand, but for a few epochs only."""
 
 import re
 import runpy
@@ -20,6 +20,7 @@ EXAMPLES = sorted((ROOT / "examples").glob("plot_*.py"))
 def test_example_runs(path, monkeypatch, capsys):
     monkeypatch.setenv("SKKD_SMALL", "1")
     monkeypatch.setattr(sys, "argv", [str(path)])
+    plt.switch_backend("Agg")  # plt.show() must not wait for somebody to close a window
     with joblib.parallel_config("sequential"):  # new processes would not know of the few epochs
         runpy.run_path(str(path), run_name="__main__")
     plt.close("all")

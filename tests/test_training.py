@@ -79,15 +79,15 @@ SETS = {
 }
 
 
-def accuracies(load, seed=0):
+def accuracies(load):
     X, y = load()
     X_train, X_test, y_train, y_test = train_test_split(
-        X.astype(np.float32), y, test_size=0.3, stratify=y, random_state=seed
+        X.astype(np.float32), y, test_size=0.3, stratify=y, random_state=0
     )
     n_classes = len(np.unique(y))
-    clf = DistilledClassifier(None, balancer=FixedBalance(0.0), random_state=seed)
+    clf = DistilledClassifier(None, balancer=FixedBalance(0.0), random_state=0)
     clf.fit(X_train, y_train, teacher_proba=np.full((len(y_train), n_classes), 1 / n_classes))
-    mlp = make_pipeline(StandardScaler(), MLPClassifier(max_iter=500, random_state=seed))
+    mlp = make_pipeline(StandardScaler(), MLPClassifier(max_iter=500, random_state=0))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         mlp.fit(X_train, y_train)
