@@ -320,7 +320,9 @@ class DistilledClassifier(ClassifierMixin, StudentPredictor, FitSteps):
     def _fit(self, X, y, sample_weight, teacher_proba, X_unlabeled, params):
         check_parameters(self, teacher_proba, X_unlabeled, params)
         balancer, loss = make_balancer(self.balancer), make_loss(self.distillation_loss)
-        init_seed, order_seed, split_seed, new_seed, pilot_seed = draw_seeds(self.random_state, 5)
+        init_seed, order_seed, split_seed, new_seed, pilot_seed, narrow_seed = draw_seeds(
+            self.random_state, 6
+        )
         torch_state = PrivateTorchState(init_seed)
         given, student = self._read(X, y, sample_weight, balancer, torch_state)
         net = _student.net_of(student)
@@ -348,6 +350,7 @@ class DistilledClassifier(ClassifierMixin, StudentPredictor, FitSteps):
             torch_state=torch_state,
             verbose=self.verbose,
         )
+        _student.narrow(net, rows.X, rows.sample_weight, narrow_seed)
         net.initialize_optimizer()  # its moments would be twice the size of the student
         return self._keep(student, balancer)
 

@@ -166,6 +166,19 @@ def initialise_net(
     return net
 
 
+def narrow(net: NeuralNet, X, sample_weight, seed: int) -> None:
+    """Take out what a trained student's module can do without, where it knows how to tell.
+
+    Parameters
+    ----------
+    X : array or CSR matrix
+        The training rows as the net sees them.
+    """
+    if isinstance(net.module_, (TabularMLP, PeriodicMLP)):
+        # Not by set_params, which would begin anew.
+        net.module__hidden = net.module_.narrow(X, sample_weight, seed)
+
+
 def _check_criterion(net: NeuralNet) -> None:
     kind = net.criterion if isinstance(net.criterion, type) else type(net.criterion)
     options = [name for name in net.get_params(deep=False) if name.startswith("criterion__")]

@@ -7,12 +7,67 @@ from torch.nn import functional as F
 
 from .._chunks import row_slices
 from ._dropout import Dropout
+from ._narrow import Layers, distill_again, narrowed, outputs, rows_to_go_by
 from ._standardised import Standardised, dense
 
 __all__ = ["PeriodicMLP", "TabularMLP"]
 
 
-class TabularMLP(Standardised):
+class _Perceptron(Standardised):
+    """Standardised numbers, what a subclass makes of them, and the layers of a perceptron."""
+
+    narrowing: float
+
+    def _add_layers(self, widths: list[int], dropout: float) -> None:
+        pairs = list(zip(widths, widths[1:], strict=False))
+        hidden = [HiddenLayer(*pair, dropout) for pair in pairs[:-1]]
+        self.layers = nn.Sequential(*hidden, nn.Linear(*pairs[-1]))
+
+    def features(self, X: Tensor) -> Tensor:
+        """What goes into the first layer, for X of shape (n_rows, n_features)."""
+        return self.standardised(X)
+
+    def forward(self, X: Tensor) -> Tensor:
+        """Logits of shape (n_rows, n_classes) for X of shape (n_rows, n_features)."""
+        return self.layers(self.features(X))
+
+    def narrow(self, X, sample_weight: np.ndarray | None, seed: int) -> tuple[int, ...]:
+        """Take out hidden units that are not needed; the widths that are left.
+
+        Parameters
+        ----------
+        X : array or CSR matrix of shape (n_rows, ...)
+            Training rows.
+        sample_weight : ndarray of shape (n_rows,) or None
+        seed : int
+        """
+        linear = [layer for layer in self.layers if isinstance(layer, nn.Linear)]
+        if self.narrowing > 0 and len(linear) > 1:
+            rows = rows_to_go_by(X, sample_weight, seed)
+            if rows is not None:
+                self._narrow(linear, *rows, seed)
+        return tuple(layer.out_features for layer in linear[:-1])
+
+    def _narrow(self, linear: list[nn.Linear], X: np.ndarray, weight: Tensor, seed: int) -> None:
+        like = linear[0].weight
+        with torch.no_grad():
+            features = self.features(torch.from_numpy(X).to(like))
+            in_float64 = features.double().cpu()
+            wide: Layers = [
+                (layer.weight.double().cpu(), layer.bias.double().cpu()) for layer in linear
+            ]
+            narrow = narrowed(wide, in_float64, weight, self.narrowing)
+            log_proba = torch.log_softmax(outputs(wide, in_float64), 1).to(like)
+        if narrow is wide:
+            return
+        for layer, (weights, biases) in zip(linear, narrow, strict=True):
+            layer.weight = nn.Parameter(weights.to(like))
+            layer.bias = nn.Parameter(biases.to(like))
+            layer.out_features, layer.in_features = weights.shape
+        distill_again(self.layers, features, log_proba, weight.to(like), seed)
+
+
+class TabularMLP(_Perceptron):
     """A multilayer perceptron that standardises its input.
 
     Parameters
@@ -23,6 +78,10 @@ class TabularMLP(Standardised):
         Widths of the hidden layers.
     dropout : float, default=0.0
         Share of hidden units dropped in a training step.
+    narrowing : float, default=0.0
+        After the training, hidden units that are not needed are taken out, as long as that changes
+        the probabilities by less than this many nats: the mean Kullback-Leibler divergence on
+        training rows, and on rows with entries of others. 0: none are.
 
     Examples
     --------
@@ -38,16 +97,14 @@ class TabularMLP(Standardised):
         n_classes: int,
         hidden: tuple[int, ...] = (128, 128),
         dropout: float = 0.0,
+        narrowing: float = 0.0,
     ):
         super().__init__(n_features)
-        self.layers = _perceptron(n_features, hidden, n_classes, dropout)
-
-    def forward(self, X: Tensor) -> Tensor:
-        """Logits of shape (n_rows, n_classes) for X of shape (n_rows, n_features)."""
-        return self.layers(self.standardised(X))
+        self.narrowing = narrowing
+        self._add_layers([n_features, *hidden, n_classes], dropout)
 
 
-class PeriodicMLP(Standardised):
+class PeriodicMLP(_Perceptron):
     r"""A multilayer perceptron on periodic embeddings of its numbers, "MLP-PLR" in [1]_.
 
     Each standardised number x becomes a vector of its own before the first layer,
@@ -71,6 +128,8 @@ class PeriodicMLP(Standardised):
         Widths of the hidden layers.
     dropout : float, default=0.0
         Share of hidden units dropped in a training step.
+    narrowing : float, default=0.0
+        As for :class:`TabularMLP`. Embeddings stay as they are.
     n_frequencies : int, default=16
         Frequencies a feature.
     embedding_size : int, default=8
@@ -106,12 +165,14 @@ class PeriodicMLP(Standardised):
         n_classes: int,
         hidden: tuple[int, ...] = (128, 128),
         dropout: float = 0.0,
+        narrowing: float = 0.0,
         n_frequencies: int = 16,
         embedding_size: int = 8,
         frequency_scale: float = 0.1,
         embedded: tuple[int, ...] | None = None,
     ):
         super().__init__(n_features)
+        self.narrowing = narrowing
         columns = range(n_features) if embedded is None else embedded
         others = [column for column in range(n_features) if column not in set(columns)]
         self.embedded: Tensor
@@ -123,17 +184,17 @@ class PeriodicMLP(Standardised):
             len(columns), embedding_size, n_frequencies, frequency_scale
         )
         width = len(columns) * embedding_size + len(others)
-        self.layers = _perceptron(width, hidden, n_classes, dropout)
+        self._add_layers([width, *hidden, n_classes], dropout)
 
-    def forward(self, X: Tensor) -> Tensor:
-        """Logits of shape (n_rows, n_classes) for X of shape (n_rows, n_features)."""
+    def features(self, X: Tensor) -> Tensor:
+        """What goes into the first layer, for X of shape (n_rows, n_features)."""
         X = self.standardised(X)
         parts = []
         if len(self.embedded):
             parts.append(self.embedding(X[:, self.embedded]).flatten(1))
         if len(self.others):
             parts.append(X[:, self.others])
-        return self.layers(torch.cat(parts, 1))
+        return torch.cat(parts, 1)
 
 
 class HiddenLayer(nn.Linear):
@@ -148,12 +209,6 @@ class HiddenLayer(nn.Linear):
         # In place: what goes into the ReLU is not needed for its gradient.
         units = F.relu(F.linear(input, self.weight, self.bias), inplace=True)
         return self.dropout(units) if self.training else units
-
-
-def _perceptron(n_features: int, hidden, n_classes: int, dropout: float) -> nn.Sequential:
-    widths = [n_features, *hidden]
-    layers = [HiddenLayer(*pair, dropout) for pair in zip(widths, widths[1:], strict=False)]
-    return nn.Sequential(*layers, nn.Linear(widths[-1], n_classes))
 
 
 def _periodic_embeddings(

@@ -75,13 +75,18 @@ def make_student(name: str, size: str = "small") -> NeuralNetClassifier:
 def _mlp(size: str) -> NeuralNetClassifier:
     hidden = {"small": "auto", "medium": (512, 512, 256)}[size]
     return _net(
-        TabularMLP, 2e-3, optimizer__weight_decay=0.1, module__hidden=hidden, module__dropout="auto"
+        TabularMLP,
+        2e-3,
+        optimizer__weight_decay=0.1,
+        module__hidden=hidden,
+        module__dropout="auto",
+        module__narrowing="auto",
     )
 
 
 def _mlp_plr(size: str) -> NeuralNetClassifier:
     sizes = {
-        "small": {"hidden": (256, 256), "n_frequencies": 16, "embedding_size": 8},
+        "small": {"hidden": "auto", "n_frequencies": 16, "embedding_size": 8},
         "medium": {"hidden": (512, 256), "n_frequencies": 32, "embedding_size": 16},
     }[size]
     return _net(
@@ -89,6 +94,7 @@ def _mlp_plr(size: str) -> NeuralNetClassifier:
         2e-3,
         optimizer__weight_decay=0.1,
         module__dropout="auto",
+        module__narrowing="auto",
         module__embedded="auto",
         **{f"module__{name}": value for name, value in sizes.items()},
     )

@@ -10,7 +10,8 @@ def sized(net: NeuralNet, X) -> dict:
     """Parameters of a net that are ``"auto"``, for the training rows as the net sees them.
 
     While all rows fit in one batch each step sees all of them, and nothing is dropped at random:
-    then integer weights are the same as repeated rows. More rows get dropout and fewer epochs.
+    then integer weights are the same as repeated rows. More rows get dropout and fewer epochs, and
+    units that are not needed are taken out in the end: which, would hang on the last digits.
 
     Parameters
     ----------
@@ -20,6 +21,8 @@ def sized(net: NeuralNet, X) -> dict:
     params = known(X.shape[0])
     given = net.get_params(deep=False)
     auto = {name for name, value in given.items() if isinstance(value, str) and value == "auto"}
+    if "module__hidden" not in auto:  # widths that somebody chose are kept
+        params["module__narrowing"] = 0.0
     if net.module is PeriodicMLP and "module__embedded" in auto:
         params["module__embedded"] = columns_of_many_values(X)
     return {name: value for name, value in params.items() if name in auto}
@@ -32,6 +35,7 @@ def _of_mlp(n_rows: int) -> dict:
     return {
         "module__hidden": (256, 256),
         "module__dropout": 0.0 if one_batch else 0.2,
+        "module__narrowing": 0.0 if one_batch else 0.003,
         "batch_size": batch_size,
         "max_epochs": 300 if one_batch else max(20, min(150, 8000 // n_batches)),
     }

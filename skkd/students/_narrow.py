@@ -1,0 +1,222 @@
+"""Taking out the hidden units that a trained perceptron can do without.
+
+A net that learns well is wider than what it has learnt: on a table of six numbers and two classes,
+256 hidden units say what 64 can. Units go one after the other, always the one without which the
+others can still say most of what the next layer heard: the step of the optimal brain surgeon (Hassibi
+and Stork, NIPS 1992) for whole units and least squares. How many may go is judged by the student's
+answers; then the narrower net is distilled from the wide one for a moment.
+"""
+
+import bisect
+import math
+from collections.abc import Callable
+from functools import partial
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from ._standardised import dense
+
+# Rows to go by, half of them at least made of others by swapping entries between rows: on its
+# training rows a student is too sure to show what it would say elsewhere.
+_N_ROWS, _N_ENTRIES = 8192, 2**23
+_SWAPPED = 0.3
+# From fewer rows, of more than 4,096 features, nothing is concluded.
+_LEAST_ROWS = 2048
+# Widths are multiples of this, which processors like.
+_MULTIPLE = 16
+# Added to the variance of units, as a share of its mean.
+_RIDGE = 1e-4
+# Where the student is sure its logits matter less, but not so much less as its gradient there.
+_LEAST_IMPORTANCE = 0.1
+_N_STEPS, _BATCH_SIZE, _LR = 300, 256, 1e-3
+
+#: Weights of shape (n_out, n_in) and biases of each layer, in float64.
+Layers = list[tuple[Tensor, Tensor]]
+
+
+def rows_to_go_by(
+    X, sample_weight: np.ndarray | None, seed: int
+) -> tuple[np.ndarray, Tensor] | None:
+    """Training rows, rows with entries of others, and the weights of both; None: X is too wide.
+
+    Parameters
+    ----------
+    X : array or CSR matrix of shape (n_rows, ...)
+        Training rows as the net sees them.
+    sample_weight : ndarray of shape (n_rows,) or None
+    seed : int
+
+    Returns
+    -------
+    rows : float64 ndarray of shape (n, n_features)
+    weight : float64 Tensor of shape (n,)
+        Those of the training rows sum to a half, and so do those of the others.
+    """
+    size = min(_N_ROWS, _N_ENTRIES // math.prod(X.shape[1:]))
+    if size < _LEAST_ROWS:
+        return None
+    rng = np.random.default_rng(seed)
+    n_rows = min(X.shape[0], size // 2)
+    index = np.sort(rng.choice(X.shape[0], n_rows, replace=False, shuffle=False))
+    rows = dense(X[index])
+    weight = np.ones(n_rows) if sample_weight is None else sample_weight[index].astype(np.float64)
+    origin = rng.integers(n_rows, size=size - n_rows)
+    swapped = rows[origin]
+    # A column at a time, for the indices of all entries would be larger than the rows.
+    for values, column in zip(swapped.T, rows.T, strict=True):
+        changed = np.flatnonzero(rng.random(len(values)) < _SWAPPED)
+        values[changed] = column[rng.integers(n_rows, size=len(changed))]
+    halves = [part / part.sum() / 2 for part in (weight, weight[origin])]
+    return np.concatenate([rows, swapped]), torch.from_numpy(np.concatenate(halves))
+
+
+def narrowed(layers: Layers, features: Tensor, weight: Tensor, tolerance: float) -> Layers:
+    """Layers with as few hidden units as the tolerance allows.
+
+    Parameters
+    ----------
+    layers : list of (weights, biases)
+        With a ReLU after each but the last.
+    features : Tensor of shape (n_rows, n_features)
+        What goes into the first layer.
+    weight : Tensor of shape (n_rows,)
+        Weights of the rows, which sum to one.
+    tolerance : float
+        By how many nats the probabilities may change: the mean Kullback-Leibler divergence of the
+        narrower net's from the wide one's.
+    """
+    logits = outputs(layers, features)
+    log_proba = torch.log_softmax(logits, 1)
+    proba = log_proba.exp()
+    importance = weight * ((proba * (1.0 - proba)).sum(1) + _LEAST_IMPORTANCE)
+    importance /= importance.sum()
+
+    def is_close(budget: float, narrow: Layers) -> bool:
+        difference = log_proba - torch.log_softmax(outputs(narrow, features), 1)
+        return bool(weight @ (proba * difference).sum(1) <= budget)
+
+    n_hidden = len(layers) - 1
+    # From the last layer to the first, so that units are only kept for units that are kept.
+    for i in reversed(range(n_hidden)):
+        close_enough = partial(is_close, tolerance * (n_hidden - i) / n_hidden)
+        layers = with_fewer_units(layers, i, features, logits, importance, close_enough)
+    return layers
+
+
+def with_fewer_units(
+    layers: Layers,
+    i: int,
+    features: Tensor,
+    logits: Tensor,
+    importance: Tensor,
+    close_enough: Callable[[Layers], bool],
+) -> Layers:
+    """Layers with as few units in hidden layer i as is close enough.
+
+    The layer after it is fitted anew, to say what it said with all of them.
+    """
+    units = outputs(layers[: i + 1], features).relu_()
+    if i + 2 < len(layers):
+        heard = F.linear(units, *layers[i + 1])
+        loudness = layers[i + 2][0].norm(dim=0)
+    else:
+        heard = logits - logits.mean(1, keepdim=True)  # the rest is no part of probabilities
+        loudness = torch.ones_like(heard[0])
+    order = order_of_units(units, heard * loudness, importance)
+
+    def with_units(n_units: int) -> Layers:
+        kept = order[:n_units].sort().values
+        (weights, biases), after = layers[i], layers[i + 2 :]
+        refitted = least_squares(units[:, kept], heard, importance)
+        return [*layers[:i], (weights[kept], biases[kept]), refitted, *after]
+
+    widths = range(_MULTIPLE, len(order), _MULTIPLE)
+    smallest = bisect.bisect_left(widths, True, key=lambda n: close_enough(with_units(n)))
+    return with_units(widths[smallest]) if smallest < len(widths) else layers
+
+
+def outputs(layers: Layers, features: Tensor) -> Tensor:
+    """What the last of some layers gives, before any ReLU of its own."""
+    *hidden, last = layers
+    for layer in hidden:
+        features = F.linear(features, *layer).relu_()
+    return F.linear(features, *last)
+
+
+def order_of_units(units: Tensor, heard: Tensor, weight: Tensor) -> Tensor:
+    """Indices of hidden units: the longer they are needed, the earlier.
+
+    With G the covariance of the units and B the coefficients of ``heard`` on them, taking out unit
+    j adds \\|B_j\\|^2 / (G^-1)_jj to the squared error of the best fit by the others.
+
+    Parameters
+    ----------
+    units : Tensor of shape (n_rows, n_units)
+    heard : Tensor of shape (n_rows, n_outputs)
+        What is to be said by a linear function of the units.
+    weight : Tensor of shape (n_rows,)
+        Sums to one.
+    """
+    inverse, coefficients = _solved(units, heard, weight)
+    remaining = torch.ones(len(inverse), dtype=torch.bool)
+    gone = []
+    for _ in range(len(inverse)):
+        cost = coefficients.square().sum(1) / inverse.diagonal()
+        j = int(torch.where(remaining, cost, torch.inf).argmin())
+        column = inverse[:, j] / inverse[j, j]
+        coefficients = coefficients - torch.outer(column, coefficients[j])
+        inverse = inverse - torch.outer(column, inverse[j])
+        inverse[j, j] = 1.0  # its row and column are zero now, and it must not be divided by
+        remaining[j] = False
+        gone.append(j)
+    return torch.tensor(gone[::-1])
+
+
+def least_squares(units: Tensor, heard: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
+    """Weights and biases of the linear layer that says most of ``heard`` by the units."""
+    _, coefficients = _solved(units, heard, weight)
+    return coefficients.T, weight @ heard - (weight @ units) @ coefficients
+
+
+def _solved(units: Tensor, heard: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
+    """The inverse covariance of units, and the coefficients of ``heard`` on them."""
+    units = units - weight @ units
+    heard = heard - weight @ heard
+    weighted = units.T * weight
+    covariance = weighted @ units
+    ridge = _RIDGE * covariance.diagonal().mean() + torch.finfo(covariance.dtype).tiny
+    covariance.diagonal().add_(ridge)
+    inverse = torch.cholesky_inverse(torch.linalg.cholesky(covariance))
+    return inverse, inverse @ (weighted @ heard)
+
+
+def distill_again(
+    layers: nn.Sequential, features: Tensor, log_proba: Tensor, weight: Tensor, seed: int
+) -> None:
+    """Train layers for a moment to give the log-probabilities of the wider net.
+
+    Parameters
+    ----------
+    layers : nn.Sequential
+    features : Tensor of shape (n_rows, n_features)
+    log_proba : Tensor of shape (n_rows, n_classes)
+    weight : Tensor of shape (n_rows,)
+        Sums to one.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    weight = weight * len(weight)
+    optimizer = torch.optim.Adam(layers.parameters(), lr=_LR)
+    for step in range(_N_STEPS):
+        optimizer.param_groups[0]["lr"] = _LR * (0.5 + 0.5 * math.cos(math.pi * step / _N_STEPS))
+        rows = torch.randint(len(features), (_BATCH_SIZE,), generator=generator)
+        rows = rows.to(features.device)
+        wanted = log_proba[rows]
+        divergence = wanted.exp() * (wanted - torch.log_softmax(layers(features[rows]), 1))
+        optimizer.zero_grad()
+        (weight[rows] @ divergence.sum(1) / _BATCH_SIZE).backward()
+        optimizer.step()
+    for parameter in layers.parameters():
+        parameter.grad = None
