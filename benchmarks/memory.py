@@ -123,9 +123,10 @@ def write_rows(folder: str, n_rows: int) -> None:
         X[part], y[part] = make_rows(part.stop - start, start, np.float32)
 
 
-def warm_up() -> None:
-    X, y = make_rows(2000, 0, np.float32)
-    clf = classifier(500).fit(X, y)
+def warm_up(dtype: str = "float32", **params) -> None:
+    """Let libraries take what they take when they are first used, by a fit of the same kind."""
+    X, y = make_rows(2000, 0, dtype)
+    clf = classifier(500, **params).fit(X, y)
     clf.predict(X)
 
 
@@ -156,7 +157,7 @@ def measure_on_disk(folder: str, batch_size: int, params: dict) -> dict:
 
 def measure_in_memory(n_rows: int, dtype: str, params: dict) -> dict:
     """What a fit adds to the rows that are there already."""
-    warm_up()
+    warm_up(dtype, **params)
     X, y = make_rows(n_rows, 0, dtype)
     size = X.nbytes + n_rows * N_CLASSES * X.itemsize
     clf = classifier(256, **params)

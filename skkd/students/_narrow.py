@@ -25,6 +25,8 @@ _N_ROWS, _N_ENTRIES = 8192, 2**23
 _SWAPPED = 0.3
 # From fewer rows, of more than 4,096 features, nothing is concluded.
 _LEAST_ROWS = 2048
+# Rows at a time.
+_CHUNK = 1024
 # Widths are multiples of this, which processors like.
 _MULTIPLE = 16
 # Added to the variance of units, as a share of its mean.
@@ -88,8 +90,7 @@ def narrowed(layers: Layers, features: Tensor, weight: Tensor, tolerance: float)
         By how many nats the probabilities may change: the mean Kullback-Leibler divergence of the
         narrower net's from the wide one's.
     """
-    logits = outputs(layers, features)
-    log_proba = torch.log_softmax(logits, 1)
+    log_proba = torch.log_softmax(outputs(layers, features), 1)
     proba = log_proba.exp()
     importance = weight * ((proba * (1.0 - proba)).sum(1) + _LEAST_IMPORTANCE)
     importance /= importance.sum()
@@ -102,7 +103,7 @@ def narrowed(layers: Layers, features: Tensor, weight: Tensor, tolerance: float)
     # From the last layer to the first, so that units are only kept for units that are kept.
     for i in reversed(range(n_hidden)):
         close_enough = partial(is_close, tolerance * (n_hidden - i) / n_hidden)
-        layers = with_fewer_units(layers, i, features, logits, importance, close_enough)
+        layers = with_fewer_units(layers, i, features, importance, close_enough)
     return layers
 
 
@@ -110,7 +111,6 @@ def with_fewer_units(
     layers: Layers,
     i: int,
     features: Tensor,
-    logits: Tensor,
     importance: Tensor,
     close_enough: Callable[[Layers], bool],
 ) -> Layers:
@@ -118,20 +118,20 @@ def with_fewer_units(
 
     The layer after it is fitted anew, to say what it said with all of them.
     """
-    units = outputs(layers[: i + 1], features).relu_()
-    if i + 2 < len(layers):
-        heard = F.linear(units, *layers[i + 1])
-        loudness = layers[i + 2][0].norm(dim=0)
+    (weights, biases), listener, after = layers[i], layers[i + 1], layers[i + 2 :]
+    if after:
+        loudness = after[0][0].norm(dim=0)
     else:
-        heard = logits - logits.mean(1, keepdim=True)  # the rest is no part of probabilities
-        loudness = torch.ones_like(heard[0])
-    order = order_of_units(units, heard * loudness, importance)
+        # What all logits have in common is no part of the probabilities.
+        listener = listener[0] - listener[0].mean(0), listener[1] - listener[1].mean()
+        loudness = torch.ones_like(listener[1])
+    mean, covariance = moments_of_units(layers[: i + 1], features, importance)
+    order = order_of_units(covariance, listener[0], loudness)
 
     def with_units(n_units: int) -> Layers:
         kept = order[:n_units].sort().values
-        (weights, biases), after = layers[i], layers[i + 2 :]
-        refitted = least_squares(units[:, kept], heard, importance)
-        return [*layers[:i], (weights[kept], biases[kept]), refitted, *after]
+        heard = hearing_only(kept, listener, mean, covariance)
+        return [*layers[:i], (weights[kept], biases[kept]), heard, *after]
 
     widths = range(_MULTIPLE, len(order), _MULTIPLE)
     smallest = bisect.bisect_left(widths, True, key=lambda n: close_enough(with_units(n)))
@@ -139,28 +139,50 @@ def with_fewer_units(
 
 
 def outputs(layers: Layers, features: Tensor) -> Tensor:
-    """What the last of some layers gives, before any ReLU of its own."""
+    """What the last of some layers gives, before any ReLU of its own.
+
+    By chunks, for the hidden units of all rows would be tens of megabytes more.
+    """
     *hidden, last = layers
-    for layer in hidden:
-        features = F.linear(features, *layer).relu_()
-    return F.linear(features, *last)
+    answers = []
+    for units in features.split(_CHUNK):
+        for layer in hidden:
+            units = F.linear(units, *layer).relu_()
+        answers.append(F.linear(units, *last))
+    return torch.cat(answers)
 
 
-def order_of_units(units: Tensor, heard: Tensor, weight: Tensor) -> Tensor:
-    """Indices of hidden units: the longer they are needed, the earlier.
+def moments_of_units(layers: Layers, features: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean and covariance of the hidden units that some layers end in; weights sum to one."""
+    parts = list(zip(features.split(_CHUNK), weight.split(_CHUNK), strict=True))
+    mean = features.new_zeros(len(layers[-1][1]))
+    for rows, part in parts:
+        mean += part @ outputs(layers, rows).relu_()
+    covariance = features.new_zeros(len(mean), len(mean))
+    for rows, part in parts:
+        centred = outputs(layers, rows).relu_() - mean
+        covariance += (centred.T * part) @ centred
+    ridge = _RIDGE * covariance.diagonal().mean() + torch.finfo(covariance.dtype).eps
+    covariance.diagonal().add_(ridge)
+    return mean, covariance
 
-    With G the covariance of the units and B the coefficients of ``heard`` on them, taking out unit
-    j adds \\|B_j\\|^2 / (G^-1)_jj to the squared error of the best fit by the others.
+
+def order_of_units(covariance: Tensor, weights: Tensor, loudness: Tensor) -> Tensor:
+    r"""Indices of hidden units: the longer they are needed, the earlier.
+
+    With G the covariance of the units and B the coefficients by which they are heard, taking out
+    unit j adds \|B_j\|^2 / (G^-1)_jj to the squared error of the best fit by the others.
 
     Parameters
     ----------
-    units : Tensor of shape (n_rows, n_units)
-    heard : Tensor of shape (n_rows, n_outputs)
-        What is to be said by a linear function of the units.
-    weight : Tensor of shape (n_rows,)
-        Sums to one.
+    covariance : Tensor of shape (n_units, n_units)
+    weights : Tensor of shape (n_outputs, n_units)
+        Of the layer that hears the units.
+    loudness : Tensor of shape (n_outputs,)
+        What to multiply each output's errors by.
     """
-    inverse, coefficients = _solved(units, heard, weight)
+    inverse = torch.cholesky_inverse(torch.linalg.cholesky(covariance))
+    coefficients = weights.T * loudness
     remaining = torch.ones(len(inverse), dtype=torch.bool)
     gone = []
     for _ in range(len(inverse)):
@@ -175,22 +197,14 @@ def order_of_units(units: Tensor, heard: Tensor, weight: Tensor) -> Tensor:
     return torch.tensor(gone[::-1])
 
 
-def least_squares(units: Tensor, heard: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
-    """Weights and biases of the linear layer that says most of ``heard`` by the units."""
-    _, coefficients = _solved(units, heard, weight)
-    return coefficients.T, weight @ heard - (weight @ units) @ coefficients
-
-
-def _solved(units: Tensor, heard: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
-    """The inverse covariance of units, and the coefficients of ``heard`` on them."""
-    units = units - weight @ units
-    heard = heard - weight @ heard
-    weighted = units.T * weight
-    covariance = weighted @ units
-    ridge = _RIDGE * covariance.diagonal().mean() + torch.finfo(covariance.dtype).tiny
-    covariance.diagonal().add_(ridge)
-    inverse = torch.cholesky_inverse(torch.linalg.cholesky(covariance))
-    return inverse, inverse @ (weighted @ heard)
+def hearing_only(
+    kept: Tensor, layer: tuple[Tensor, Tensor], mean: Tensor, covariance: Tensor
+) -> tuple[Tensor, Tensor]:
+    """A linear layer that says by the units which are kept what it said by all: least squares."""
+    weights, biases = layer
+    factor = torch.linalg.cholesky(covariance[kept][:, kept])
+    fitted = torch.cholesky_solve(covariance[kept] @ weights.T, factor).T
+    return fitted, biases + weights @ mean - fitted @ mean[kept]
 
 
 def distill_again(

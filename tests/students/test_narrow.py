@@ -2,6 +2,7 @@
 
 import copy
 import pickle
+from functools import partial
 
 import numpy as np
 import pytest
@@ -18,7 +19,8 @@ from skkd.students import PeriodicMLP, TabularMLP, make_student
 from skkd.students import _narrow as narrow_module
 from skkd.students._narrow import (
     distill_again,
-    least_squares,
+    hearing_only,
+    moments_of_units,
     narrowed,
     order_of_units,
     outputs,
@@ -51,41 +53,63 @@ def divergence(wide, narrow, features, weight):
 
 
 @pytest.fixture
-def units():
-    """Eight units of which some say the same, and what two outputs hear of them."""
-    made = RNG.normal(size=(200, 8)) @ RNG.normal(size=(8, 8))
-    made[:, 5] = made[:, 1] - 2 * made[:, 2] + 0.01 * RNG.normal(size=200)
-    weight = RNG.uniform(0.1, 1, 200)
-    return made, made @ RNG.normal(size=(8, 2)) + 3.0, weight / weight.sum()
+def heard():
+    """Eight hidden units of which some say the same, a layer that hears them, and weights."""
+    generator = torch.Generator().manual_seed(0)
+    draw = partial(torch.randn, generator=generator, dtype=torch.float64)
+    weights = draw(8, 5)
+    weights[5] = weights[1] + 0.01 * draw(5)
+    features, row_weight = draw(300, 5), draw(300).abs()
+    return (weights, draw(8)), (draw(2, 8), draw(2)), features, row_weight / row_weight.sum()
 
 
-def squared_error(units, heard, weight):
-    """Of weighted least squares, by numpy."""
+def least_squares(units, wanted, weight):
+    """Weighted squared error and solution, by numpy."""
     root = np.sqrt(weight)[:, None]
     design = np.column_stack([units, np.ones(len(units))])
-    solution = np.linalg.lstsq(design * root, heard * root, rcond=None)[0]
-    return ((design @ solution - heard) ** 2 * weight[:, None]).sum(), solution
+    solution = np.linalg.lstsq(design * root, wanted * root, rcond=None)[0]
+    return ((design @ solution - wanted) ** 2 * weight[:, None]).sum(), solution
 
 
-def test_units_go_in_the_order_of_least_harm(units, monkeypatch):
+def test_units_go_in_the_order_of_least_harm(heard, monkeypatch):
     monkeypatch.setattr(narrow_module, "_RIDGE", 0.0)
-    made, heard, weight = units
-    heard = heard + 0.1 * RNG.normal(size=heard.shape)
+    first, second, features, weight = heard
+    loudness = torch.tensor([1.0, 3.0], dtype=torch.float64)
+    units = outputs([first], features).relu().numpy()
+    wanted = units @ second[0].numpy().T * loudness.numpy()
     left, gone = list(range(8)), []
     while len(left) > 1:
-        harm = [squared_error(made[:, [k for k in left if k != j]], heard, weight) for j in left]
-        gone.append(left.pop(int(np.argmin([error for error, _ in harm]))))
-    order = order_of_units(*map(torch.from_numpy, (made, heard, weight)))
-    assert order.tolist() == [*left, *gone[::-1]]
+        others = ([k for k in left if k != j] for j in left)
+        harm = [least_squares(units[:, one], wanted, weight.numpy())[0] for one in others]
+        gone.append(left.pop(int(np.argmin(harm))))
+    _, covariance = moments_of_units([first], features, weight)
+    assert order_of_units(covariance, second[0], loudness).tolist() == [*left, *gone[::-1]]
 
 
-def test_the_layer_after_is_fitted_by_weighted_least_squares(units, monkeypatch):
+def test_the_layer_after_is_fitted_by_weighted_least_squares(heard, monkeypatch):
     monkeypatch.setattr(narrow_module, "_RIDGE", 0.0)
-    made, heard, weight = units
-    weights, biases = least_squares(*map(torch.from_numpy, (made[:, :4], heard, weight)))
-    _, solution = squared_error(made[:, :4], heard, weight)
-    np.testing.assert_allclose(weights.numpy(), solution[:4].T)
-    np.testing.assert_allclose(biases.numpy(), solution[4])
+    first, second, features, weight = heard
+    moments = moments_of_units([first], features, weight)
+    kept = torch.tensor([0, 2, 3, 6])
+    weights, biases = hearing_only(kept, second, *moments)
+    units = outputs([first], features).relu().numpy()
+    wanted = units @ second[0].numpy().T + second[1].numpy()
+    _, solution = least_squares(units[:, kept], wanted, weight.numpy())
+    np.testing.assert_allclose(weights.numpy(), solution[:4].T, rtol=1e-6)
+    np.testing.assert_allclose(biases.numpy(), solution[4], rtol=1e-6)
+
+
+def test_moments_are_those_of_all_rows(heard):
+    first, _, _, _ = heard
+    features = torch.randn(3000, 5, dtype=torch.float64)  # more than one chunk
+    weight = torch.rand(3000, dtype=torch.float64)
+    weight /= weight.sum()
+    mean, covariance = moments_of_units([first], features, weight)
+    units = outputs([first], features).relu().numpy()
+    np.testing.assert_allclose(mean.numpy(), np.average(units, 0, weight.numpy()))
+    expected = np.cov(units.T, aweights=weight.numpy(), ddof=0)
+    expected += 1e-4 * np.diag(expected).mean() * np.eye(8)
+    np.testing.assert_allclose(covariance.numpy(), expected, rtol=1e-9, atol=1e-12)
 
 
 @pytest.mark.parametrize("n_hidden", [1, 2, 3])
