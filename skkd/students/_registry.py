@@ -15,7 +15,10 @@ def default_student() -> NeuralNetClassifier:
     """The student that ``DistilledClassifier(teacher, student=None)`` trains.
 
     That is ``make_student("mlp")``: a :class:`TabularMLP` under AdamW with a warmed-up cosine
-    learning rate. Parameters of ``"auto"`` are sized to the data in ``fit``.
+    learning rate. Parameters of ``"auto"`` are sized to the data in ``fit``: two hidden layers of
+    256 units, of which, where there are more rows than fit in one batch, those that are not needed
+    are taken out after the training (``module__narrowing``). Give ``module__hidden`` to keep widths
+    as they are, or ``module__narrowing=0``.
 
     Returns
     -------
