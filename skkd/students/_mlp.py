@@ -7,7 +7,7 @@ from torch.nn import functional as F
 
 from .._chunks import row_slices
 from ._dropout import Dropout
-from ._narrow import Layers, distill_again, narrowed, outputs, rows_to_go_by
+from ._narrow import Layers, distill_again, n_rows_to_go_by, narrowed, outputs, rows_to_go_by
 from ._standardised import Standardised, dense
 
 __all__ = ["PeriodicMLP", "TabularMLP"]
@@ -42,16 +42,16 @@ class _Perceptron(Standardised):
         seed : int
         """
         linear = [layer for layer in self.layers if isinstance(layer, nn.Linear)]
-        if self.narrowing > 0 and len(linear) > 1:
-            rows = rows_to_go_by(X, sample_weight, seed)
-            if rows is not None:
-                self._narrow(linear, *rows, seed)
+        if self.narrowing > 0 and len(linear) > 1 and n_rows_to_go_by(X):
+            self._narrow(linear, X, sample_weight, seed)
         return tuple(layer.out_features for layer in linear[:-1])
 
-    def _narrow(self, linear: list[nn.Linear], X: np.ndarray, weight: Tensor, seed: int) -> None:
+    def _narrow(self, linear: list[nn.Linear], X, sample_weight, seed: int) -> None:
         like = linear[0].weight
+        rows, weight = rows_to_go_by(X, sample_weight, seed)
         with torch.no_grad():
-            features = self.features(torch.from_numpy(X).to(like))
+            features = self.features(torch.from_numpy(rows).to(like))
+            del rows  # which are as large as each of the two that stay
             in_float64 = features.double().cpu()
             wide: Layers = [
                 (layer.weight.double().cpu(), layer.bias.double().cpu()) for layer in linear

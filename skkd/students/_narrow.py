@@ -39,10 +39,14 @@ _N_STEPS, _BATCH_SIZE, _LR = 300, 256, 1e-3
 Layers = list[tuple[Tensor, Tensor]]
 
 
-def rows_to_go_by(
-    X, sample_weight: np.ndarray | None, seed: int
-) -> tuple[np.ndarray, Tensor] | None:
-    """Training rows, rows with entries of others, and the weights of both; None: X is too wide.
+def n_rows_to_go_by(X) -> int:
+    """How many rows to look at; none where X of shape (n_rows, ...) is too wide."""
+    size = min(_N_ROWS, _N_ENTRIES // math.prod(X.shape[1:]))
+    return size if size >= _LEAST_ROWS else 0
+
+
+def rows_to_go_by(X, sample_weight: np.ndarray | None, seed: int) -> tuple[np.ndarray, Tensor]:
+    """Training rows, rows with entries of others, and the weights of both.
 
     Parameters
     ----------
@@ -57,22 +61,22 @@ def rows_to_go_by(
     weight : float64 Tensor of shape (n,)
         Those of the training rows sum to a half, and so do those of the others.
     """
-    size = min(_N_ROWS, _N_ENTRIES // math.prod(X.shape[1:]))
-    if size < _LEAST_ROWS:
-        return None
+    size = n_rows_to_go_by(X)
     rng = np.random.default_rng(seed)
     n_rows = min(X.shape[0], size // 2)
     index = np.sort(rng.choice(X.shape[0], n_rows, replace=False, shuffle=False))
-    rows = dense(X[index])
     weight = np.ones(n_rows) if sample_weight is None else sample_weight[index].astype(np.float64)
     origin = rng.integers(n_rows, size=size - n_rows)
-    swapped = rows[origin]
+    rows = np.empty((size, math.prod(X.shape[1:])))
+    rows[:n_rows] = dense(X[index])
     # A column at a time, for the indices of all entries would be larger than the rows.
-    for values, column in zip(swapped.T, rows.T, strict=True):
-        changed = np.flatnonzero(rng.random(len(values)) < _SWAPPED)
-        values[changed] = column[rng.integers(n_rows, size=len(changed))]
+    for column in rows.T:
+        given, swapped = column[:n_rows], column[n_rows:]
+        swapped[:] = given[origin]
+        changed = np.flatnonzero(rng.random(len(swapped)) < _SWAPPED)
+        swapped[changed] = given[rng.integers(n_rows, size=len(changed))]
     halves = [part / part.sum() / 2 for part in (weight, weight[origin])]
-    return np.concatenate([rows, swapped]), torch.from_numpy(np.concatenate(halves))
+    return rows, torch.from_numpy(np.concatenate(halves))
 
 
 def narrowed(layers: Layers, features: Tensor, weight: Tensor, tolerance: float) -> Layers:
