@@ -44,8 +44,10 @@ _NEW_ROWS = 40_000
 _NEW_ENTRIES = 2**25
 # New rows for each in a short training: two rank the candidates as four do, in half of the time.
 _MOST_COMPARED = 2
-# What a gain must exceed, in its standard errors, where the teacher may know the held-out rows.
-_STANDARD_ERRORS = 0.5
+# What a gain must exceed, in its standard errors. Short trainings show less of it than long ones,
+# whom new rows keep from learning labels by heart, so that only a clear loss speaks against them;
+# but where the teacher may know the held-out rows, what it labels looks better than it is.
+_NOT_CLEARLY_WORSE, _BETTER_TO_ONE_WHO_KNOWS = -2.0, 0.5
 
 
 def candidates_for(X, *, knows_all: bool) -> list[Augmenter]:
@@ -128,7 +130,7 @@ def choose_augmenter(
     pilot: Pilot | None = None,
     seed: int,
 ) -> Augmenter | None:
-    """The best candidate, or None where none of them helps.
+    """The best candidate, or None where the held-out rows speak against all of them.
 
     Parameters
     ----------
@@ -190,7 +192,7 @@ def choose_augmenter(
     candidates = candidates_for(rows.raw, knows_all=knows_all)
     without = losses_with(None)
     gains = [without - losses_with(candidate) for candidate in candidates]
-    n_errors = _STANDARD_ERRORS if knows_all else 0.0
+    n_errors = _BETTER_TO_ONE_WHO_KNOWS if knows_all else _NOT_CLEARLY_WORSE
     best = best_gain(gains, held_out_rows.sample_weight, n_errors)
     return None if best is None else candidates[best]
 
@@ -200,9 +202,7 @@ def best_gain(
 ) -> int | None:
     """Which gains, one a held-out row, have the largest mean; None where that is too small.
 
-    It must exceed so many of its standard errors. None is enough for a teacher who has not seen the
-    rows: short trainings show less than long ones, which new rows keep from learning their labels
-    by heart, and a candidate that is taken in vain costs little but time.
+    It must exceed so many of its standard errors, which may be less than none.
     """
     means = [np.average(gain, weights=sample_weight) for gain in gains]
     best = int(np.argmax(means))

@@ -78,17 +78,18 @@ class DistilledClassifier(ClassifierMixin, StudentPredictor, FitSteps):
         New rows for the teacher to label, made from the fit rows: a name in
         :data:`skkd.augmenters.AUGMENTERS`, or an instance, which also says how many there are and
         how much they count. None: none, in a third of the time. "auto" compares some augmenters,
-        and none, in short trainings with a part of the rows held out, and takes the one with the
-        lowest log-loss there, if any; none where a pilot of the balancer shows that labels teach
-        more than the teacher knows (see ``fade`` of :class:`skkd.balancers.Balancer`). Where the
-        teacher is fitted here, it is fitted as often again, without the rows held out; on tables of
-        up to 10,000 rows there are then four new rows for each fit row, on larger ones fewer. A
-        teacher that comes fitted may know the rows that are held out; it labels one new row for
-        each. "auto" does not look for new rows, and costs nothing, where all rows fit in one batch
-        of the student, on more than 40,000 rows, on sparse rows and Datasets, with ``X_unlabeled``
-        or ``teacher_proba``, in ``partial_fit``, under ``FixedBalance(0)``, which is labels alone,
-        and for a student with a Dataset, DataLoader or Accelerator of its own. Any other augmenter
-        needs a teacher, not only its probabilities. Parameters can be searched as
+        and none, in short trainings with a part of the rows held out, and takes the augmenter with
+        the lowest log-loss there, unless it is clearly worse than none (by two standard errors), or
+        a pilot of the balancer shows that labels teach more than the teacher knows (see ``fade`` of
+        :class:`skkd.balancers.Balancer`). Where the teacher is fitted here, it is fitted as often
+        again, without the rows held out; on tables of up to 10,000 rows there are then four new
+        rows for each fit row, on larger ones fewer. A teacher that comes fitted may know the rows
+        that are held out; it labels one new row for each, and only if that is better than none by
+        half a standard error. "auto" does not look for new rows, and costs nothing, where all rows
+        fit in one batch of the student, on more than 40,000 rows, on sparse rows and Datasets, with
+        ``X_unlabeled`` or ``teacher_proba``, in ``partial_fit``, under ``FixedBalance(0)``, which
+        is labels alone, and for a student with a Dataset, DataLoader or Accelerator of its own. Any
+        other augmenter needs a teacher, not only its probabilities. Parameters can be searched as
         ``augmenter__prob``.
     early_stopping : bool, default=False
         Stop when the log-loss on held-out rows has not improved for ``n_iter_no_change`` epochs,

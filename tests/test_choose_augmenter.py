@@ -322,17 +322,30 @@ def test_the_largest_mean_gain_wins():
     assert best_gain(gains, None, 0.0) == 1
 
 
-def test_without_a_gain_there_are_no_new_rows():
-    gain = np.array([1.0, -1.0] * 50)
-    assert best_gain([gain - 0.01, gain - 0.02], None, 0.0) is None
-    assert best_gain([gain - 0.01, gain + 0.01], None, 0.0) == 1
-    assert best_gain([np.zeros(100)], None, 0.0) is None
-
-
-def test_gain_of_less_than_its_errors_is_left_out():
+@pytest.mark.parametrize("n_errors", [-2.0, 0.0, 0.5])
+def test_what_does_not_exceed_so_many_of_its_errors_is_left_out(n_errors):
     gain = np.array([1.0, -1.0] * 50)  # a standard error is 0.1
-    assert best_gain([gain + 0.04], None, 0.5) is None
-    assert best_gain([gain + 0.06], None, 0.5) == 0
+    least = 0.1 * n_errors
+    assert best_gain([gain + least - 0.01, gain + least - 0.02], None, n_errors) is None
+    assert best_gain([gain + least - 0.01, gain + least + 0.01], None, n_errors) == 1
+
+
+@pytest.mark.parametrize(
+    ("knows_all", "shift", "is_taken"),
+    [(False, -0.19, True), (False, -0.21, False), (True, 0.04, False), (True, 0.06, True)],
+)
+def test_only_a_clear_loss_speaks_against_new_rows_unless_the_teacher_knows(
+    monkeypatch, knows_all, shift, is_taken
+):
+    gain = np.array([1.0, -1.0] * 50) + shift  # a standard error is 0.1
+
+    def judged(gains, weight, n_errors):
+        return best_gain([gain], None, n_errors)
+
+    monkeypatch.setattr(_choose_augmenter, "best_gain", judged)
+    teacher = LogisticRegression(C=100)
+    clf = few_labels(teacher.fit(X, Y) if knows_all else teacher, cv=None if knows_all else 3)
+    assert (clf.augmenter_ is not None) == is_taken
 
 
 def test_weights_are_repeated_rows():
