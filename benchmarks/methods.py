@@ -135,6 +135,7 @@ def fit(
     kind: str,
     seed: int,
     epochs_scale: float = 1.0,
+    student: str = "",
 ) -> Fitted:
     """Train the student by a method.
 
@@ -150,8 +151,11 @@ def fit(
         Of the teacher, for the method that fits one by itself.
     epochs_scale : float
         The student's epochs as a multiple of what they are by default.
+    student : str
+        Parameters of the student, as in a call; those of the method come first.
     """
-    options = _call(f"({method.options})")[1]
+    shared = {f"student__{name}": value for name, value in _call(f"({student})")[1].items()}
+    options = shared | _call(f"({method.options})")[1]
     if epochs_scale != 1:
         epochs = max(1, round(epochs_scale * sized(default_student(), X)["max_epochs"]))
         options = {"student__max_epochs": epochs} | options

@@ -4,8 +4,9 @@
 
 A run whose line is in the file already is skipped, so that a study can be stopped at any time and
 started again. Lines are told apart by method, set, seed, ``--max-rows`` and ``--epochs-scale``, not
-by the version of the library: delete the file, or its lines, to run them anew. How methods are
-written is told in :mod:`benchmarks.methods`, the protocol in ``benchmarks/README.md``.
+by ``--student``, which wants a file of its own, or by the version of the library: delete the file,
+or its lines, to run them anew. How methods are written is told in :mod:`benchmarks.methods`, the
+protocol in ``benchmarks/README.md``.
 """
 
 import argparse
@@ -36,10 +37,14 @@ RESULTS = Path(__file__).parent / "results"
 
 WITHOUT_NEW_ROWS = "default/augmenter=None"
 
-#: Options that stand behind a name. ``study`` is what the defaults were chosen by; ``targets``,
-#: ``rules`` and ``search`` look at more methods on fewer seeds; ``fresh`` checks the defaults on
-#: sets that had no part in the choice, ``more_rows`` on twice as many rows where there are so many,
-#: ``full`` on all rows of three; ``small`` repeats a bit.
+#: The default student with all its hidden units.
+_WIDE = {"student": "module__narrowing=0", "out": RESULTS / "wide" / "study.jsonl"}
+
+#: Options that stand behind a name. ``study`` sets the defaults against fixed weights. Those of the
+#: wide student look at the balance alone: ``wide`` on all seeds, ``rules`` and ``search`` at more
+#: methods on fewer. ``fresh`` checks the defaults on sets that had no part in the choice,
+#: ``more_rows`` on twice as many rows where there are so many, ``full`` on all rows of three;
+#: ``small`` repeats a bit.
 PROFILES: dict[str, dict] = {
     "study": {
         "sets": list(SUITE),
@@ -47,26 +52,27 @@ PROFILES: dict[str, dict] = {
         "methods": ["labels", "fixed_weights", "default", WITHOUT_NEW_ROWS],
         "out": RESULTS / "study.jsonl",
     },
-    "targets": {
+    "wide": {
         "sets": list(SUITE),
         "seeds": [0, 1, 2, 3, 4],
         "methods": [
-            *("schedules", "fixed(0.5)@oof", "fixed(0.5)@insample"),
+            *("labels", "fixed_weights", "default", WITHOUT_NEW_ROWS, "schedules"),
+            *("fixed(0.5)@oof", "fixed(0.5)@insample"),
             *("descent_share@oof", "descent_share@insample"),
         ],
-        "out": RESULTS / "study.jsonl",
+        **_WIDE,
     },
     "rules": {
         "sets": list(SUITE),
         "seeds": [0, 1, 2],
         "methods": ["dynamic"],
-        "out": RESULTS / "study.jsonl",
+        **_WIDE,
     },
     "search": {
         "sets": list(SUITE),
         "seeds": [0],
         "methods": ["search"],
-        "out": RESULTS / "study.jsonl",
+        **_WIDE,
     },
     "fresh": {
         "sets": list(FRESH),
@@ -92,7 +98,7 @@ PROFILES: dict[str, dict] = {
         "sets": ["spambase", "satimage", "magic"],
         "seeds": [0, 1],
         # With new rows it would take more than five minutes.
-        "methods": ["labels", WITHOUT_NEW_ROWS, "fixed(0.1)", "fixed(0.5)", "fixed(0.5)@oof"],
+        "methods": ["labels", WITHOUT_NEW_ROWS, "fixed(0.1)", "fixed(0.5)", "fixed(0.9)"],
         "out": Path("build") / "bench-small.jsonl",
     },
 }
@@ -128,6 +134,7 @@ def plan(options: argparse.Namespace) -> list[dict]:
                 "seed": seed,
                 "max_rows": options.max_rows,
                 "epochs_scale": options.epochs_scale,
+                "student": options.student,
             }
             missing = [
                 method
@@ -140,7 +147,13 @@ def plan(options: argparse.Namespace) -> list[dict]:
 
 
 def run_methods(
-    name: str, seed: int, max_rows: int, epochs_scale: float, methods: list[Method], out: Path
+    name: str,
+    seed: int,
+    max_rows: int,
+    epochs_scale: float,
+    student: str,
+    methods: list[Method],
+    out: Path,
 ) -> int:
     """Run methods on one split, one after the other on one thread; how many of them failed.
 
@@ -154,7 +167,7 @@ def run_methods(
     n_failed = 0
     for method in methods:
         try:
-            append(out, setting | bench.run(method, epochs_scale))
+            append(out, setting | bench.run(method, epochs_scale, student))
         except Exception:  # one method's failure must not end the study of the others
             n_failed += 1
             print(f"{method.name} on {name}, seed {seed}:", file=sys.stderr)
@@ -197,7 +210,7 @@ class Bench:
             {"method": method, **self._score(proba), **shared} for method, proba in answers.items()
         ]
 
-    def run(self, method: Method, epochs_scale: float) -> dict:
+    def run(self, method: Method, epochs_scale: float, student: str = "") -> dict:
         """Train a student by a method, and measure it."""
         with one_thread():
             fitted = methods.fit(
@@ -209,6 +222,7 @@ class Bench:
                 kind=TEACHERS[self.name],
                 seed=self.seed,
                 epochs_scale=epochs_scale,
+                student=student,
             )
             proba = fitted.clf.predict_proba(self.rows.X_test)
             weight = fitted.clf.history_["weight"]
@@ -292,10 +306,11 @@ def _read_options(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--seeds", nargs="+", type=int)
     parser.add_argument("--max-rows", type=int, help="training rows at most; default: 4000")
     parser.add_argument("--epochs-scale", type=float, default=1.0, help="of the default's epochs")
+    parser.add_argument("--student", help="parameters of all students: lr=0.001,max_epochs=20")
     parser.add_argument("--jobs", type=int, default=1, help="splits at a time, a thread for each")
     parser.add_argument("--out", type=Path, help="file of results, to which lines are added")
     options = parser.parse_args(arguments)
-    for name, value in ({"max_rows": 4000} | PROFILES[options.profile]).items():
+    for name, value in ({"max_rows": 4000, "student": ""} | PROFILES[options.profile]).items():
         if getattr(options, name) is None:
             setattr(options, name, value)
     try:

@@ -75,7 +75,7 @@ html_theme_options = {
     # Code has lines of up to 100 letters: pages of examples need the width.
     "secondary_sidebar_items": {"*": ["page-toc"], "generated/*": ["page-toc"]},
 }
-html_sidebars = {"benchmarks": [], "changelog": []}
+html_sidebars = {name: [] for name in ("benchmarks", "attempts", "speed", "changelog")}
 
 
 def list_names(app, what, name, obj, options, lines):

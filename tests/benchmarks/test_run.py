@@ -64,6 +64,14 @@ def test_a_wrong_method_is_told_before_anything_runs(arguments, capsys):
     assert "'fixd'" in capsys.readouterr().err
 
 
+def test_all_students_can_be_told_a_parameter(arguments, tmp_path):
+    run.main(arguments)
+    run.main([*arguments[:-1], str(tmp_path / "small.jsonl"), "--student", "module__hidden=(4,)"])
+    small = lines_of([tmp_path / "small.jsonl"])[-1]
+    assert small["method"] == "labels"
+    assert small["bytes"] < 0.1 * lines_of(arguments)[-1]["bytes"]
+
+
 def test_numbers_are_written_with_six_digits(tmp_path):
     run.append(tmp_path / "x.jsonl", {"a": np.pi, "b": 12345678, "c": "text"})
     assert (tmp_path / "x.jsonl").read_text() == '{"a": 3.14159, "b": 12345678, "c": "text"}\n'
