@@ -135,7 +135,7 @@ def fit(
     kind: str,
     seed: int,
     epochs_scale: float = 1.0,
-    student: str = "",
+    student: dict | None = None,
 ) -> Fitted:
     """Train the student by a method.
 
@@ -151,10 +151,10 @@ def fit(
         Of the teacher, for the method that fits one by itself.
     epochs_scale : float
         The student's epochs as a multiple of what they are by default.
-    student : str
-        Parameters of the student, as in a call; those of the method come first.
+    student : dict or None
+        Parameters of the student by name; those of the method come first.
     """
-    shared = {f"student__{name}": value for name, value in _call(f"({student})")[1].items()}
+    shared = {f"student__{name}": value for name, value in (student or {}).items()}
     options = shared | _call(f"({method.options})")[1]
     if epochs_scale != 1:
         epochs = max(1, round(epochs_scale * sized(default_student(), X)["max_epochs"]))
@@ -174,6 +174,17 @@ def fit(
     proba = signals.targets[method.targets]
     clf.set_params(balancer=_balancer(method)).set_params(**options)
     return _timed(clf, X, y, teacher_proba=proba)
+
+
+def student_params(text: str) -> dict:
+    """Parameters out of text such as ``lr=0.001,max_epochs=20``; a ValueError for anything else."""
+    try:
+        unnamed, params = _call(f"({text})")
+    except SyntaxError:
+        unnamed, params = (text,), {}
+    if unnamed:
+        raise ValueError(f"--student {text!r} is not of the form NAME=VALUE,NAME=VALUE.")
+    return params
 
 
 def _timed(clf, X, y, **arguments) -> Fitted:

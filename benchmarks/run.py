@@ -29,13 +29,15 @@ import skkd
 
 from . import methods
 from .datasets import FRESH, NAMES, SUITE
-from .methods import Method, expand
+from .methods import Method, expand, student_params
 from .protocol import cost, one_thread, score, split
 from .teachers import TEACHERS, Signals, ask_teacher, make_teacher
 
 RESULTS = Path(__file__).parent / "results"
 
 WITHOUT_NEW_ROWS = "default/augmenter=None"
+
+_AGAINST_FIXED_WEIGHTS = ["labels", "fixed_weights", "default", WITHOUT_NEW_ROWS]
 
 #: The default student with all its hidden units.
 _WIDE = {"student": "module__narrowing=0", "out": RESULTS / "wide" / "study.jsonl"}
@@ -49,14 +51,15 @@ PROFILES: dict[str, dict] = {
     "study": {
         "sets": list(SUITE),
         "seeds": [0, 1, 2, 3, 4],
-        "methods": ["labels", "fixed_weights", "default", WITHOUT_NEW_ROWS],
+        "methods": _AGAINST_FIXED_WEIGHTS,
         "out": RESULTS / "study.jsonl",
     },
     "wide": {
         "sets": list(SUITE),
         "seeds": [0, 1, 2, 3, 4],
         "methods": [
-            *("labels", "fixed_weights", "default", WITHOUT_NEW_ROWS, "schedules"),
+            *_AGAINST_FIXED_WEIGHTS,
+            "schedules",
             *("fixed(0.5)@oof", "fixed(0.5)@insample"),
             *("descent_share@oof", "descent_share@insample"),
         ],
@@ -77,7 +80,7 @@ PROFILES: dict[str, dict] = {
     "fresh": {
         "sets": list(FRESH),
         "seeds": [0, 1, 2, 3, 4],
-        "methods": ["labels", "fixed_weights", "default", WITHOUT_NEW_ROWS],
+        "methods": _AGAINST_FIXED_WEIGHTS,
         "out": RESULTS / "fresh" / "study.jsonl",
     },
     "more_rows": {
@@ -151,7 +154,7 @@ def run_methods(
     seed: int,
     max_rows: int,
     epochs_scale: float,
-    student: str,
+    student: dict,
     methods: list[Method],
     out: Path,
 ) -> int:
@@ -210,7 +213,7 @@ class Bench:
             {"method": method, **self._score(proba), **shared} for method, proba in answers.items()
         ]
 
-    def run(self, method: Method, epochs_scale: float, student: str = "") -> dict:
+    def run(self, method: Method, epochs_scale: float, student: dict) -> dict:
         """Train a student by a method, and measure it."""
         with one_thread():
             fitted = methods.fit(
@@ -315,6 +318,7 @@ def _read_options(arguments: list[str] | None) -> argparse.Namespace:
             setattr(options, name, value)
     try:
         options.methods = expand(options.methods)
+        options.student = student_params(options.student)
     except ValueError as error:
         parser.error(str(error))
     return options

@@ -44,9 +44,9 @@ _NEW_ROWS = 40_000
 _NEW_ENTRIES = 2**25
 # New rows for each in a short training: two rank the candidates as four do, in half of the time.
 _MOST_COMPARED = 2
-# What a gain must exceed, in its standard errors. Short trainings show less of it than long ones,
-# whom new rows keep from learning labels by heart, so that only a clear loss speaks against them;
-# but where the teacher may know the held-out rows, what it labels looks better than it is.
+# What a gain must exceed, in its standard errors. New rows keep long trainings from learning labels
+# by heart, of which short ones show little, so that only a clear loss speaks against new rows; but
+# where the teacher may know the held-out rows, what it labels looks better than it is.
 _NOT_CLEARLY_WORSE, _BETTER_TO_ONE_WHO_KNOWS = -2.0, 0.5
 
 

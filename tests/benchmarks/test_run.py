@@ -72,6 +72,13 @@ def test_all_students_can_be_told_a_parameter(arguments, tmp_path):
     assert small["bytes"] < 0.1 * lines_of(arguments)[-1]["bytes"]
 
 
+@pytest.mark.parametrize("wrong", ["5", "module__hidden=", "lr=0.1,)"])
+def test_wrong_parameters_of_students_are_told_before_anything_runs(arguments, capsys, wrong):
+    with pytest.raises(SystemExit):
+        run.main([*arguments, "--student", wrong])
+    assert "NAME=VALUE" in capsys.readouterr().err
+
+
 def test_numbers_are_written_with_six_digits(tmp_path):
     run.append(tmp_path / "x.jsonl", {"a": np.pi, "b": 12345678, "c": "text"})
     assert (tmp_path / "x.jsonl").read_text() == '{"a": 3.14159, "b": 12345678, "c": "text"}\n'
