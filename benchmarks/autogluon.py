@@ -4,12 +4,13 @@ It needs an environment of its own, for AutoGluon has its own ideas of the versi
 
     python -m venv .venv-autogluon
     .venv-autogluon/bin/pip install "autogluon.tabular[lightgbm,xgboost,catboost]" torch==2.13.0
-    .venv-autogluon/bin/pip install -e ".[bench]"
+    .venv-autogluon/bin/pip install -e ".[bench,embeddings]"
     .venv-autogluon/bin/python -m benchmarks.autogluon
 
 For each set and seed, ``TabularPredictor.fit`` and ``TabularPredictor.distill`` with their defaults
 and a time limit each, on one processor; and ``DistilledClassifier`` with the fitted ensemble as its
-teacher, once with nothing else given and once with ``augmenter=None``. Each line of JSON in
+teacher, once with nothing else given, once with ``augmenter=None`` and once with periodic
+embeddings, ``student="mlp_plr"``. Each line of JSON in
 ``--out`` is a model of one set and seed; what is there already is not computed again. At the end,
 the means over the seeds and our difference to AutoGluon's student are printed.
 """
@@ -28,7 +29,11 @@ from .protocol import Split, one_thread, score, seconds_of, split, take
 from .run import RESULTS, append, environment, read_lines
 
 SETS = ("letter", "spambase", "satimage", "adult", "electricity")
-OURS = {"skkd": {}, "skkd without new rows": {"augmenter": None}}
+OURS = {
+    "skkd": {},
+    "skkd without new rows": {"augmenter": None},
+    "skkd, mlp_plr": {"student": "mlp_plr"},
+}
 THEIRS = "AutoGluon's student"
 N_SINGLE_ROWS = 7
 _LABEL = "label of the row"
@@ -71,7 +76,7 @@ def measure(name: str, seed: int, max_rows: int, time_limit: float) -> list[dict
             start = time.perf_counter()
             clf = DistilledClassifier(teacher, random_state=seed, **params).fit(rows.X, rows.y)
             seconds = time.perf_counter() - start
-            chosen = {} if params else {"chosen": repr(clf.augmenter_)}
+            chosen = {} if "augmenter" in params else {"chosen": repr(clf.augmenter_)}
             lines.append({"model": ours, **_judged(clf, rows, proba, seconds), **chosen})
 
         start = time.perf_counter()

@@ -14,6 +14,9 @@ IR_VERSION = 9
 
 ML_DOMAIN = "ai.onnx.ml"
 
+# Of constants that are kept in half precision.
+_LEAST_BYTES = 1024
+
 
 class Graph:
     """Nodes, constants and inputs of a model under construction.
@@ -49,8 +52,23 @@ class Graph:
         else:
             tensor = self._onnx.numpy_helper.from_array(np.ascontiguousarray(value), name)
             tensor.dims[:] = value.shape  # ascontiguousarray makes a row of a scalar
-            self._constants.append(tensor)
+            self._keep(tensor)
         return name
+
+    def _keep(self, tensor) -> None:
+        """Have a constant in the model, in half precision if that holds all its numbers.
+
+        So it does the weights of a student that was narrowed, which then take two bytes each in
+        the file. onnxruntime widens them once, when it reads it.
+        """
+        self._names.add(tensor.name)
+        if tensor.data_type in (self._onnx.TensorProto.FLOAT, self._onnx.TensorProto.DOUBLE):
+            half = _in_half_precision(self._onnx.numpy_helper.to_array(tensor))
+            if half is not None:
+                was, to = tensor.name, tensor.data_type
+                tensor = self._onnx.numpy_helper.from_array(half, self.fresh_name(was))
+                self._nodes.append(self._onnx.helper.make_node("Cast", [tensor.name], [was], to=to))
+        self._constants.append(tensor)
 
     def node(self, op: str, *inputs: str, domain: str = "", **attributes) -> str:
         """Apply an operator; the name of its only output."""
@@ -75,8 +93,9 @@ class Graph:
         graph = onnx.compose.add_prefix(model, prefix).graph
         for tensor, value in zip(inputs, graph.input, strict=True):
             self._nodes.append(helper.make_node("Identity", [tensor], [value.name]))
+        for tensor in graph.initializer:
+            self._keep(tensor)
         self._nodes += graph.node
-        self._constants += graph.initializer
         return [value.name for value in graph.output]
 
     def model(self, outputs: dict[str, tuple]):
@@ -123,3 +142,12 @@ class Graph:
         if dtype.kind in "OU":
             return self._onnx.TensorProto.STRING
         return self._onnx.helper.np_dtype_to_tensor_dtype(dtype)
+
+
+def _in_half_precision(value: np.ndarray) -> np.ndarray | None:
+    """The same numbers in float16, if it holds them all and that is worth a node which widens."""
+    if value.nbytes < _LEAST_BYTES:
+        return None
+    with np.errstate(over="ignore"):
+        half = value.astype(np.float16)
+    return half if np.array_equal(half, value, equal_nan=True) else None

@@ -45,8 +45,8 @@ def to_onnx(clf, path, X_sample=None, *, dtype=None, tolerance: float = TOLERANC
         categories. Needed where the student's preprocessing is your own Pipeline.
     dtype : "float32", "float64" or None, default=None
         What the net computes in, behind the standardisation. None: what the student computes in,
-        which is float64 for all but float32 arrays. "float32" halves file and time, and costs some
-        digits, which ``tolerance`` bounds.
+        which is float64 for all but float32 arrays. "float32" halves the time, and the bytes of
+        weights that need all their digits; it costs some digits, which ``tolerance`` bounds.
     tolerance : float, default=1e-5
         The largest difference allowed between two probabilities.
 
@@ -74,6 +74,10 @@ def to_onnx(clf, path, X_sample=None, *, dtype=None, tolerance: float = TOLERANC
     *Outputs.* ``probabilities``, of shape (n_rows, n_classes) in the student's dtype, in the order
     of ``classes_``, and ``label``, of shape (n_rows,): str, int64, bool or float64. The classes are
     also in the file's metadata, as JSON.
+
+    *Weights* that half precision holds exactly take two bytes each, and are widened once, when the
+    file is read. Those of the default student are rounded so at the end of ``fit``, where it loses
+    the hidden units that it does not need.
 
     *Rows that* ``predict_proba`` *refuses*, such as those with infinity, or with NaN where the
     student does not impute, get NaN as all their probabilities, and a label without meaning.

@@ -238,3 +238,13 @@ def distill_again(
         optimizer.step()
     for parameter in layers.parameters():
         parameter.grad = None
+
+
+@torch.no_grad()
+def round_to_half_precision(weights: Tensor) -> None:
+    """Round to the nearest numbers that half precision holds, in the dtype that the weights have.
+
+    Weights beyond its range, which ends at 65,504, stay as they are.
+    """
+    rounded = weights.half().to(weights)
+    weights.copy_(torch.where(rounded.isfinite(), rounded, weights))

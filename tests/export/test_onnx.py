@@ -14,7 +14,7 @@ import pytest
 import torch
 from scipy import sparse
 from sklearn.compose import make_column_transformer
-from sklearn.datasets import load_digits
+from sklearn.datasets import load_digits, make_classification
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import FunctionTransformer, OrdinalEncoder, StandardScaler
@@ -85,6 +85,48 @@ def test_float32_halves_a_student_of_float64(tmp_path):
     assert full.max_difference < half.max_difference < 1e-6
     assert half.inputs == full.inputs
     assert half.outputs["probabilities"][0] == "float32"
+
+
+def narrowed_student(student=None, dtype=np.float32):
+    """A student of 40 features that lost some of its 512 hidden units, and rows for it."""
+    X, y = make_classification(600, 40, n_informative=20, n_classes=3, random_state=0)
+    X = X.astype(dtype)
+    proba = np.eye(3)[y] * 0.7 + 0.1
+    clf = DistilledClassifier(None, student, augmenter=None, random_state=0)
+    clf.set_params(student__max_epochs=10).fit(X, y, teacher_proba=proba)
+    assert sum(clf.student_.module__hidden) < 512
+    return clf, X
+
+
+@pytest.mark.parametrize(
+    ("student", "dtype", "exact"),  # written by hand twice, then by PyTorch
+    [(None, np.float32, 1e-6), (None, np.float64, 1e-14), ("mlp_plr", np.float32, 1e-6)],
+)
+def test_weights_of_a_narrowed_student_take_two_bytes_each(tmp_path, student, dtype, exact):
+    clf, X = narrowed_student(student, dtype)
+    exported = to_onnx(clf, tmp_path / "student.onnx", X)
+    assert exported.max_difference < exact
+    # One weight that half precision does not hold, and its layer takes four or eight bytes again.
+    layer = clf.student_.module_.layers[0]
+    with torch.no_grad():
+        layer.weight[0, 0] = 1 + 2**-11
+    again = to_onnx(clf, tmp_path / "again.onnx", X)
+    assert again.max_difference < exact
+    n_more = (np.dtype(dtype).itemsize - 2) * layer.weight.numel()
+    assert again.n_bytes - exported.n_bytes == pytest.approx(n_more, abs=300)
+
+
+def test_onnxruntime_widens_the_weights_once(tmp_path):
+    clf, X = narrowed_student()
+    exported = to_onnx(clf, tmp_path / "student.onnx", X)
+    n_weights = sum(layer.weight.numel() for layer in clf.student_.module_.layers)
+    assert 2 * n_weights < exported.n_bytes < 2 * n_weights + 6000
+    options = onnxruntime.SessionOptions()
+    options.optimized_model_filepath = str(tmp_path / "as_run.onnx")
+    onnxruntime.InferenceSession(exported.path, options)
+    as_run = onnx.load(tmp_path / "as_run.onnx")
+    assert "Cast" in {node.op_type for node in onnx.load(exported.path).graph.node}
+    assert "Cast" not in {node.op_type for node in as_run.graph.node}
 
 
 @pytest.mark.parametrize(
