@@ -14,7 +14,7 @@ IR_VERSION = 9
 
 ML_DOMAIN = "ai.onnx.ml"
 
-# Of constants that are kept in half precision.
+# A constant of fewer bytes is not worth a node that widens it.
 _LEAST_BYTES = 1024
 
 
@@ -58,7 +58,7 @@ class Graph:
     def _keep(self, tensor) -> None:
         """Have a constant in the model, in half precision if that holds all its numbers.
 
-        So it does the weights of a student that was narrowed, which then take two bytes each in
+        It does hold the weights of a student that was narrowed, which then take two bytes each in
         the file. onnxruntime widens them once, when it reads it.
         """
         self._names.add(tensor.name)
@@ -145,7 +145,7 @@ class Graph:
 
 
 def _in_half_precision(value: np.ndarray) -> np.ndarray | None:
-    """The same numbers in float16, if it holds them all and that is worth a node which widens."""
+    """The same numbers in float16, if it holds them all and they are many."""
     if value.nbytes < _LEAST_BYTES:
         return None
     with np.errstate(over="ignore"):
