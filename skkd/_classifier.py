@@ -45,8 +45,8 @@ class DistilledClassifier(ClassifierMixin, StudentPredictor, FitSteps):
         that ends in one. Never changed: a copy is trained. The constructor arguments ``n_features``
         and ``n_classes`` of its module, where it has them, are filled in. None:
         :func:`skkd.students.default_student`, a multilayer perceptron sized to the data, which
-        encodes categories and imputes missing values by itself, and out of which hidden units that
-        are not needed are taken after the training. Or a name in
+        encodes categories, imputes missing values and bends numbers by itself, and out of which
+        what is not needed is taken after the training. Or a name in
         :data:`skkd.students.STUDENTS`: "mlp" for the default, "mlp_plr" for one that embeds numbers
         periodically, "convnet" for images. Its parameters can be searched as ``student__lr``,
         ``student__module__hidden`` in any case.

@@ -175,8 +175,9 @@ def narrow(net: NeuralNet, X, sample_weight, seed: int) -> None:
         The training rows as the net sees them.
     """
     if isinstance(net.module_, (TabularMLP, PeriodicMLP)):
-        # Not by set_params, which would begin anew.
-        net.module__hidden = net.module_.narrow(X, sample_weight, seed)
+        for name, value in net.module_.narrow(X, sample_weight, seed).items():
+            # Not by set_params, which would begin anew.
+            setattr(net, f"module__{name}", value)
 
 
 def _check_criterion(net: NeuralNet) -> None:

@@ -1,5 +1,7 @@
 """Multilayer perceptrons for tables."""
 
+from collections.abc import Iterator
+
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -16,7 +18,8 @@ from ._narrow import (
     round_to_half_precision,
     rows_to_go_by,
 )
-from ._standardised import Standardised, dense
+from ._ramps import ramps, rows_to_encode_by
+from ._standardised import Standardised, dense, deviation, weighted_moments
 
 __all__ = ["PeriodicMLP", "TabularMLP"]
 
@@ -35,12 +38,19 @@ class _Perceptron(Standardised):
         """What goes into the first layer, for X of shape (n_rows, n_features)."""
         return self.standardised(X)
 
+    def _spare_features(self) -> tuple[Tensor, Tensor]:
+        """Features that narrowing may take out, and those that may say what they did."""
+        return torch.arange(0), torch.arange(0)
+
+    def _keep(self, features: Tensor) -> None:
+        """Give these features only."""
+
     def forward(self, X: Tensor) -> Tensor:
         """Logits of shape (n_rows, n_classes) for X of shape (n_rows, n_features)."""
         return self.layers(self.features(X))
 
-    def narrow(self, X, sample_weight: np.ndarray | None, seed: int) -> tuple[int, ...]:
-        """Take out hidden units that are not needed; the widths that are left.
+    def narrow(self, X, sample_weight: np.ndarray | None, seed: int) -> dict[str, tuple[int, ...]]:
+        """Take out what is not needed; the parameters by which a module like it is made.
 
         Weights are rounded to what half precision holds, so that a file needs but two bytes for
         each; the module's dtype stays.
@@ -57,7 +67,7 @@ class _Perceptron(Standardised):
             self._narrow(linear, X, sample_weight, seed)
             for layer in linear:
                 round_to_half_precision(layer.weight)
-        return tuple(layer.out_features for layer in linear[:-1])
+        return {"hidden": tuple(layer.out_features for layer in linear[:-1])}
 
     def _narrow(self, linear: list[nn.Linear], X, sample_weight, seed: int) -> None:
         like = linear[0].weight
@@ -69,10 +79,14 @@ class _Perceptron(Standardised):
             wide: Layers = [
                 (layer.weight.double().cpu(), layer.bias.double().cpu()) for layer in linear
             ]
-            narrow = narrowed(wide, in_float64, weight, self.narrowing)
+            narrow, kept = narrowed(
+                wide, in_float64, weight, self.narrowing, *self._spare_features()
+            )
             log_proba = torch.log_softmax(outputs(wide, in_float64), 1).to(like)
         if narrow is wide:
             return
+        self._keep(kept)
+        features = features[:, kept]
         for layer, (weights, biases) in zip(linear, narrow, strict=True):
             layer.weight = nn.Parameter(weights.to(like))
             layer.bias = nn.Parameter(biases.to(like))
@@ -81,7 +95,16 @@ class _Perceptron(Standardised):
 
 
 class TabularMLP(_Perceptron):
-    """A multilayer perceptron that standardises its input.
+    r"""A multilayer perceptron that standardises its input, with ramps beside it if you like.
+
+    A ramp of a number x is what goes into the first layer as well,
+
+    .. math:: \mathrm{clip}\left(\frac{x - b_{t-1}}{b_t - b_{t-1}}, 0, 1\right),
+
+    with quantiles b of the column: the piecewise linear encoding of [1]_, section 3.2. There the
+    ramps stand in place of the number, here beside it, and a value that is a quantile several times
+    has one ramp, from itself to the next value. By them a net learns more easily what trees do:
+    functions that jump, and what is next to zero in a skewed column.
 
     Parameters
     ----------
@@ -96,6 +119,15 @@ class TabularMLP(_Perceptron):
         the probabilities by less than this many nats: the mean Kullback-Leibler divergence on
         training rows, and on rows with entries of others. Weights are then rounded to half
         precision, which changes far less. 0: neither.
+    ramps : sequence of int, default=()
+        For each ramp its column; those of a column stand together. The default student has four
+        for every column of more than 32 values, where there are at most 64 of these and more rows
+        than fit in one batch. Narrowing takes out those that are not needed.
+
+    References
+    ----------
+    .. [1] Gorishniy, Rubachev, Babenko, "On Embeddings for Numerical Features in Tabular Deep
+       Learning", arXiv 2203.05556.
 
     Examples
     --------
@@ -112,10 +144,74 @@ class TabularMLP(_Perceptron):
         hidden: tuple[int, ...] = (128, 128),
         dropout: float = 0.0,
         narrowing: float = 0.0,
+        ramps: tuple[int, ...] = (),
     ):
-        super().__init__(n_features)
+        super().__init__(n_features + len(ramps))
         self.narrowing = narrowing
-        self._add_layers([n_features, *hidden, n_classes], dropout)
+        self.n_features = n_features
+        self.columns: Tensor
+        self.least: Tensor
+        self.most: Tensor
+        self._set_columns([*range(n_features), *ramps])
+        self._add_layers([n_features + len(ramps), *hidden, n_classes], dropout)
+
+    def _set_columns(self, columns: list[int]) -> None:
+        """Which column each input of the first layer is made of, and what it is clipped to."""
+        limits = torch.full((2, len(columns)), torch.inf) * torch.tensor([[-1.0], [1.0]])
+        limits[:, self.n_features :] = torch.tensor([[0.0], [1.0]])
+        # Not saved, for the constructor makes them again.
+        as_before = self.mean
+        self.register_buffer("columns", torch.tensor(columns, device=as_before.device), False)
+        self.register_buffer("least", limits[0].to(as_before), False)
+        self.register_buffer("most", limits[1].to(as_before), False)
+
+    def adapt(self, X, sample_weight: np.ndarray | None = None) -> None:
+        """Learn mean, scale and quantiles from the training rows.
+
+        Parameters
+        ----------
+        X : array or CSR matrix of shape (n_rows, ...)
+        sample_weight : ndarray of shape (n_rows,), default=None
+        """
+        mean, variance = weighted_moments(X, sample_weight)
+        scale = 1.0 / deviation(mean, variance)
+        parts = [(mean, scale), *self._ramps(X, sample_weight, scale)]
+        mean, scale = (np.concatenate(part) for part in zip(*parts, strict=True))
+        self.mean.copy_(torch.from_numpy(mean))
+        self.scale.copy_(torch.from_numpy(scale))
+
+    def _ramps(
+        self, X, sample_weight: np.ndarray | None, scale: np.ndarray
+    ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        counted = self.columns[self.n_features :].unique_consecutive(return_counts=True)
+        columns, n_bins = (part.tolist() for part in counted)
+        if columns:
+            index = rows_to_encode_by(X)
+            rows = dense(X[index])
+            weight = np.ones(len(index)) if sample_weight is None else sample_weight[index]
+            for column, n in zip(columns, n_bins, strict=True):
+                yield ramps(rows[:, column], weight, n, scale[column])
+
+    def features(self, X: Tensor) -> Tensor:
+        """What goes into the first layer, for X of shape (n_rows, n_features)."""
+        if len(self.columns) == self.n_features:
+            return self.standardised(X)
+        inputs = X.flatten(1).index_select(1, self.columns)
+        return self.standardised(inputs).clamp_(self.least, self.most)
+
+    def narrow(self, X, sample_weight: np.ndarray | None, seed: int) -> dict[str, tuple[int, ...]]:
+        """Take out what is not needed; the parameters by which a module like it is made."""
+        made_by = super().narrow(X, sample_weight, seed)
+        return made_by | {"ramps": tuple(self.columns[self.n_features :].tolist())}
+
+    def _spare_features(self) -> tuple[Tensor, Tensor]:
+        columns = self.columns.cpu()
+        return torch.arange(self.n_features, len(columns)), columns[self.n_features :].unique()
+
+    def _keep(self, features: Tensor) -> None:
+        features = features.to(self.columns.device)
+        self.mean, self.scale = self.mean[features], self.scale[features]
+        self._set_columns(self.columns[features].tolist())
 
 
 class PeriodicMLP(_Perceptron):

@@ -29,11 +29,14 @@ _LEAST_ROWS = 2048
 _CHUNK = 1024
 # Widths are multiples of this, which processors like.
 _MULTIPLE = 16
+_FEATURES_AT_A_TIME = 8
 # Added to the variance of units, as a share of its mean.
 _RIDGE = 1e-4
 # Where the student is sure its logits matter less, but not so much less as its gradient there.
 _LEAST_IMPORTANCE = 0.1
 _N_STEPS, _BATCH_SIZE, _LR = 300, 256, 1e-3
+
+_NONE = torch.arange(0)
 
 #: Weights of shape (n_out, n_in) and biases of each layer, in float64.
 Layers = list[tuple[Tensor, Tensor]]
@@ -79,8 +82,15 @@ def rows_to_go_by(X, sample_weight: np.ndarray | None, seed: int) -> tuple[np.nd
     return rows, torch.from_numpy(np.concatenate(halves))
 
 
-def narrowed(layers: Layers, features: Tensor, weight: Tensor, tolerance: float) -> Layers:
-    """Layers with as few hidden units as the tolerance allows.
+def narrowed(
+    layers: Layers,
+    features: Tensor,
+    weight: Tensor,
+    tolerance: float,
+    spare: Tensor = _NONE,
+    kin: Tensor = _NONE,
+) -> tuple[Layers, Tensor]:
+    """Layers with as few hidden units, and of some features as few, as the tolerance allows.
 
     Parameters
     ----------
@@ -93,22 +103,35 @@ def narrowed(layers: Layers, features: Tensor, weight: Tensor, tolerance: float)
     tolerance : float
         By how many nats the probabilities may change: the mean Kullback-Leibler divergence of the
         narrower net's from the wide one's.
+    spare : int Tensor
+        Features that may be taken out.
+    kin : int Tensor
+        Features that stay, and may say what those did.
+
+    Returns
+    -------
+    layers : list of (weights, biases)
+    kept : int Tensor
+        The features that go into the first layer, in their order.
     """
     log_proba = torch.log_softmax(outputs(layers, features), 1)
     proba = log_proba.exp()
     importance = weight * ((proba * (1.0 - proba)).sum(1) + _LEAST_IMPORTANCE)
     importance /= importance.sum()
 
-    def is_close(budget: float, narrow: Layers) -> bool:
+    def is_close(budget: float, narrow: Layers, features: Tensor) -> bool:
         difference = log_proba - torch.log_softmax(outputs(narrow, features), 1)
         return bool(weight @ (proba * difference).sum(1) <= budget)
 
     n_hidden = len(layers) - 1
+    n_steps = n_hidden + (len(spare) > 0)
     # From the last layer to the first, so that units are only kept for units that are kept.
     for i in reversed(range(n_hidden)):
-        close_enough = partial(is_close, tolerance * (n_hidden - i) / n_hidden)
+        budget = tolerance * (n_hidden - i) / n_steps
+        close_enough = partial(is_close, budget, features=features)
         layers = with_fewer_units(layers, i, features, importance, close_enough)
-    return layers
+    close_enough = partial(is_close, tolerance)
+    return with_fewer_features(layers, features, importance, close_enough, spare, kin)
 
 
 def with_fewer_units(
@@ -142,6 +165,45 @@ def with_fewer_units(
     return with_units(widths[smallest]) if smallest < len(widths) else layers
 
 
+def with_fewer_features(
+    layers: Layers,
+    features: Tensor,
+    importance: Tensor,
+    close_enough: Callable[[Layers, Tensor], bool],
+    spare: Tensor,
+    kin: Tensor,
+) -> tuple[Layers, Tensor]:
+    """Layers that hear as few of the spare features as is close enough, and what they hear."""
+    if not len(spare):
+        return layers, torch.arange(features.shape[1])
+    (weights, biases), *after = layers
+    of_both = torch.cat([kin, spare])
+    mean, covariance = moments_of_units([], features[:, of_both], importance)
+    heard = weights[:, of_both]
+    order = order_of_units(covariance, heard, after[0][0].norm(dim=0), n_stay=len(kin))
+    others = torch.ones(features.shape[1], dtype=torch.bool)
+    others[of_both] = False
+
+    def with_features(n_spare: int) -> tuple[Layers, Tensor]:
+        stay = order[: len(kin) + n_spare]
+        fitted, shift = hearing_only(stay, (heard, biases), mean, covariance)
+        narrow = weights.clone()
+        narrow[:, of_both[stay]] = fitted
+        kept = others.clone()
+        kept[of_both[stay]] = True
+        return [(narrow[:, kept], shift), *after], kept.nonzero()[:, 0]
+
+    def is_enough(n_spare: int) -> bool:
+        narrow, kept = with_features(n_spare)
+        return close_enough(narrow, features[:, kept])
+
+    counts = range(0, len(spare), _FEATURES_AT_A_TIME)
+    smallest = bisect.bisect_left(counts, True, key=is_enough)
+    if smallest == len(counts):
+        return layers, torch.arange(features.shape[1])
+    return with_features(counts[smallest])
+
+
 def outputs(layers: Layers, features: Tensor) -> Tensor:
     """What the last of some layers gives, before any ReLU of its own.
 
@@ -157,21 +219,31 @@ def outputs(layers: Layers, features: Tensor) -> Tensor:
 
 
 def moments_of_units(layers: Layers, features: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean and covariance of the hidden units that some layers end in; weights sum to one."""
+    """Mean and covariance of the hidden units that some layers end in; weights sum to one.
+
+    Of the features themselves, where there is no layer.
+    """
     parts = list(zip(features.split(_CHUNK), weight.split(_CHUNK), strict=True))
-    mean = features.new_zeros(len(layers[-1][1]))
+
+    def units_of(rows: Tensor) -> Tensor:
+        return outputs(layers, rows).relu_() if layers else rows
+
+    n_units = len(layers[-1][1]) if layers else features.shape[1]
+    mean = features.new_zeros(n_units)
     for rows, part in parts:
-        mean += part @ outputs(layers, rows).relu_()
-    covariance = features.new_zeros(len(mean), len(mean))
+        mean += part @ units_of(rows)
+    covariance = features.new_zeros(n_units, n_units)
     for rows, part in parts:
-        centred = outputs(layers, rows).relu_() - mean
+        centred = units_of(rows) - mean
         covariance += (centred.T * part) @ centred
     ridge = _RIDGE * covariance.diagonal().mean() + torch.finfo(covariance.dtype).eps
     covariance.diagonal().add_(ridge)
     return mean, covariance
 
 
-def order_of_units(covariance: Tensor, weights: Tensor, loudness: Tensor) -> Tensor:
+def order_of_units(
+    covariance: Tensor, weights: Tensor, loudness: Tensor, n_stay: int = 0
+) -> Tensor:
     r"""Indices of hidden units: the longer they are needed, the earlier.
 
     With G the covariance of the units and B the coefficients by which they are heard, taking out
@@ -184,12 +256,14 @@ def order_of_units(covariance: Tensor, weights: Tensor, loudness: Tensor) -> Ten
         Of the layer that hears the units.
     loudness : Tensor of shape (n_outputs,)
         What to multiply each output's errors by.
+    n_stay : int, default=0
+        So many of the first units are needed longest, whatever they say.
     """
     inverse = torch.cholesky_inverse(torch.linalg.cholesky(covariance))
     coefficients = weights.T * loudness
-    remaining = torch.ones(len(inverse), dtype=torch.bool)
-    gone = []
-    for _ in range(len(inverse)):
+    remaining = torch.arange(len(inverse)) >= n_stay
+    gone: list[int] = []
+    for _ in range(len(inverse) - n_stay):
         cost = coefficients.square().sum(1) / inverse.diagonal()
         j = int(torch.where(remaining, cost, torch.inf).argmin())
         column = inverse[:, j] / inverse[j, j]
@@ -198,7 +272,7 @@ def order_of_units(covariance: Tensor, weights: Tensor, loudness: Tensor) -> Ten
         inverse[j, j] = 1.0  # its row and column are zero now, and it must not be divided by
         remaining[j] = False
         gone.append(j)
-    return torch.tensor(gone[::-1])
+    return torch.tensor([*range(n_stay), *reversed(gone)])
 
 
 def hearing_only(

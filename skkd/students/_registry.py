@@ -16,9 +16,10 @@ def default_student() -> NeuralNetClassifier:
 
     That is ``make_student("mlp")``: a :class:`TabularMLP` under AdamW with a warmed-up cosine
     learning rate. Parameters of ``"auto"`` are sized to the data in ``fit``: two hidden layers of
-    256 units, of which, where there are more rows than fit in one batch, those that are not needed
-    are taken out after the training (``module__narrowing``). Give ``module__hidden`` to keep widths
-    as they are, or ``module__narrowing=0``.
+    256 units, and, where there are more rows than fit in one batch, four ramps beside each number
+    of many values (``module__ramps``). Units and ramps that are not needed are then taken out after
+    the training (``module__narrowing``). Give ``module__hidden`` to keep widths as they are, or
+    ``module__narrowing=0``; ``module__ramps=()`` does without ramps.
 
     Returns
     -------
@@ -84,6 +85,7 @@ def _mlp(size: str) -> NeuralNetClassifier:
         module__hidden=hidden,
         module__dropout="auto",
         module__narrowing="auto",
+        module__ramps="auto",
     )
 
 

@@ -26,6 +26,7 @@ from skkd.students._narrow import (
     outputs,
     round_to_half_precision,
     rows_to_go_by,
+    with_fewer_features,
 )
 
 RNG = np.random.default_rng(0)
@@ -124,7 +125,7 @@ def test_copies_of_units_go_and_nothing_is_lost(n_hidden):
     features = torch.randn(500, 5, dtype=torch.float64)
     torch.testing.assert_close(outputs(copies, features), outputs(of(narrow), features))
     weight = torch.full((500,), 1 / 500, dtype=torch.float64)
-    found = narrowed(copies, features, weight, 1e-3)
+    found, _ = narrowed(copies, features, weight, 1e-3)
     assert [len(biases) for _, biases in found] == [16] * n_hidden + [3]
     assert divergence(copies, found, features, weight) < 1e-6
 
@@ -139,13 +140,53 @@ def test_answers_stay_within_the_tolerance(tolerance):
     features = torch.randn(2000, 6, dtype=torch.float64)
     weight = torch.rand(2000, dtype=torch.float64)
     weight /= weight.sum()
-    narrow = narrowed(wide, features, weight, tolerance)
+    narrow, _ = narrowed(wide, features, weight, tolerance)
     sizes = [len(biases) for _, biases in narrow[:-1]]
     assert divergence(wide, narrow, features, weight) <= tolerance
-    looser = narrowed(wide, features, weight, 3 * tolerance)
+    looser, _ = narrowed(wide, features, weight, 3 * tolerance)
     assert sum(len(biases) for _, biases in looser[:-1]) <= sum(sizes)
     if tolerance == 0.3:
         assert sum(sizes) < 64
+
+
+def net_with_spare_features(n_spare):
+    """A net that hears features of which the last are nearly sums of the first three and noise."""
+    generator = torch.Generator().manual_seed(1)
+    draw = partial(torch.randn, generator=generator, dtype=torch.float64)
+    features = draw(1000, 3 + n_spare)
+    features[:, 3:] = features[:, :3] @ draw(3, n_spare) + 0.03 * features[:, 3:]
+    layers = [(draw(16, 3 + n_spare), draw(16)), (draw(3, 16) / 4, draw(3))]
+    weight = draw(1000).abs()
+    return layers, features, weight / weight.sum(), torch.arange(3, 3 + n_spare), torch.arange(3)
+
+
+@pytest.mark.parametrize("tolerance", [1e-5, 3e-3, 0.03])
+def test_spare_features_go_within_the_tolerance(tolerance):
+    wide, features, weight, spare, kin = net_with_spare_features(40)
+    narrow, kept = narrowed(wide, features, weight, tolerance, spare, kin)
+    assert set(kin.tolist()) <= set(kept.tolist())
+    assert len(kept) == narrow[0][0].shape[1] and (kept.diff() > 0).all()
+    after = torch.log_softmax(outputs(narrow, features[:, kept]), 1)
+    before = torch.log_softmax(outputs(wide, features), 1)
+    assert weight @ (before.exp() * (before - after)).sum(1) <= tolerance
+    assert (len(kept) == 43) == (tolerance == 1e-5)
+
+
+def test_what_spare_features_said_is_said_by_their_kin_alone():
+    """By numpy's least squares; a feature that is neither is heard as before."""
+    wide, features, weight, spare, kin = net_with_spare_features(8)
+    features = torch.cat([features, features[:, :1] + 1], 1)  # which could say it, and must not
+    (weights, biases), last = wide
+    wide = [(torch.cat([weights, torch.ones(16, 1)], 1), biases), last]
+    narrow, kept = with_fewer_features(
+        wide, features, weight, lambda layers, features: True, spare, kin
+    )
+    assert kept.tolist() == [0, 1, 2, 11]
+    wanted = (features[:, :11] @ wide[0][0][:, :11].T + biases).numpy()
+    error, solution = least_squares(features[:, :3].numpy(), wanted, weight.numpy())
+    np.testing.assert_allclose(narrow[0][0][:, :3].T, solution[:3], rtol=2e-3, atol=2e-3)
+    assert torch.equal(narrow[0][0][:, 3], wide[0][0][:, 11])
+    np.testing.assert_allclose(narrow[0][1], solution[3], rtol=2e-3, atol=2e-3)
 
 
 def test_distilling_again_brings_the_narrow_net_nearer():
@@ -156,7 +197,7 @@ def test_distilling_again_brings_the_narrow_net_nearer():
     features = torch.randn(1000, 4, dtype=torch.float64)
     weight = torch.full((1000,), 1e-3, dtype=torch.float64)
     before = of(wide.layers)
-    narrow = narrowed(before, features, weight, 0.05)
+    narrow, _ = narrowed(before, features, weight, 0.05)
     layers = nn.Sequential(*(copy.deepcopy(layer) for layer in wide.layers))
     for layer, (weights, biases) in zip(layers, narrow, strict=True):
         layer.weight, layer.bias = nn.Parameter(weights.clone()), nn.Parameter(biases.clone())
@@ -174,7 +215,7 @@ def test_units_that_say_nothing_all_go(value):
         module.layers[0].bias.fill_(value)
     rows = RNG.normal(size=(50, 3))
     expected = module(torch.tensor(rows, dtype=torch.float32))
-    assert module.narrow(rows, None, seed=0) == (16, 16)
+    assert module.narrow(rows, None, seed=0)["hidden"] == (16, 16)
     wide, narrow = expected.softmax(1), module(torch.tensor(rows, dtype=torch.float32)).softmax(1)
     assert (wide * (wide / narrow).log()).sum(1).mean() < 1e-3
 
@@ -217,7 +258,8 @@ def test_rows_of_a_sparse_matrix_are_the_same():
 
 def test_wide_rows_are_left_alone():
     module = TabularMLP(5000, 2, hidden=(32,), narrowing=1e-3)
-    assert module.narrow(np.zeros((300, 5000), dtype=np.float32), None, seed=0) == (32,)
+    made_by = module.narrow(np.zeros((300, 5000), dtype=np.float32), None, seed=0)
+    assert made_by == {"hidden": (32,), "ramps": ()}
 
 
 # In a fit
