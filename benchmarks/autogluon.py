@@ -4,13 +4,12 @@ It needs an environment of its own, for AutoGluon has its own ideas of the versi
 
     python -m venv .venv-autogluon
     .venv-autogluon/bin/pip install "autogluon.tabular[lightgbm,xgboost,catboost]" torch==2.13.0
-    .venv-autogluon/bin/pip install -e ".[bench,embeddings]"
+    .venv-autogluon/bin/pip install -e ".[bench,onnx]"
     .venv-autogluon/bin/python -m benchmarks.autogluon
 
 For each set and seed, ``TabularPredictor.fit`` and ``TabularPredictor.distill`` with their defaults
 and a time limit each, on one processor; and ``DistilledClassifier`` with the fitted ensemble as its
-teacher, once with nothing else given, once with ``augmenter=None`` and once with periodic
-embeddings, ``student="mlp_plr"``. Each line of JSON in
+teacher, once with nothing else given and once with ``augmenter=None``. Each line of JSON in
 ``--out`` is a model of one set and seed; what is there already is not computed again. At the end,
 the means over the seeds and our difference to AutoGluon's student are printed.
 """
@@ -27,12 +26,12 @@ from skkd import DistilledClassifier
 
 from .protocol import Split, one_thread, score, seconds_of, split, take
 from .run import RESULTS, append, environment, read_lines
+from .serving import cost_of_onnx
 
 SETS = ("letter", "spambase", "satimage", "adult", "electricity")
 OURS = {
     "skkd": {},
     "skkd without new rows": {"augmenter": None},
-    "skkd, mlp_plr": {"student": "mlp_plr"},
 }
 THEIRS = "AutoGluon's student"
 N_SINGLE_ROWS = 7
@@ -76,8 +75,10 @@ def measure(name: str, seed: int, max_rows: int, time_limit: float) -> list[dict
             start = time.perf_counter()
             clf = DistilledClassifier(teacher, random_state=seed, **params).fit(rows.X, rows.y)
             seconds = time.perf_counter() - start
-            chosen = {} if "augmenter" in params else {"chosen": repr(clf.augmenter_)}
-            lines.append({"model": ours, **_judged(clf, rows, proba, seconds), **chosen})
+            line = {"model": ours, **_judged(clf, rows, proba, seconds)}
+            line["chosen"] = repr(clf.augmenter_)
+            line["onnx_row_ms"] = cost_of_onnx(clf, rows.X_test)["row_ms"]
+            lines.append(line)
 
         start = time.perf_counter()
         students = predictor.distill(time_limit=time_limit, verbosity=0)

@@ -39,8 +39,11 @@ WITHOUT_NEW_ROWS = "default/augmenter=None"
 
 _AGAINST_FIXED_WEIGHTS = ["labels", "fixed_weights", "default", WITHOUT_NEW_ROWS]
 
-#: The default student with all its hidden units.
-_WIDE = {"student": "module__narrowing=0", "out": RESULTS / "wide" / "study.jsonl"}
+#: The default student with all its hidden units, and no ramps beside its numbers.
+_WIDE = {
+    "student": "module__narrowing=0,module__ramps=()",
+    "out": RESULTS / "wide" / "study.jsonl",
+}
 
 #: Options that stand behind a name. ``study`` sets the defaults against fixed weights. Those of the
 #: wide student look at the balance alone: ``wide`` on all seeds, ``rules`` and ``search`` at more
