@@ -45,11 +45,11 @@ _WIDE = {
     "out": RESULTS / "wide" / "study.jsonl",
 }
 
-#: Options that stand behind a name. ``study`` sets the defaults against fixed weights. Those of the
-#: wide student look at the balance alone: ``wide`` on all seeds, ``rules`` and ``search`` at more
-#: methods on fewer. ``fresh`` checks the defaults on sets that had no part in the choice,
-#: ``more_rows`` on twice as many rows where there are so many, ``full`` on all rows of three;
-#: ``small`` repeats a bit.
+#: Options that stand behind a name. ``study`` sets the defaults against fixed weights, and
+#: ``without_ramps`` tells what ramps are worth. Those of the wide student look at the balance
+#: alone: ``wide`` on all seeds, ``rules`` and ``search`` at more methods on fewer. ``fresh`` checks
+#: the defaults on sets that had no part in the choice, ``more_rows`` on twice as many rows where
+#: there are so many, ``full`` on all rows of three; ``small`` repeats a bit.
 PROFILES: dict[str, dict] = {
     "study": {
         "sets": list(SUITE),
@@ -67,6 +67,13 @@ PROFILES: dict[str, dict] = {
             *("descent_share@oof", "descent_share@insample"),
         ],
         **_WIDE,
+    },
+    "without_ramps": {
+        "sets": list(SUITE),
+        "seeds": [0, 1, 2, 3, 4],
+        "methods": _AGAINST_FIXED_WEIGHTS,
+        "student": "module__ramps=()",
+        "out": RESULTS / "without_ramps" / "study.jsonl",
     },
     "rules": {
         "sets": list(SUITE),

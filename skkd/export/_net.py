@@ -81,7 +81,10 @@ def _tabular_mlp(graph: Graph, module: TabularMLP, tensor: str, example, dtype) 
         tensor = graph.node("Flatten", tensor, axis=1)
     has_ramps = len(module.columns) > module.n_features
     if has_ramps:
-        tensor = graph.node("Gather", tensor, graph.constant(_array(module.columns)), axis=1)
+        # Gathering whole rows of the transpose took onnxruntime a third of the time.
+        tensor = graph.node("Transpose", tensor, perm=[1, 0])
+        tensor = graph.node("Gather", tensor, graph.constant(_array(module.columns)), axis=0)
+        tensor = graph.node("Transpose", tensor, perm=[1, 0])
     # In the student's own dtype, for numbers may be large against their differences.
     tensor = graph.node("Sub", tensor, graph.constant(_array(module.mean)))
     tensor = graph.node("Mul", tensor, graph.constant(_array(module.scale)))

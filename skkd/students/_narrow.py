@@ -1,10 +1,11 @@
-"""Taking out the hidden units that a trained perceptron can do without.
+"""Taking out the hidden units, and the ramps, that a trained perceptron can do without.
 
 A net that learns well is wider than what it has learnt: on a table of six numbers and two classes,
 256 hidden units say what 64 can. Units go one after the other, always the one without which the
 others can still say most of what the next layer heard: the step of the optimal brain surgeon
-(Hassibi and Stork, NIPS 1992) for whole units and least squares. How many may go is judged by the
-student's answers; then the narrower net is distilled from the wide one for a moment.
+(Hassibi and Stork, NIPS 1992) for whole units and least squares. So do ramps beside numbers, if the
+first layer can still hear most of it from others and from the numbers. How many may go is judged by
+the student's answers; then the narrower net is distilled from the wide one for a moment.
 """
 
 import bisect
