@@ -26,15 +26,17 @@ _LEAST_WIDTH = 1e-3
 
 def rows_to_encode_by(X) -> np.ndarray:
     """Indices of some rows of X, an array or CSR matrix of shape (n_rows, ...)."""
-    size = min(X.shape[0], _N_ROWS, _N_ENTRIES // math.prod(X.shape[1:]))
+    size = min(X.shape[0], _N_ROWS, max(1, _N_ENTRIES // math.prod(X.shape[1:])))
     return np.sort(np.random.default_rng(0).choice(X.shape[0], size, replace=False, shuffle=False))
 
 
 def columns_to_encode(X) -> tuple[int, ...]:
     """The columns of X, as for a perceptron, that are worth ramps; none where they are many."""
     rows = dense(X[rows_to_encode_by(X)])
-    columns = [i for i, column in enumerate(rows.T) if len(np.unique(column)) >= _LEAST_VALUES]
-    return tuple(columns) if len(columns) <= _MOST_COLUMNS else ()
+    rows.sort(axis=0)
+    n_values = 1 + (rows[1:] != rows[:-1]).sum(axis=0)
+    columns = np.flatnonzero(n_values >= _LEAST_VALUES)
+    return tuple(columns.tolist()) if len(columns) <= _MOST_COLUMNS else ()
 
 
 def ramps(
@@ -56,6 +58,8 @@ def ramps(
         A ramp that says nothing that another doesn't say has a slope of 0.
     """
     present = weight > 0
+    if not present.any():  # as may be, where they are a few of many rows
+        return np.zeros(n_bins), np.zeros(n_bins)
     distinct, index = np.unique(values[present], return_inverse=True)
     share = np.cumsum(np.bincount(index, weight[present]))
     levels = np.linspace(0, 1, n_bins + 1) * share[-1]

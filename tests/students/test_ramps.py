@@ -57,6 +57,11 @@ def test_what_never_changes_has_none(value):
     assert not ramps(np.array([value, 9.0]), np.array([1.0, 0.0]), 2, 1.0)[1].any()
 
 
+def test_rows_without_weight_give_none():
+    low, slope = ramps(np.arange(50.0), np.zeros(50), 3, 1.0)
+    assert not low.any() and not slope.any()
+
+
 def test_they_are_not_steeper_than_rounding_allows():
     values = np.concatenate([np.zeros(50), np.full(50, 1e-9), np.ones(100)])
     assert ramps(values, np.ones(200), 4, 2.0)[1].max() == 2000
@@ -93,6 +98,18 @@ def test_some_rows_of_many_are_enough():
     index = rows_to_encode_by(np.broadcast_to(0.0, (10**6, 1024)))
     assert len(index) == 4096 == len(np.unique(index))
     np.testing.assert_array_equal(rows_to_encode_by(X), np.arange(900))
+
+
+def test_rows_too_wide_to_look_at_have_none():
+    wide = sparse.random_array((300, 2**23), density=1e-6, format="csr", rng=0)
+    assert len(rows_to_encode_by(wide)) == 1
+    assert columns_to_encode(wide) == ()
+
+
+def test_x_stays_as_it_was():
+    before = X.copy()
+    columns_to_encode(X)
+    np.testing.assert_array_equal(X, before)
 
 
 # In the module
