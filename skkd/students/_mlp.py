@@ -19,7 +19,7 @@ from ._narrow import (
     rows_to_go_by,
 )
 from ._ramps import ramps, rows_to_encode_by
-from ._standardised import Standardised, dense, deviation, weighted_moments
+from ._standardised import Standardised, dense
 
 __all__ = ["PeriodicMLP", "TabularMLP"]
 
@@ -165,24 +165,16 @@ class TabularMLP(_Perceptron):
         self.register_buffer("least", limits[0].to(as_before), False)
         self.register_buffer("most", limits[1].to(as_before), False)
 
-    def adapt(self, X, sample_weight: np.ndarray | None = None) -> None:
-        """Learn mean, scale and quantiles from the training rows.
-
-        Parameters
-        ----------
-        X : array or CSR matrix of shape (n_rows, ...)
-        sample_weight : ndarray of shape (n_rows,), default=None
-        """
-        mean, variance = weighted_moments(X, sample_weight)
-        scale = 1.0 / deviation(mean, variance)
+    def _mean_and_scale(self, X, sample_weight: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
+        mean, scale = super()._mean_and_scale(X, sample_weight)
         parts = [(mean, scale), *self._ramps(X, sample_weight, scale)]
         mean, scale = (np.concatenate(part) for part in zip(*parts, strict=True))
-        self.mean.copy_(torch.from_numpy(mean))
-        self.scale.copy_(torch.from_numpy(scale))
+        return mean, scale
 
     def _ramps(
         self, X, sample_weight: np.ndarray | None, scale: np.ndarray
     ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Of the ramps of each column, where they begin and one over their widths."""
         counted = self.columns[self.n_features :].unique_consecutive(return_counts=True)
         columns, n_bins = (part.tolist() for part in counted)
         if columns:

@@ -32,9 +32,13 @@ class Standardised(nn.Module):
         X : array or CSR matrix of shape (n_rows, ...)
         sample_weight : ndarray of shape (n_rows,), default=None
         """
-        mean, variance = weighted_moments(X, sample_weight)
+        mean, scale = self._mean_and_scale(X, sample_weight)
         self.mean.copy_(torch.as_tensor(mean))
-        self.scale.copy_(torch.as_tensor(1.0 / deviation(mean, variance)))
+        self.scale.copy_(torch.as_tensor(scale))
+
+    def _mean_and_scale(self, X, sample_weight: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
+        mean, variance = weighted_moments(X, sample_weight)
+        return mean, 1.0 / deviation(mean, variance)
 
 
 def deviation(mean: np.ndarray, variance: np.ndarray) -> np.ndarray:
