@@ -120,7 +120,7 @@ def narrowed(
     importance = weight * ((proba * (1.0 - proba)).sum(1) + _LEAST_IMPORTANCE)
     importance /= importance.sum()
 
-    def is_close(budget: float, narrow: Layers, features: Tensor) -> bool:
+    def is_close(budget: float, narrow: Layers) -> bool:
         difference = log_proba - torch.log_softmax(outputs(narrow, features), 1)
         return bool(weight @ (proba * difference).sum(1) <= budget)
 
@@ -128,8 +128,7 @@ def narrowed(
     n_steps = n_hidden + (len(spare) > 0)
     # From the last layer to the first, so that units are only kept for units that are kept.
     for i in reversed(range(n_hidden)):
-        budget = tolerance * (n_hidden - i) / n_steps
-        close_enough = partial(is_close, budget, features=features)
+        close_enough = partial(is_close, tolerance * (n_hidden - i) / n_steps)
         layers = with_fewer_units(layers, i, features, importance, close_enough)
     close_enough = partial(is_close, tolerance)
     return with_fewer_features(layers, features, importance, close_enough, spare, kin)
@@ -170,7 +169,7 @@ def with_fewer_features(
     layers: Layers,
     features: Tensor,
     importance: Tensor,
-    close_enough: Callable[[Layers, Tensor], bool],
+    close_enough: Callable[[Layers], bool],
     spare: Tensor,
     kin: Tensor,
 ) -> tuple[Layers, Tensor]:
@@ -179,30 +178,27 @@ def with_fewer_features(
         return layers, torch.arange(features.shape[1])
     (weights, biases), *after = layers
     of_both = torch.cat([kin, spare])
-    mean, covariance = moments_of_units([], features[:, of_both], importance)
+    mean, covariance = moments_of_units([], features, importance, of_both)
     heard = weights[:, of_both]
     order = order_of_units(covariance, heard, after[0][0].norm(dim=0), n_stay=len(kin))
-    others = torch.ones(features.shape[1], dtype=torch.bool)
-    others[of_both] = False
 
-    def with_features(n_spare: int) -> tuple[Layers, Tensor]:
+    def with_features(n_spare: int) -> Layers:
         stay = order[: len(kin) + n_spare]
         fitted, shift = hearing_only(stay, (heard, biases), mean, covariance)
         narrow = weights.clone()
+        # Zeros for those that go, for a copy of the others' values would be large.
+        narrow[:, of_both] = 0.0
         narrow[:, of_both[stay]] = fitted
-        kept = others.clone()
-        kept[of_both[stay]] = True
-        return [(narrow[:, kept], shift), *after], kept.nonzero()[:, 0]
-
-    def is_enough(n_spare: int) -> bool:
-        narrow, kept = with_features(n_spare)
-        return close_enough(narrow, features[:, kept])
+        return [(narrow, shift), *after]
 
     counts = range(0, len(spare), _FEATURES_AT_A_TIME)
-    smallest = bisect.bisect_left(counts, True, key=is_enough)
+    smallest = bisect.bisect_left(counts, True, key=lambda n: close_enough(with_features(n)))
     if smallest == len(counts):
         return layers, torch.arange(features.shape[1])
-    return with_features(counts[smallest])
+    (narrow, shift), *_ = with_features(counts[smallest])
+    stays = torch.ones(features.shape[1], dtype=torch.bool)
+    stays[of_both[order[len(kin) + counts[smallest] :]]] = False
+    return [(narrow[:, stays], shift), *after], stays.nonzero()[:, 0]
 
 
 def outputs(layers: Layers, features: Tensor) -> Tensor:
@@ -219,17 +215,19 @@ def outputs(layers: Layers, features: Tensor) -> Tensor:
     return torch.cat(answers)
 
 
-def moments_of_units(layers: Layers, features: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
+def moments_of_units(
+    layers: Layers, features: Tensor, weight: Tensor, among: Tensor = _NONE
+) -> tuple[Tensor, Tensor]:
     """Mean and covariance of the hidden units that some layers end in; weights sum to one.
 
-    Of the features themselves, where there is no layer.
+    Where there is no layer, those of some of the features.
     """
     parts = list(zip(features.split(_CHUNK), weight.split(_CHUNK), strict=True))
 
     def units_of(rows: Tensor) -> Tensor:
-        return outputs(layers, rows).relu_() if layers else rows
+        return outputs(layers, rows).relu_() if layers else rows[:, among]
 
-    n_units = len(layers[-1][1]) if layers else features.shape[1]
+    n_units = len(layers[-1][1]) if layers else len(among)
     mean = features.new_zeros(n_units)
     for rows, part in parts:
         mean += part @ units_of(rows)

@@ -178,9 +178,7 @@ def test_what_spare_features_said_is_said_by_their_kin_alone():
     features = torch.cat([features, features[:, :1] + 1], 1)  # which could say it, and must not
     (weights, biases), last = wide
     wide = [(torch.cat([weights, torch.ones(16, 1)], 1), biases), last]
-    narrow, kept = with_fewer_features(
-        wide, features, weight, lambda layers, features: True, spare, kin
-    )
+    narrow, kept = with_fewer_features(wide, features, weight, lambda layers: True, spare, kin)
     assert kept.tolist() == [0, 1, 2, 11]
     wanted = (features[:, :11] @ wide[0][0][:, :11].T + biases).numpy()
     error, solution = least_squares(features[:, :3].numpy(), wanted, weight.numpy())
