@@ -85,8 +85,9 @@ class _Perceptron(Standardised):
             log_proba = torch.log_softmax(outputs(wide, in_float64), 1).to(like)
         if narrow is wide:
             return
-        self._keep(kept)
-        features = features[:, kept]
+        if len(kept) < features.shape[1]:
+            self._keep(kept)
+            features = features[:, kept]
         for layer, (weights, biases) in zip(linear, narrow, strict=True):
             layer.weight = nn.Parameter(weights.to(like))
             layer.bias = nn.Parameter(biases.to(like))

@@ -152,7 +152,11 @@ def with_fewer_units(
         # What all logits have in common is no part of the probabilities.
         listener = listener[0] - listener[0].mean(0), listener[1] - listener[1].mean()
         loudness = torch.ones_like(listener[1])
-    mean, covariance = moments_of_units(layers[: i + 1], features, importance)
+
+    def units_of(rows: Tensor) -> Tensor:
+        return outputs(layers[: i + 1], rows).relu_()
+
+    mean, covariance = moments(units_of, features, importance)
     order = order_of_units(covariance, listener[0], loudness)
 
     def with_units(n_units: int) -> Layers:
@@ -178,7 +182,7 @@ def with_fewer_features(
         return layers, torch.arange(features.shape[1])
     (weights, biases), *after = layers
     of_both = torch.cat([kin, spare])
-    mean, covariance = moments_of_units([], features, importance, of_both)
+    mean, covariance = moments(lambda rows: rows[:, of_both], features, importance)
     heard = weights[:, of_both]
     order = order_of_units(covariance, heard, after[0][0].norm(dim=0), n_stay=len(kin))
 
@@ -215,23 +219,13 @@ def outputs(layers: Layers, features: Tensor) -> Tensor:
     return torch.cat(answers)
 
 
-def moments_of_units(
-    layers: Layers, features: Tensor, weight: Tensor, among: Tensor = _NONE
+def moments(
+    units_of: Callable[[Tensor], Tensor], features: Tensor, weight: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """Mean and covariance of the hidden units that some layers end in; weights sum to one.
-
-    Where there is no layer, those of some of the features.
-    """
+    """Mean and covariance of what some rows of features become; weights sum to one."""
     parts = list(zip(features.split(_CHUNK), weight.split(_CHUNK), strict=True))
-
-    def units_of(rows: Tensor) -> Tensor:
-        return outputs(layers, rows).relu_() if layers else rows[:, among]
-
-    n_units = len(layers[-1][1]) if layers else len(among)
-    mean = features.new_zeros(n_units)
-    for rows, part in parts:
-        mean += part @ units_of(rows)
-    covariance = features.new_zeros(n_units, n_units)
+    mean = torch.stack([part @ units_of(rows) for rows, part in parts]).sum(0)
+    covariance = mean.new_zeros(len(mean), len(mean))
     for rows, part in parts:
         centred = units_of(rows) - mean
         covariance += (centred.T * part) @ centred

@@ -20,7 +20,7 @@ from skkd.students import _narrow as narrow_module
 from skkd.students._narrow import (
     distill_again,
     hearing_only,
-    moments_of_units,
+    moments,
     narrowed,
     order_of_units,
     outputs,
@@ -65,6 +65,10 @@ def heard():
     return (weights, draw(8)), (draw(2, 8), draw(2)), features, row_weight / row_weight.sum()
 
 
+def units_of(layer):
+    return lambda rows: outputs([layer], rows).relu_()
+
+
 def least_squares(units, wanted, weight):
     """Weighted squared error and solution, by numpy."""
     root = np.sqrt(weight)[:, None]
@@ -84,16 +88,16 @@ def test_units_go_in_the_order_of_least_harm(heard, monkeypatch):
         others = ([k for k in left if k != j] for j in left)
         harm = [least_squares(units[:, one], wanted, weight.numpy())[0] for one in others]
         gone.append(left.pop(int(np.argmin(harm))))
-    _, covariance = moments_of_units([first], features, weight)
+    _, covariance = moments(units_of(first), features, weight)
     assert order_of_units(covariance, second[0], loudness).tolist() == [*left, *gone[::-1]]
 
 
 def test_the_layer_after_is_fitted_by_weighted_least_squares(heard, monkeypatch):
     monkeypatch.setattr(narrow_module, "_RIDGE", 0.0)
     first, second, features, weight = heard
-    moments = moments_of_units([first], features, weight)
+    mean, covariance = moments(units_of(first), features, weight)
     kept = torch.tensor([0, 2, 3, 6])
-    weights, biases = hearing_only(kept, second, *moments)
+    weights, biases = hearing_only(kept, second, mean, covariance)
     units = outputs([first], features).relu().numpy()
     wanted = units @ second[0].numpy().T + second[1].numpy()
     _, solution = least_squares(units[:, kept], wanted, weight.numpy())
@@ -106,7 +110,7 @@ def test_moments_are_those_of_all_rows(heard):
     features = torch.randn(3000, 5, dtype=torch.float64)  # more than one chunk
     weight = torch.rand(3000, dtype=torch.float64)
     weight /= weight.sum()
-    mean, covariance = moments_of_units([first], features, weight)
+    mean, covariance = moments(units_of(first), features, weight)
     units = outputs([first], features).relu().numpy()
     np.testing.assert_allclose(mean.numpy(), np.average(units, 0, weight.numpy()))
     expected = np.cov(units.T, aweights=weight.numpy(), ddof=0)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy import sparse
 
-from skkd import DistilledClassifier
+from skkd import DistilledClassifier, _student
 from skkd.export import load, save, to_onnx, to_torch_program
 from skkd.students import TabularMLP
 from skkd.students._ramps import columns_to_encode, ramps, rows_to_encode_by
@@ -28,7 +28,7 @@ def fitted(rows=X, n_epochs=15, **params):
 
 
 def net_of(clf):
-    return clf.student_ if hasattr(clf.student_, "module_") else clf.student_[-1]
+    return _student.net_of(clf.student_)
 
 
 # Where ramps are
