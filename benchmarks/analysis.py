@@ -49,6 +49,11 @@ def by_set(paired: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     return groups.mean(), groups.sem()
 
 
+def error_of_mean(error: pd.DataFrame) -> pd.Series:
+    """Standard error of the mean over sets, from those of the sets, for each method."""
+    return np.sqrt((error**2).sum(min_count=1)) / error.count()
+
+
 def differences(frame: pd.DataFrame, baseline: str = BASELINE) -> pd.DataFrame:
     """Accuracy less that of the baseline on the same split, in points."""
     accuracy = accuracies(frame)
@@ -190,7 +195,7 @@ def summary(frame: pd.DataFrame) -> pd.DataFrame:
     table.insert(1, "runs", frame.groupby("method").size())
     mean, error = by_set(differences(frame))
     table["difference"] = mean.mean()
-    table["error"] = np.sqrt((error**2).sum(min_count=1)) / mean.count()
+    table["error"] = error_of_mean(error)
     table["worst"] = mean.min()
     harmed = (mean < -2 * error).sum()
     table["harmed"] = harmed.where(error.notna().any())  # one seed tells nothing about that
@@ -253,6 +258,29 @@ def serving(frame: pd.DataFrame, student: str) -> pd.DataFrame:
             "bytes ratio": own["bytes"] / teacher["bytes"],
         }
     ).dropna(subset=["student accuracy"])
+
+
+def changes(frame: pd.DataFrame, reference: pd.DataFrame) -> pd.DataFrame:
+    """What has changed since other results, as text: by set, and the mean over sets at the end.
+
+    Accuracies in points, with the standard error of the paired differences over seeds, and
+    log-losses; of students' runs on splits that are in both files. A line that is in both, which
+    nobody ran again, is left out.
+    """
+    key = ["set", "seed", "method"]
+    students = frame[~frame["method"].str.startswith("teacher")]
+    pairs = students.merge(reference, on=key, suffixes=("", " before")).set_index(key)
+    pairs = pairs[pairs["fit_seconds"] != pairs["fit_seconds before"]]
+    accuracy, log_loss = (
+        (pairs[score] - pairs[f"{score} before"]).unstack("method")
+        for score in ("accuracy", "log_loss")
+    )
+    mean, error = by_set(100 * accuracy)
+    mean.loc["mean"], error.loc["mean"] = mean.mean(), error_of_mean(error)
+    losses = log_loss.groupby("set").mean()
+    losses.loc["mean"] = losses.mean()
+    losses = losses.map("{:+.3f}".format, na_action="ignore")
+    return as_text(mean, error).join(losses.add_prefix("log-loss, "))
 
 
 def reproduction(frame: pd.DataFrame, reference: pd.DataFrame) -> pd.DataFrame:

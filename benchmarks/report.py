@@ -5,7 +5,8 @@
 writes ``report.md``, the tables in it as CSV, and the figures beside the file, or to ``--out``.
 The milliseconds of the figure are those of ``serving.jsonl`` beside the results, where it is there.
 ``--against FILE`` compares the accuracies with those of another file, and fails where more than one
-in ten is off by more than two standard errors: by chance one in twenty is.
+in ten is off by more than two standard errors: by chance one in twenty is. ``--paired-with FILE``
+prints what has changed since another file, on the same splits.
 """
 
 import argparse
@@ -30,11 +31,16 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--targets", default="calibrated", help="targets that the figures show")
     parser.add_argument("--student", default="default", help="method that is set against teachers")
     parser.add_argument("--against", type=Path, help="other results that these should reproduce")
+    parser.add_argument("--paired-with", type=Path, help="other results, to print what changed")
     options = parser.parse_args(arguments)
     try:
         frame = analysis.read_results(options.results)
         if options.against is not None:
             return compare(frame, analysis.read_results(options.against))
+        if options.paired_with is not None:
+            reference = analysis.read_results(options.paired_with)
+            print(_markdown(analysis.changes(frame, reference)))
+            return 0
         costs = pd.DataFrame(read_lines(options.results.parent / "serving.jsonl"))
         folder = options.out or options.results.parent
         write(frame, folder, options.targets, options.student, costs)

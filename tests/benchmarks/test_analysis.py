@@ -87,6 +87,21 @@ def test_an_accuracy_far_from_the_reference_is_outside():
     assert not far["within two errors"].any()
 
 
+def test_changes_are_paired_and_leave_out_what_nobody_ran_again():
+    now, before = (
+        results({"teacher": [0.7] * 2, "labels": accuracy}, sets=("a", "b", "same")).assign(
+            log_loss=log_loss, fit_seconds=seconds
+        )
+        for accuracy, log_loss, seconds in (([0.81, 0.93], 0.3, 2.0), ([0.80, 0.90], 0.5, 1.0))
+    )
+    now.loc[now["set"] == "same", "fit_seconds"] = 1.0
+    table = analysis.changes(now, before)
+    assert list(table.index) == ["a", "b", "mean"]
+    assert list(table) == ["labels", "log-loss, labels"]
+    assert list(table.loc["a"]) == ["+2.00 ± 1.00", "-0.200"]
+    assert list(table.loc["mean"]) == ["+2.00 ± 0.71", "-0.200"]
+
+
 def test_overview_says_points_over_labels_alone():
     frame = results(
         {
