@@ -248,6 +248,7 @@ class Bench:
                 "epochs": fitted.clf.n_epochs_,
                 "weight": float(weight.mean()),
                 "last_weight": float(weight[-1]),
+                "augmenter": repr(fitted.clf.augmenter_),
                 **self._sizes(),
                 **environment(),
             }

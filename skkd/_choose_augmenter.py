@@ -43,6 +43,7 @@ _MOST_NEW = 4
 _NEW_ROWS = 40_000
 _NEW_ENTRIES = 2**25
 # New rows for each in a short training: two rank the candidates as four do, in half of the time.
+# They stay the same to its end: others every ten epochs tell no more, and most teachers are slow.
 _MOST_COMPARED = 2
 # What a gain must exceed, in its standard errors. New rows keep long trainings from learning labels
 # by heart, of which short ones show little, so that only a clear loss speaks against new rows; but
@@ -164,23 +165,26 @@ def choose_augmenter(
     if balancer.requirements() & {"held_out_losses", "held_out_slopes"}:
         balancer = DescentShare()
 
+    n_batches = -(-len(kept) // batch_size_of(net, len(kept)))
+    n_epochs = max(round(min(_N_STEPS / n_batches, _SHARE_OF_EPOCHS * net.max_epochs)), 1)
+
     def losses_with(augmenter: Augmenter | None) -> np.ndarray:
         sources = []
         if augmenter is not None:
             n_new = min(augmenter.n_new, _MOST_COMPARED)
-            augmenter = clone(augmenter).set_params(n_new=n_new, weight=n_new**0.5)
+            augmenter = clone(augmenter).set_params(
+                n_new=n_new, weight=n_new**0.5, refresh=n_epochs
+            )
             augmenter.fit(fit_rows.raw, fit_rows.sample_weight)
             sources = [AugmentedRows(augmenter, len(kept), ask, prepare, seed)]
         student = copy_for_short_training(net)
-        n_batches = -(-len(kept) // batch_size_of(net, len(kept)))
-        n_epochs = min(_N_STEPS / n_batches, _SHARE_OF_EPOCHS * net.max_epochs)
         train(
             student,
             fit_rows,
             clone(balancer).reset(),
             loss=loss,
             temperature=temperature,
-            n_epochs=max(round(n_epochs), 1),
+            n_epochs=n_epochs,
             new_rows=sources,
             pilot=pilot,
             seed=seed,

@@ -300,17 +300,19 @@ def test_teacher_who_may_have_seen_all_rows_labels_one_for_each(monkeypatch):
     assert (by_told.n_new, by_fitted_here.n_new) == (1, 4)
 
 
-def test_short_trainings_make_two_new_rows_for_each(monkeypatch):
+def test_short_trainings_make_two_new_rows_for_each_and_once(monkeypatch):
     made = []
 
     class Spy(_choose_augmenter.AugmentedRows):
-        def __init__(self, augmenter, n_rows, *args):
-            made.append((augmenter.n_new, augmenter.weight, n_rows))
-            super().__init__(augmenter, n_rows, *args)
+        def next_pool(self):
+            pool = super().next_pool()
+            if pool is not None:
+                made.append((self.weight, len(pool[1])))
+            return pool
 
     monkeypatch.setattr(_choose_augmenter, "AugmentedRows", Spy)
     few_labels(LogisticRegression(), cv=3, n_rows=100, balancer="fixed")
-    assert made == [(2.0, 2**0.5, pytest.approx(80, abs=3))] * 3
+    assert made == [(2**0.5, pytest.approx(160, abs=6))] * 3
 
 
 # The decision
