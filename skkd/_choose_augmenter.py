@@ -43,7 +43,6 @@ _MOST_NEW = 4
 _NEW_ROWS = 40_000
 _NEW_ENTRIES = 2**25
 # New rows for each in a short training: two rank the candidates as four do, in half of the time.
-# They stay the same to its end: others every ten epochs tell no more, and most teachers are slow.
 _MOST_COMPARED = 2
 # What a gain must exceed, in its standard errors. New rows keep long trainings from learning labels
 # by heart, of which short ones show little, so that only a clear loss speaks against new rows; but
@@ -172,9 +171,9 @@ def choose_augmenter(
         sources = []
         if augmenter is not None:
             n_new = min(augmenter.n_new, _MOST_COMPARED)
-            augmenter = clone(augmenter).set_params(
-                n_new=n_new, weight=n_new**0.5, refresh=n_epochs
-            )
+            augmenter = clone(augmenter).set_params(n_new=n_new, weight=n_new**0.5)
+            if knows_all:  # it may be an ensemble of seconds for so many rows: asked once
+                augmenter.set_params(refresh=n_epochs)
             augmenter.fit(fit_rows.raw, fit_rows.sample_weight)
             sources = [AugmentedRows(augmenter, len(kept), ask, prepare, seed)]
         student = copy_for_short_training(net)

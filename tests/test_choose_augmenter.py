@@ -300,7 +300,13 @@ def test_teacher_who_may_have_seen_all_rows_labels_one_for_each(monkeypatch):
     assert (by_told.n_new, by_fitted_here.n_new) == (1, 4)
 
 
-def test_short_trainings_make_two_new_rows_for_each_and_once(monkeypatch):
+@pytest.mark.parametrize(
+    ("teacher", "cv", "n_new", "n_pools"),
+    [(LogisticRegression(), 3, 2.0, 2), (GOOD_TEACHER, None, 1.0, 1)],
+)
+def test_short_trainings_make_two_new_rows_for_each_or_one_and_once(
+    teacher, cv, n_new, n_pools, monkeypatch
+):
     made = []
 
     class Spy(_choose_augmenter.AugmentedRows):
@@ -311,8 +317,8 @@ def test_short_trainings_make_two_new_rows_for_each_and_once(monkeypatch):
             return pool
 
     monkeypatch.setattr(_choose_augmenter, "AugmentedRows", Spy)
-    few_labels(LogisticRegression(), cv=3, n_rows=100, balancer="fixed")
-    assert made == [(2**0.5, pytest.approx(160, abs=6))] * 3
+    few_labels(teacher, cv=cv, n_rows=100, balancer="fixed")  # 16 epochs
+    assert made == [(n_new**0.5, pytest.approx(80 * n_new, abs=6))] * 3 * n_pools
 
 
 # The decision
