@@ -1,0 +1,157 @@
+"""The tables that people read say what the committed lines of results say."""
+
+import re
+from functools import cache
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from benchmarks import analysis
+from benchmarks.run import RESULTS, WITHOUT_NEW_ROWS, read_lines
+
+ROOT = Path(__file__).parents[2]
+README, PROTOCOL = ROOT / "README.md", ROOT / "benchmarks" / "README.md"
+SHOWN = {"default": "default", "without new rows": WITHOUT_NEW_ROWS}
+
+# Methods that are written out, where they aren't `rule` or "fixed .5".
+WRITTEN = {
+    "default": "default",
+    "default, without new rows": WITHOUT_NEW_ROWS,
+    "labels alone": "labels",
+    "labels alone, five times the steps": "labels/student__max_epochs=750",
+    "search over fixed weights in five folds": "search",
+    "fixed .5, with new rows": "default/balancer='fixed',balancer__weight=0.5",
+    "fixed .5, in-sample targets": "fixed(0.5)@insample",
+    "fixed .5, uncalibrated targets": "fixed(0.5)@oof",
+    "`descent_share` on shared targets": "descent_share@calibrated",
+    "`descent_share`, in-sample targets": "descent_share@insample",
+    "`descent_share`, uncalibrated targets": "descent_share@oof",
+    "`gated` (`Competence`)": "gated@calibrated",
+    "`random`, the control": "random@calibrated",
+    "early-stopped (.9 until half)": "early_stopped@calibrated",
+    "falling, 1 to 0": "linear_down@calibrated",
+    "rising, 0 to 1": "linear_up@calibrated",
+    "held, then falling": "hold_then_decay@calibrated",
+}
+
+
+def table(path: Path, heading: str, nth: int = 0) -> dict[str, list[str]]:
+    """Cells of the rows below a heading's line, by the first cell; without bold type."""
+    text = path.read_text().replace("**", "")
+    body = text.split(f"\n{heading}")[nth + 1]
+    rows = re.match(r".*\n\|[-|]+\n((?:\|.*\n)+)", body)[1]
+    cells = [[cell.strip() for cell in row.strip("|").split("|")] for row in rows.splitlines()]
+    return {row[0]: row[1:] for row in cells}
+
+
+def written(text: str) -> str:
+    """Numbers as the tables have them: ``.5`` and not ``0.5``, and no sign before a zero."""
+    text = re.sub(r"(?<![\d.])0\.(?=\d)", ".", text)
+    return re.sub(r"[+-]\.0+(?!\d)", "0", text)
+
+
+@cache
+def results(name: str) -> pd.DataFrame:
+    return analysis.read_results(RESULTS / name)
+
+
+@pytest.mark.parametrize(
+    ("path", "name"), [(README, "study.jsonl"), (PROTOCOL, "fresh/study.jsonl")]
+)
+def test_gains_over_labels_alone_by_set(path, name):
+    frame = results(name)
+    rows = table(path, "| set | teacher | best fixed λ ")
+    expected = analysis.overview(frame, SHOWN)
+    for of_set, cells in expected.iterrows():
+        assert rows[of_set] == [written(cell) for cell in cells], of_set
+    assert rows["mean"] == [written(cell) for cell in _means(frame)]
+    assert rows.keys() == {*frame["set"], "mean"}
+
+
+def _means(frame: pd.DataFrame) -> list[str]:
+    gain, error = analysis.by_set(analysis.differences(frame))
+    mean, error = gain.mean(), analysis.error_of_mean(error)
+    best = mean.filter(regex=r"^fixed\(.*@calibrated").idxmax()
+    weight = best.removeprefix("fixed").removesuffix("@calibrated")
+    losses = frame.pivot_table(index="set", columns="method", values="log_loss").mean()
+    return [
+        f"{mean['teacher']:+.2f}",
+        f"no one weight: {mean[best]:+.2f} {weight}",
+        *(f"{mean[method]:+.2f} ± {error[method]:.2f}" for method in SHOWN.values()),
+        *(f"{losses[method]:.3f}" for method in ("labels", *SHOWN.values())),
+    ]
+
+
+@pytest.mark.parametrize(("nth", "name"), [(0, "study.jsonl"), (1, "wide/study.jsonl")])
+def test_methods_of_the_study(nth, name):
+    rows = table(PROTOCOL, "| method | seeds | over labels alone ", nth)
+    frame = results(name)
+    summary = analysis.summary(frame[~frame["method"].str.startswith("teacher")])
+    summary = summary[summary["sets"] == summary["sets"].max()]
+    methods = {_method(shown): cells for shown, cells in rows.items()}
+    assert methods.keys() == set(summary.index)
+    for method, cells in methods.items():
+        assert cells == _written_summary(method, summary.loc[method]), method
+
+
+def _method(shown: str) -> str:
+    if shown in WRITTEN:
+        return WRITTEN[shown]
+    if shown.startswith("fixed "):
+        return f"fixed({float(shown.removeprefix('fixed ')):g})@calibrated"
+    return shown.strip("`") + "@calibrated"
+
+
+def _written_summary(method: str, row: pd.Series) -> list[str]:
+    text = {
+        "seeds": f"{row['runs'] // row['sets']:.0f}",
+        "difference": f"{row['difference']:+.2f}",
+        "worst": f"{row['worst']:+.2f}",
+        **{name: f"{row[name]:.2f}" for name in ("regret", "worst regret")},
+        **{name: f"{row[name]:.3f}" for name in ("log_loss", "ece")},
+    }
+    if row["error"] > 0:
+        text["difference"] += f" ± {row['error']:.2f}"
+    return [written(cell).replace("nan", "") for cell in text.values()]
+
+
+def test_what_ramps_are_worth():
+    changes = analysis.changes(results("study.jsonl"), results("without_ramps/study.jsonl"))
+    rows = table(PROTOCOL, "| set | numbers | labels alone ")
+    columns = ["labels", *SHOWN.values(), "log-loss, labels", "log-loss, default"]
+    for of_set, cells in changes[columns].iterrows():
+        assert rows[of_set][1:] == [written(cell) for cell in cells], of_set
+    assert rows.keys() == set(changes.index)
+
+
+def test_what_it_takes_to_answer():
+    rows = table(PROTOCOL, "| set | teacher | one row | one row, ONNX ")
+    for line in read_lines(RESULTS / "serving.jsonl"):
+        ratios = [
+            line[f"teacher_{cost}"] / line[f"{which}_{cost}"]
+            for cost in ("row_ms", "batch_ms")
+            for which in ("student", "onnx")
+        ]
+        ratios.append(line["teacher_bytes"] / line["onnx_bytes"])
+        assert rows.pop(line["set"])[1:] == [f"{ratio:,.0f}" for ratio in ratios], line["set"]
+    assert not rows
+
+
+def test_beside_autogluon():
+    frame = pd.DataFrame(read_lines(RESULTS / "autogluon.jsonl"))
+    theirs = "AutoGluon's student"
+    models = [theirs, "skkd", "skkd without new rows"]
+    accuracies = table(PROTOCOL, "| set | its ensemble | its student ")
+    seconds = table(PROTOCOL, "| set | seconds: its `distill` ")
+    assert accuracies.keys() == seconds.keys() == set(frame["set"])
+    for of_set, lines in frame.groupby("set"):
+        runs = lines.pivot(index="seed", columns="model", values=["accuracy", "seconds"])
+        accuracy = runs["accuracy"]
+        gain = 100 * accuracy[models[1:]].sub(accuracy[theirs], axis=0)
+        means = accuracy[["AutoGluon's ensemble", *models]].mean()
+        gains = [f"{m:+.2f} ± {e:.2f}" for m, e in zip(gain.mean(), gain.sem(), strict=True)]
+        shown = [f"{mean:.3f}" for mean in means] + gains
+        assert accuracies[of_set] == [written(cell) for cell in shown], of_set
+        medians = runs["seconds"][models].median()
+        assert seconds[of_set][:3] == [f"{median:.0f}" for median in medians], of_set
