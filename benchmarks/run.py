@@ -83,7 +83,7 @@ PROFILES: dict[str, dict] = {
     },
     "search": {
         "sets": list(SUITE),
-        "seeds": [0],
+        "seeds": [0, 1],
         "methods": ["search"],
         **_WIDE,
     },
