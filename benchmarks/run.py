@@ -45,11 +45,15 @@ _WIDE = {
     "out": RESULTS / "wide" / "study.jsonl",
 }
 
-#: Options that stand behind a name. ``study`` sets the defaults against fixed weights, and
-#: ``without_ramps`` tells what ramps are worth. Those of the wide student look at the balance
-#: alone: ``wide``, ``rules`` and, on fewer seeds, ``search``. ``fresh`` checks the defaults on sets
-#: that had no part in the choice, ``more_rows`` on twice as many rows where there are so many,
-#: ``full`` on all rows of three; ``small`` repeats a bit.
+# Their numbers have few values, or are too many for ramps.
+_WITHOUT_RAMPS = ("fashion_mnist", "kr_vs_k", "letter", "mnist")
+
+#: Options that stand behind a name. ``study`` sets the defaults against fixed weights,
+#: ``without_ramps`` tells what ramps are worth, and ``unnarrowed`` what it costs to take some of
+#: them out again, and hidden units. Those of the wide student look at the balance alone: ``wide``,
+#: ``rules`` and, on fewer seeds, ``search``. ``fresh`` checks the defaults on sets that had no part
+#: in the choice, ``more_rows`` on twice as many rows where there are so many, ``full`` on all rows
+#: of three; ``small`` repeats a bit.
 PROFILES: dict[str, dict] = {
     "study": {
         "sets": list(SUITE),
@@ -74,6 +78,13 @@ PROFILES: dict[str, dict] = {
         "methods": _AGAINST_FIXED_WEIGHTS,
         "student": "module__ramps=()",
         "out": RESULTS / "without_ramps" / "study.jsonl",
+    },
+    "unnarrowed": {
+        "sets": [name for name in SUITE if name not in _WITHOUT_RAMPS],
+        "seeds": [0, 1, 2, 3, 4],
+        "methods": ["labels", WITHOUT_NEW_ROWS],
+        "student": "module__narrowing=0",
+        "out": RESULTS / "unnarrowed" / "study.jsonl",
     },
     "rules": {
         "sets": list(SUITE),
