@@ -51,9 +51,9 @@ _WITHOUT_RAMPS = ("fashion_mnist", "kr_vs_k", "letter", "mnist")
 #: Options that stand behind a name. ``study`` sets the defaults against fixed weights,
 #: ``without_ramps`` tells what ramps are worth, and ``unnarrowed`` what it costs to take some of
 #: them out again, and hidden units. Those of the wide student look at the balance alone: ``wide``,
-#: ``rules`` and, on fewer seeds, ``search``. ``fresh`` checks the defaults on sets that had no part
-#: in the choice, ``more_rows`` on twice as many rows where there are so many, ``full`` on all rows
-#: of three; ``small`` repeats a bit.
+#: ``rules`` and, on fewer seeds, ``insample`` and ``search``. ``fresh`` checks the defaults on sets
+#: that had no part in the choice, ``more_rows`` on twice as many rows where there are so many,
+#: ``full`` on all rows of three; ``small`` repeats a bit.
 PROFILES: dict[str, dict] = {
     "study": {
         "sets": list(SUITE),
@@ -91,6 +91,13 @@ PROFILES: dict[str, dict] = {
         "seeds": [0, 1, 2, 3, 4],
         "methods": ["dynamic"],
         **_WIDE,
+    },
+    "insample": {
+        "sets": list(SUITE),
+        "seeds": [0],
+        "methods": ["labels", "dynamic@insample"],
+        **_WIDE,
+        "out": RESULTS / "wide" / "insample.jsonl",
     },
     "search": {
         "sets": list(SUITE),

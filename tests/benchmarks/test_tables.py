@@ -92,7 +92,7 @@ def test_methods_of_the_study(nth, name):
     methods = {_method(shown): cells for shown, cells in rows.items()}
     assert methods.keys() == set(summary.index)
     for method, cells in methods.items():
-        assert cells == _written_summary(method, summary.loc[method]), method
+        assert cells == _written_summary(summary.loc[method]), method
 
 
 def _method(shown: str) -> str:
@@ -103,9 +103,9 @@ def _method(shown: str) -> str:
     return shown.strip("`") + "@calibrated"
 
 
-def _written_summary(method: str, row: pd.Series) -> list[str]:
+def _written_summary(row: pd.Series) -> list[str]:
     text = {
-        "seeds": f"{row['runs'] // row['sets']:.0f}",
+        "seeds": f"{row['runs'] / row['sets']:g}",
         "difference": f"{row['difference']:+.2f}",
         "worst": f"{row['worst']:+.2f}",
         **{name: f"{row[name]:.2f}" for name in ("regret", "worst regret")},
