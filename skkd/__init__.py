@@ -6,10 +6,10 @@ a balancing parameter that moves by itself.
 
 from . import augmenters, balancers, losses, report, schedules, students
 from ._classifier import DistilledClassifier
-from ._display import BalanceDisplay
-from ._fidelity import FidelityDisplay
-from ._landscape import BalanceLandscapeDisplay
-from ._latency import LatencyDisplay
+from ._plots.balance import BalanceDisplay
+from ._plots.fidelity import FidelityDisplay
+from ._plots.landscape import BalanceLandscapeDisplay
+from ._plots.latency import LatencyDisplay
 from .exceptions import TrainingDivergedError
 
 __version__ = "0.1.0"

@@ -5,11 +5,11 @@ from scipy import sparse
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_consistent_length
 
-from . import _teacher
-from ._cache import Cache
 from ._classifier import DistilledClassifier
-from ._display import is_search
-from ._labels import label_column
+from ._input.labels import label_column
+from ._plots.balance import is_search
+from ._teacher import asking as _teacher
+from ._teacher.cache import Cache
 
 
 def indexable(X):

@@ -6,13 +6,15 @@ import numpy as np
 from sklearn.base import ClassifierMixin
 from sklearn.utils.metaestimators import available_if
 
-from . import _inputs, _student, _teacher
 from ._fit_steps import FitSteps, check_new_rows, who_needs_held_out_rows
+from ._input import read as _inputs
 from ._parameters import CONSTRAINTS, check_parameters, make_loss, make_temperature
-from ._predictor import StudentPredictor
-from ._seeds import PrivateTorchState, draw_seeds
-from ._training import Patience, train
-from .balancers._registry import make_balancer
+from ._random import PrivateTorchState, draw_seeds
+from ._student import net as _student
+from ._student.predictor import StudentPredictor
+from ._teacher import asking as _teacher
+from ._training.loop import Patience, train
+from .balancers._make_balancer import make_balancer
 
 __all__ = ["DistilledClassifier"]
 

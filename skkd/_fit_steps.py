@@ -4,22 +4,23 @@ import numpy as np
 from sklearn.base import clone
 from sklearn.pipeline import Pipeline
 
-from . import _inputs, _student
-from ._batches import are_plain
-from ._choose_augmenter import choose_augmenter, looks_for_new_rows
-from ._chunks import LazyRows, some_rows
-from ._datasets import read_dataset
-from ._held_out import split_held_out
-from ._labels import columns_of, read_labels, rows_that_count
-from ._new_rows import AugmentedRows, UnlabeledRows
+from ._input import read as _inputs
+from ._input.chunks import LazyRows, some_rows
+from ._input.datasets import read_dataset
+from ._input.labels import columns_of, read_labels, rows_that_count
+from ._input.rows import GivenRows, Rows, take
+from ._input.tables import is_frame
+from ._input.validation_split import split_held_out
 from ._parameters import make_loss, make_temperature
-from ._pilot import run_pilot
-from ._processes import check_accelerator
-from ._rows import GivenRows, Rows, take
-from ._signal import TeacherSignal
-from ._tables import is_frame
-from ._training import layer_to_watch
-from .augmenters._registry import make_augmenter
+from ._student import net as _student
+from ._teacher.signal import TeacherSignal
+from ._training.batches import are_plain
+from ._training.choose_augmenter import choose_augmenter, looks_for_new_rows
+from ._training.loop import layer_to_watch
+from ._training.pilot import run_pilot
+from ._training.processes import check_accelerator
+from ._training.synthetic import AugmentedRows, UnlabeledRows
+from .augmenters._make_augmenter import make_augmenter
 from .balancers import Pilot
 
 

@@ -9,11 +9,11 @@ import joblib
 from sklearn import get_config
 
 from . import losses
-from ._cache import check_memory
-from ._calibration import METHODS
 from ._sklearn_private import Interval, StrOptions
-from ._teacher import check_teacher
-from .augmenters._registry import make_augmenter
+from ._teacher.asking import check_teacher
+from ._teacher.cache import check_memory
+from ._teacher.calibration import METHODS
+from .augmenters._make_augmenter import make_augmenter
 from .schedules import TemperatureSchedule
 
 CONSTRAINTS: dict = {

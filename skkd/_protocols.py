@@ -7,11 +7,11 @@ from sklearn.utils import get_tags
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping
 
 from ._sklearn_private import _VisualBlock
-from ._student import as_net, input_tags, is_known
-from ._teacher import is_fitted
+from ._student.net import as_net, input_tags, is_known
+from ._teacher.asking import is_fitted
 from .augmenters import Augmenter
-from .augmenters._registry import make_augmenter
-from .balancers._registry import make_balancer
+from .augmenters._make_augmenter import make_augmenter
+from .balancers._make_balancer import make_balancer
 
 
 class Protocols(BaseEstimator):

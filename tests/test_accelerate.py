@@ -15,7 +15,7 @@ from filelock import FileLock
 from sklearn.base import clone
 from torch import nn
 
-from skkd._processes import Processes, check_accelerator
+from skkd._training.processes import Processes, check_accelerator
 from skkd.balancers import DescentShare, FixedBalance, SampleWise
 from tests.accelerated import CASES, AcceleratedNet, X, Y, fit, result_of
 from tests.helpers import Net, Noise, fitted_teacher, quick, quick_net

@@ -13,8 +13,8 @@ from skorch.dataset import Dataset
 from torch import nn
 from torch.utils.data import DataLoader, SequentialSampler, WeightedRandomSampler
 
-from skkd._batches import LoaderBatches, RowBatches, as_tensor, make_batches
-from skkd._seeds import PrivateTorchState
+from skkd._random import PrivateTorchState
+from skkd._training.batches import LoaderBatches, RowBatches, as_tensor, make_batches
 
 
 class PlusOneDataset(Dataset):

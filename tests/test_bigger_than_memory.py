@@ -10,8 +10,13 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 
 from benchmarks import memory
-from skkd import DistilledClassifier, _chunks, _objective, _teacher, _training, _windows
-from skkd._objective import make_objective
+from skkd import DistilledClassifier
+from skkd._input import chunks as _chunks
+from skkd._teacher import asking as _teacher
+from skkd._training import loop as _training
+from skkd._training import objective as _objective
+from skkd._training import windows as _windows
+from skkd._training.objective import make_objective
 from skkd.students import default_student
 from tests.helpers import fitted_teacher, make_data, quick, quick_net
 

@@ -21,9 +21,9 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV, KFold, StratifiedKFold
 from sklearn.neighbors import KNeighborsClassifier
 
-import skkd._cache
+import skkd._teacher.cache
 from skkd import DistilledClassifier
-from skkd._cache import Cache, content_hash
+from skkd._teacher.cache import Cache, content_hash
 from skkd.balancers import FixedBalance
 from tests.helpers import Net, make_data, quick, quick_net
 
@@ -223,7 +223,7 @@ def test_key_is_made_of_all_parts(memory):
 
 @pytest.mark.parametrize("memory", [None, joblib.Memory(None)], ids=["none", "transparent"])
 def test_without_memory_nothing_is_hashed_or_kept(memory, monkeypatch):
-    monkeypatch.setattr(skkd._cache, "content_hash", None)
+    monkeypatch.setattr(skkd._teacher.cache, "content_hash", None)
     cache, calls = Cache(memory), []
     assert cache.key("work", X) is None
     for _ in range(2):
@@ -428,7 +428,7 @@ def test_works_without_locks(memory, monkeypatch):
         def acquire(self):
             raise NotImplementedError("no flock here")
 
-    monkeypatch.setattr(skkd._cache, "FileLock", NoLock)
+    monkeypatch.setattr(skkd._teacher.cache, "FileLock", NoLock)
     cache = Cache(memory)
     for _ in range(2):
         assert cache.get(cache.key("work"), lambda: 5) == 5

@@ -13,8 +13,10 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 from torch.utils.data import default_collate
 
-from skkd import DistilledClassifier, _choose_augmenter, _training
-from skkd._choose_augmenter import best_gain, candidates_for, most_new_rows
+from skkd import DistilledClassifier
+from skkd._training import choose_augmenter as _choose_augmenter
+from skkd._training import loop as _training
+from skkd._training.choose_augmenter import best_gain, candidates_for, most_new_rows
 from skkd.augmenters import Augmenter, NeighborSwap, RandomSwap, ShiftFlipCrop
 from skkd.balancers import DescentShare, FixedBalance, TeacherKnowledge
 from tests.helpers import Memory, Says, make_data, quick, quick_net

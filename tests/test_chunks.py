@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from skkd import _chunks
-from skkd._chunks import SomeRows, is_large, release, row_slices, some_rows
+from skkd._input import chunks as _chunks
+from skkd._input.chunks import SomeRows, is_large, release, row_slices, some_rows
 
 
 @pytest.fixture

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from sklearn.metrics import log_loss
 
-from skkd._chunks import row_slices
-from skkd._competence import knowledge_of_teacher
-from skkd._rows import Rows
+from skkd._input.chunks import row_slices
+from skkd._input.rows import Rows
+from skkd._teacher.competence import knowledge_of_teacher
 
 
 def sample(n_rows=500, sharpness=1.0, seed=0):
@@ -28,7 +28,7 @@ def test_losses_are_those_of_scikit_learn(weighted, monkeypatch):
         parts.extend(row_slices(proba, 100))
         return parts
 
-    monkeypatch.setattr("skkd._competence.row_slices", few_at_a_time)
+    monkeypatch.setattr("skkd._teacher.competence.row_slices", few_at_a_time)
     proba, labels = sample()
     proba = (proba + 0.01) / 1.03  # as the labels were drawn, or nearly so
     weight = np.random.default_rng(1).uniform(0.5, 2, 500) if weighted else None

@@ -14,7 +14,7 @@ from sklearn.preprocessing import FunctionTransformer
 from skorch.helper import SliceDataset
 from torch.utils.data import DataLoader, Dataset, IterableDataset, Subset, TensorDataset
 
-from skkd._datasets import DatasetRows
+from skkd._input.datasets import DatasetRows
 from tests.helpers import ConvNet, quick, quick_net
 
 IMAGES, LABELS = load_digits(n_class=4, return_X_y=True)

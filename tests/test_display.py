@@ -16,7 +16,7 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from skkd import BalanceDisplay
-from skkd._display import line_style
+from skkd._plots.balance import line_style
 from skkd.balancers import DescentShare, FixedBalance, LossShare
 from tests.helpers import fitted_teacher, make_data, quick, quick_net
 

@@ -7,8 +7,8 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss
 
-from skkd._held_out import split_held_out
-from skkd._seeds import draw_seeds
+from skkd._input.validation_split import split_held_out
+from skkd._random import draw_seeds
 from tests.helpers import FitForbidden, Net, fitted_teacher, make_data, quick, quick_net
 
 X, Y = make_data(n_rows=100)

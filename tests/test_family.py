@@ -11,7 +11,7 @@ from sklearn.model_selection import GridSearchCV
 from torch import nn
 
 from skkd.balancers import BALANCERS, Balancer, Competence, DescentShare, Gated, LossShare
-from skkd.balancers._registry import make_balancer
+from skkd.balancers._make_balancer import make_balancer
 from tests.helpers import ConvNet, DropoutNet, fitted_teacher, make_data, quick, quick_net
 
 X, Y = make_data()

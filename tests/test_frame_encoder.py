@@ -12,8 +12,8 @@ from sklearn.preprocessing import OneHotEncoder
 from sklearn.tree import DecisionTreeClassifier
 
 from skkd import DistilledClassifier
-from skkd._frame_encoder import FrameEncoder, encode
-from skkd._tables import table_encoder
+from skkd._input.frame_encoder import FrameEncoder, encode
+from skkd._input.tables import table_encoder
 
 LEVELS = ["red", "green", "blue", "never in fit"]
 

@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import nn
 
-from skkd._gradients import (
+from skkd._training.gram import (
     LastLayerInput,
     find_last_layer,
     gram,

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import sparse
 
-from skkd._held_out import hash_rows, split_held_out
+from skkd._input.validation_split import hash_rows, split_held_out
 
 
 @pytest.fixture

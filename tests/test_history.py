@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from skkd._history import EpochRecord, History
+from skkd._training.history import EpochRecord, History
 from skkd.balancers import FixedBalance
 from skkd.exceptions import TrainingDivergedError
 

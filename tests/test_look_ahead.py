@@ -4,8 +4,8 @@ import torch
 from scipy import sparse
 from torch import nn
 
-from skkd._gradients import LastLayerInput
-from skkd._look_ahead import LookAhead
+from skkd._training.gram import LastLayerInput
+from skkd._training.look_ahead import LookAhead
 from tests.helpers import Net, make_data, quick_net
 
 X, Y = make_data(n_rows=24)

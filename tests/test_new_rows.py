@@ -19,7 +19,8 @@ from skorch.callbacks import Callback
 from torch import nn
 from torch.nn import functional as F
 
-from skkd import DistilledClassifier, _new_rows
+from skkd import DistilledClassifier
+from skkd._training import synthetic as _new_rows
 from skkd.augmenters import Augmenter, GaussianJitter, NeighborSwap, RandomSwap, ShiftFlipCrop
 from skkd.balancers import Balancer
 from skkd.losses import DISTILLATION_LOSSES

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 import torch
 
-from skkd import _objective
-from skkd._objective import Autograd, ClosedForm, make_objective
+from skkd._training import objective as _objective
+from skkd._training.objective import Autograd, ClosedForm, make_objective
 from skkd.losses import DISTILLATION_LOSSES, kl
 
 N_ROWS, N_CLASSES = 7, 3

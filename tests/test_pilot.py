@@ -12,8 +12,8 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.tree import DecisionTreeClassifier
 
 from skkd import DistilledClassifier, _fit_steps
-from skkd._pilot import copy_for_short_training, gain_after, run_pilot
-from skkd._rows import Rows
+from skkd._input.rows import Rows
+from skkd._training.pilot import copy_for_short_training, gain_after, run_pilot
 from skkd.balancers import DescentShare, FixedBalance, Pilot
 from skkd.students import default_student
 from tests.helpers import quick_net
@@ -181,10 +181,10 @@ def test_net_and_rows_stay_as_they_were():
 
 
 def test_many_rows_give_a_part_of_them(monkeypatch):
-    monkeypatch.setattr("skkd._pilot._MAX_ROWS", 300)
+    monkeypatch.setattr("skkd._training.pilot._MAX_ROWS", 300)
     seen = []
     monkeypatch.setattr(
-        "skkd._pilot.train",
+        "skkd._training.pilot.train",
         lambda net, rows, *args, held_out, **kwargs: (
             seen.append(np.concatenate([rows.X, held_out.X]))
             or history([1.0, 0.1, 0.1], [0.5, 0.5, 0.5])
@@ -261,6 +261,8 @@ def test_auto_takes_no_new_rows_where_labels_teach_on(pilots, monkeypatch):
     clf = DistilledClassifier(KNeighborsClassifier(5), cv=3, augmenter="auto", random_state=0)
     monkeypatch.setattr(_fit_steps, "run_pilot", lambda *args: clean)
     taken = []
-    monkeypatch.setattr("skkd._choose_augmenter.train", lambda *args, **kwargs: taken.append(1))
+    monkeypatch.setattr(
+        "skkd._training.choose_augmenter.train", lambda *args, **kwargs: taken.append(1)
+    )
     assert clf.fit(X, y).augmenter_ is None
     assert taken == []

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from skkd._seeds import PrivateTorchState, draw_seeds
+from skkd._random import PrivateTorchState, draw_seeds
 
 
 def draws(state, n=3):

@@ -4,9 +4,10 @@ import torch
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from skkd import _chunks, _windows
-from skkd._batches import RowBatches
-from skkd._windows import windows
+from skkd._input import chunks as _chunks
+from skkd._training import windows as _windows
+from skkd._training.batches import RowBatches
+from skkd._training.windows import windows
 
 
 def numbered_rows(n_rows, n_features=4):

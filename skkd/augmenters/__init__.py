@@ -1,9 +1,9 @@
 """Augmenters: new rows for the teacher to label."""
 
-from ._base import Augmenter
+from ._augmenter import Augmenter
 from ._images import ShiftFlipCrop
+from ._make_augmenter import AUGMENTERS
 from ._numbers import GaussianJitter, MixUp
-from ._registry import AUGMENTERS
 from ._swaps import NeighborSwap, RandomSwap
 
 __all__ = [

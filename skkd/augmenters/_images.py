@@ -7,7 +7,7 @@ from typing import ClassVar
 import numpy as np
 
 from .._sklearn_private import Interval
-from ._base import Augmenter
+from ._augmenter import Augmenter
 
 __all__ = ["ShiftFlipCrop"]
 

@@ -8,8 +8,8 @@ import numpy as np
 from sklearn.decomposition import PCA
 from sklearn.neighbors import NearestNeighbors
 
-from .._tables import table_encoder
-from ._tables import take
+from .._input.tables import table_encoder
+from ._columns import take
 
 # Rows among which neighbours are searched exactly; more rows are split into groups up to this size.
 _GROUP = 8192

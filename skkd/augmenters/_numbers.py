@@ -7,8 +7,8 @@ from typing import ClassVar
 import numpy as np
 
 from .._sklearn_private import Interval
-from ._base import Augmenter
-from ._tables import exchange, fractional_columns, numbers, take, write
+from ._augmenter import Augmenter
+from ._columns import exchange, fractional_columns, numbers, take, write
 
 __all__ = ["GaussianJitter", "MixUp"]
 

@@ -5,9 +5,9 @@ from numbers import Integral, Real
 from typing import ClassVar
 
 from .._sklearn_private import Interval
-from ._base import Augmenter
+from ._augmenter import Augmenter
+from ._columns import exchange
 from ._neighbors import neighbors_of
-from ._tables import exchange
 
 __all__ = ["NeighborSwap", "RandomSwap"]
 

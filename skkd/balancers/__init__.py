@@ -1,14 +1,14 @@
 """Balancing rules: how much distillation and task count in each optimizer step."""
 
-from ._base import Balancer
-from ._gradients import ConflictAverse, DescentShare, GradientNorm, GradientSurgery, MinNorm
-from ._held_out import Competence, Gated, Hypergradient
-from ._learned import Famo, GradNorm, UncertaintyWeighting
-from ._losses import DynamicWeightAverage, GeometricMean, LossShare
-from ._progress import FixedBalance, RandomBalance, ScheduledBalance
-from ._registry import BALANCERS
-from ._rows import SampleWise
-from ._state import BatchRows, HeldOutLosses, Pilot, StepState, TeacherKnowledge
+from ._balancer import Balancer
+from ._gradient_rules import ConflictAverse, DescentShare, GradientNorm, GradientSurgery, MinNorm
+from ._learned_rules import Famo, GradNorm, UncertaintyWeighting
+from ._loss_rules import DynamicWeightAverage, GeometricMean, LossShare
+from ._make_balancer import BALANCERS
+from ._progress_rules import FixedBalance, RandomBalance, ScheduledBalance
+from ._sample_rules import SampleWise
+from ._step_state import BatchRows, HeldOutLosses, Pilot, StepState, TeacherKnowledge
+from ._validation_rules import Competence, Gated, Hypergradient
 
 __all__ = [
     "BALANCERS",

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import sparse
 
-from .._tables import dtypes_of, is_frame, kind_of_dtype
+from .._input.tables import dtypes_of, is_frame, kind_of_dtype
 from ._errors import ExportError
 
 #: Stands for a missing value among texts, for ONNX has none of its own.

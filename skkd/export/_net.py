@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from .._student import as_logits, gives_probabilities, net_dtype, net_of, plain_forward
+from .._student.net import as_logits, gives_probabilities, net_dtype, net_of, plain_forward
 from ..students import TabularMLP
 from ..students._mlp import HiddenLayer
 from ._errors import ExportError

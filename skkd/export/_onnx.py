@@ -10,7 +10,8 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
 from .._sklearn_private import _safe_indexing
-from .._student import net_dtype, net_of, preprocess
+from .._student.net import net_dtype, net_of, preprocess
+from ._check_rows import inputs_of, net_input, rows_to_check
 from ._errors import ExportError
 from ._exported import Exported, write
 from ._feeds import Inputs, as_labels, dtype_name
@@ -18,7 +19,6 @@ from ._graph import Graph
 from ._net import add_net
 from ._parity import TOLERANCE, check_parity
 from ._require import require
-from ._rows import inputs_of, net_input, rows_to_check
 from ._steps import add_step
 from ._table import Block, Table
 

@@ -12,8 +12,8 @@ from sklearn.pipeline import Pipeline
 from skorch import NeuralNet, NeuralNetClassifier
 from torch import Tensor, nn
 
-from .._seeds import PrivateTorchState
-from .._student import _DEFAULT_CALLBACKS
+from .._random import PrivateTorchState
+from .._student.net import _DEFAULT_CALLBACKS
 from ._errors import ExportError, LoadError
 from ._trust import is_net, name_of, refuse_unknown
 

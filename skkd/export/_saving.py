@@ -8,10 +8,10 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
-from .._cache import Shelved
 from .._classifier import DistilledClassifier
-from .._student import net_dtype, net_of
-from .._teacher import is_fitted
+from .._student.net import net_dtype, net_of
+from .._teacher.asking import is_fitted
+from .._teacher.cache import Shelved
 from ._archive import packed, unpacked
 from ._errors import ExportError, LoadError
 from ._exported import write

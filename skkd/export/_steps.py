@@ -12,7 +12,7 @@ from sklearn.impute import SimpleImputer
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, OrdinalEncoder, StandardScaler
 
-from .. import _tables
+from .._input import tables as _tables
 from ._categories import one_hot, ordinal
 from ._errors import ExportError
 from ._feeds import MISSING_TEXT, is_missing

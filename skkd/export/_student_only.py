@@ -4,10 +4,10 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
-from .. import _student
 from .._classifier import DistilledClassifier
-from .._predictor import StudentPredictor
-from ._rows import encodes_by_itself
+from .._student import net as _student
+from .._student.predictor import StudentPredictor
+from ._check_rows import encodes_by_itself
 
 __all__ = ["StudentOnly", "student_only"]
 

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from ..balancers import Balancer
-from ..balancers._learned import ScalarAdam
+from ..balancers._learned_rules import ScalarAdam
 
 
 @dataclass

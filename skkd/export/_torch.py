@@ -7,14 +7,14 @@ import numpy as np
 import torch
 from sklearn.utils.validation import check_is_fitted
 
-from .._batches import as_tensor
 from .._sklearn_private import _safe_indexing
-from .._student import net_dtype, net_of
+from .._student.net import net_dtype, net_of
+from .._training.batches import as_tensor
+from ._check_rows import net_input, rows_to_check
 from ._exported import Exported, write
 from ._feeds import as_labels
 from ._net import Probabilities, check_net, not_exportable, quiet, two_rows
 from ._parity import TOLERANCE, check_parity
-from ._rows import net_input, rows_to_check
 
 __all__ = ["to_torch_program"]
 

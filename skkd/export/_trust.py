@@ -11,10 +11,12 @@ from skorch.dataset import Dataset, ValidSplit
 from torch import nn
 from torch.utils.data import DataLoader
 
-from .. import _calibration, _tables, losses, schedules, students
+from .. import losses, schedules, students
+from .._input import tables as _tables
+from .._teacher import calibration as _calibration
 from ..augmenters import AUGMENTERS
 from ..balancers import BALANCERS, HeldOutLosses
-from ..balancers._learned import ScalarAdam
+from ..balancers._learned_rules import ScalarAdam
 from ._errors import LoadError
 from ._missing_teacher import MissingTeacher
 from ._tensors import SavedTensor

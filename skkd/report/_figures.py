@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from .._display import COLOURS, line_style
-from .._latency import MARKERS, LatencyDisplay
+from .._plots.balance import COLOURS, line_style
+from .._plots.latency import MARKERS, LatencyDisplay
 from ._measures import MEASURES
 
 _COMPARED = {

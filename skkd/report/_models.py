@@ -6,9 +6,9 @@ import numpy as np
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 
-from .. import _teacher
 from .._answers import as_seen_by, columns_of, indexable, proba_of, teacher_proba_of
 from .._classifier import DistilledClassifier
+from .._teacher import asking as _teacher
 from ..balancers import FixedBalance
 
 NAMES = ("teacher", "baseline", "student")

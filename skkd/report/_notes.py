@@ -6,8 +6,8 @@ import platform
 
 import torch
 
-from .. import _teacher
 from .._classifier import DistilledClassifier
+from .._teacher import asking as _teacher
 from ._bootstrap import MAX_AUC_REPEATS
 from ._costs import BATCH_SIZES
 

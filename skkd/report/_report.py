@@ -5,17 +5,17 @@ from numbers import Integral, Real
 import numpy as np
 
 from .._answers import columns_of
-from .._display import fitted_classifier
-from .._fidelity import FidelityDisplay, compare
-from .._seeds import draw_seeds
+from .._plots.balance import fitted_classifier
+from .._plots.fidelity import FidelityDisplay, compare
+from .._random import draw_seeds
 from .._sklearn_private import _check_sample_weight
 from ._bootstrap import Difference, differences, resample
 from ._costs import BATCH_SIZES, costs_of
 from ._measures import RankedScores, per_class, reliability, row_terms, sums_of
 from ._models import NAMES, ask_models, check_baseline
 from ._notes import notes_on
-from ._progress import Progress
 from ._result import DistillationReport
+from ._stages import Progress
 from ._verdict import outcome_of, sentence
 
 

@@ -1,8 +1,8 @@
 """Students by name and their parts, to be used as they are or built upon."""
 
 from ._convnet import ResidualConvNet
+from ._make_student import STUDENTS, default_student, make_student
 from ._mlp import PeriodicMLP, TabularMLP
-from ._registry import STUDENTS, default_student, make_student
 from ._schedule import LearningRateSchedule
 
 __all__ = [

@@ -7,9 +7,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from .._chunks import row_slices
+from .._input.chunks import row_slices
 from ._dropout import Dropout
-from ._narrow import (
+from ._pruning import (
     Layers,
     distill_again,
     n_rows_to_go_by,

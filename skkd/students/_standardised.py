@@ -7,7 +7,7 @@ import torch
 from scipy import sparse
 from torch import Tensor, nn
 
-from .._chunks import row_slices
+from .._input.chunks import row_slices
 
 
 class Standardised(nn.Module):

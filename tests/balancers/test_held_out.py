@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.base import clone
 
-from skkd._held_out import split_held_out
-from skkd._seeds import draw_seeds
+from skkd._input.validation_split import split_held_out
+from skkd._random import draw_seeds
 from skkd.balancers import (
     Balancer,
     BatchRows,

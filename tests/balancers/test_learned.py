@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from skkd.balancers import Famo, GradNorm, StepState, UncertaintyWeighting
-from skkd.balancers._learned import ScalarAdam
+from skkd.balancers._learned_rules import ScalarAdam
 
 with_any_scalars = pytest.mark.parametrize("xp", [np, torch], ids=["numpy", "torch"])
 

@@ -16,7 +16,7 @@ from skkd.balancers import (
     SampleWise,
     StepState,
 )
-from skkd.balancers._rows import RULES
+from skkd.balancers._sample_rules import RULES
 from tests.helpers import make_data, quick
 
 every_rule = pytest.mark.parametrize("rule", RULES)

@@ -7,11 +7,11 @@ from skorch import NeuralNetClassifier
 from torch import nn
 from torch.nn.utils import parameters_to_vector
 
-from skkd._gradients import LastLayerInput
-from skkd._look_ahead import LookAhead
-from skkd._objective import make_objective
-from skkd._seeds import PrivateTorchState
-from skkd._step import Step
+from skkd._random import PrivateTorchState
+from skkd._training.gram import LastLayerInput
+from skkd._training.look_ahead import LookAhead
+from skkd._training.objective import make_objective
+from skkd._training.step import Step
 from skkd.losses import kl
 
 #: Where the weights of the last layer are among all parameters.

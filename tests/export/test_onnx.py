@@ -23,7 +23,7 @@ from torch import nn
 
 from skkd import DistilledClassifier
 from skkd.export import ExportError, to_onnx
-from skkd.export._rows import draw_rows
+from skkd.export._check_rows import draw_rows
 from tests.augmenters.tables import pandas_frame, polars_frame
 from tests.export.frames import people, quick_student
 from tests.helpers import ConvNet, Net, make_data, quick_net

@@ -16,8 +16,8 @@ from torch import nn
 from skkd import DistilledClassifier
 from skkd.export import load, save
 from skkd.students import PeriodicMLP, TabularMLP, make_student
-from skkd.students import _narrow as narrow_module
-from skkd.students._narrow import (
+from skkd.students import _pruning as narrow_module
+from skkd.students._pruning import (
     distill_again,
     hearing_only,
     moments,

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy import sparse
 
-from skkd import DistilledClassifier, _student
+from skkd import DistilledClassifier
+from skkd._student import net as _student
 from skkd.export import load, save, to_onnx, to_torch_program
 from skkd.students import TabularMLP
 from skkd.students._ramps import columns_to_encode, ramps, rows_to_encode_by

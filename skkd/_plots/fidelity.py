@@ -1,0 +1,270 @@
+"""Where a student parts from its teacher, as a figure; matplotlib is imported to draw only."""
+
+import numpy as np
+from sklearn.utils.validation import check_consistent_length
+
+from .._answers import as_seen_by, columns_of, proba_of, teacher_proba_of
+from .._teacher.asking import check_proba
+from .balance import COLOURS, fitted_classifier, import_pyplot
+
+__all__ = ["FidelityDisplay"]
+
+_N_BINS = 40  # of the histogram, over [0, 1]
+_N_BARS = 10
+_COLOURS = (COLOURS[0], COLOURS[4], "0.6")
+
+
+class FidelityDisplay:
+    """The student's probabilities against the teacher's, and where their labels part.
+
+    Make it with :meth:`from_estimator` or :meth:`from_predictions`. On the left, the probability of
+    the class that the teacher holds most probable: the student's over the teacher's, as numbers of
+    rows. Rows on the diagonal are those on which both are equally sure. On the right, the rows for
+    which both name another label, as a share of all rows, over how sure the teacher is; with the
+    true labels, by who is right.
+
+    Parameters
+    ----------
+    counts : ndarray of shape (n_bins, n_bins)
+        Rows by the teacher's probability (first axis) and the student's, in bins of equal width
+        over [0, 1].
+    parted : dict of ndarrays of shape (n_bars,)
+        Shares of all rows, over how sure the teacher is, in bins of equal width from
+        1 / ``n_classes`` to 1: ``"labels differ"``; or ``"teacher right"``, ``"student right"``
+        and, for more than two classes, ``"both wrong"``.
+    agreement : float
+        Share of rows with the same label.
+    n_classes : int
+
+    Attributes
+    ----------
+    figure_ : matplotlib Figure
+    axes_ : ndarray of matplotlib Axes, of shape (2,)
+    mesh_ : matplotlib QuadMesh
+    bars_ : dict of matplotlib BarContainer
+        By the names in ``parted``.
+
+    See Also
+    --------
+    skkd.report.distillation_report : The same in numbers, with intervals.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.ensemble import RandomForestClassifier
+    >>> from skkd import DistilledClassifier, FidelityDisplay
+    >>> X, y = load_iris(return_X_y=True)
+    >>> forest = RandomForestClassifier(random_state=0).fit(X[::2], y[::2])
+    >>> clf = DistilledClassifier(forest, random_state=0).set_params(student__max_epochs=5)
+    >>> display = FidelityDisplay.from_estimator(clf.fit(X[1::2], y[1::2]), X, y)
+    >>> list(display.bars_)
+    ['teacher right', 'student right', 'both wrong']
+    """
+
+    def __init__(self, *, counts, parted, agreement, n_classes):
+        self.counts = counts
+        self.parted = parted
+        self.agreement = agreement
+        self.n_classes = n_classes
+
+    @classmethod
+    def from_estimator(cls, estimator, X, y=None, *, ax=None, mesh_kw=None, bar_kw=None):
+        """Ask teacher and student about some rows, best such that neither has seen, and draw.
+
+        Parameters
+        ----------
+        estimator : DistilledClassifier, Pipeline or search
+            Fitted, with its teacher. A Pipeline must end in a DistilledClassifier; of a search the
+            ``best_estimator_`` is drawn.
+        X : array, frame or CSR matrix of shape (n_rows, n_features)
+        y : array of shape (n_rows,), default=None
+            True labels.
+        ax, mesh_kw, bar_kw
+            As in :meth:`plot`.
+
+        Returns
+        -------
+        display : FidelityDisplay
+
+        Raises
+        ------
+        NotFittedError
+            If the estimator is not fitted.
+        ValueError
+            If it has no teacher; use :meth:`from_predictions` then.
+        TypeError
+            If it is no DistilledClassifier and does not end in one.
+        """
+        import_pyplot(f"{cls.__name__}.from_estimator")
+        clf = fitted_classifier(estimator)
+        X = as_seen_by(estimator, X)
+        teacher_proba = teacher_proba_of(clf, X)
+        if teacher_proba is None:
+            raise ValueError(
+                "The classifier has no teacher to ask. Give its probabilities for X as well: "
+                f"{cls.__name__}.from_predictions(teacher_proba, clf.predict_proba(X))."
+            )
+        return cls.from_predictions(
+            teacher_proba,
+            proba_of(clf, X, clf.classes_),
+            y,
+            classes=clf.classes_,
+            ax=ax,
+            mesh_kw=mesh_kw,
+            bar_kw=bar_kw,
+        )
+
+    @classmethod
+    def from_predictions(
+        cls,
+        teacher_proba,
+        student_proba,
+        y=None,
+        *,
+        classes=None,
+        sample_weight=None,
+        ax=None,
+        mesh_kw=None,
+        bar_kw=None,
+    ):
+        """Draw probabilities that are there already.
+
+        Parameters
+        ----------
+        teacher_proba, student_proba : array of shape (n_rows, n_classes)
+            Probabilities of the same rows and classes.
+        y : array of shape (n_rows,), default=None
+            True labels.
+        classes : array of shape (n_classes,), default=None
+            The labels in the order of the columns; None: 0, 1, ...
+        sample_weight : array of shape (n_rows,), default=None
+            How many rows each one stands for.
+        ax, mesh_kw, bar_kw
+            As in :meth:`plot`.
+
+        Returns
+        -------
+        display : FidelityDisplay
+
+        Raises
+        ------
+        ValueError
+            If these are no probabilities of the same rows and classes, or ``y`` has other labels.
+        """
+        import_pyplot(f"{cls.__name__}.from_predictions")
+        display = compare(teacher_proba, student_proba, y, classes, sample_weight)
+        return display.plot(ax, mesh_kw=mesh_kw, bar_kw=bar_kw)
+
+    def plot(self, ax=None, *, mesh_kw=None, bar_kw=None):
+        """Draw.
+
+        Parameters
+        ----------
+        ax : array of two matplotlib Axes, default=None
+            Axes to draw on. None: a new figure.
+        mesh_kw : dict, default=None
+            For ``Axes.pcolormesh``, over the defaults.
+        bar_kw : dict, default=None
+            For ``Axes.bar``, over the defaults.
+
+        Returns
+        -------
+        self : FidelityDisplay
+        """
+        plt = import_pyplot(f"{type(self).__name__}.plot")
+        if ax is None:
+            ax = plt.subplots(1, 2, figsize=(9, 4), layout="constrained")[1]
+        axes = np.asarray(ax, dtype=object).ravel()
+        if len(axes) != 2:
+            raise ValueError(f"ax has {len(axes)} Axes; two are needed: probabilities and bars.")
+        self.axes_, self.figure_ = axes, axes[0].figure
+        self._draw_probabilities(axes[0], mesh_kw or {})
+        self._draw_parted(axes[1], bar_kw or {})
+        return self
+
+    def _draw_probabilities(self, ax, mesh_kw) -> None:
+        from matplotlib import colormaps
+        from matplotlib.colors import ListedColormap, LogNorm
+
+        edges = np.linspace(0, 1, len(self.counts) + 1)
+        shown = np.ma.masked_equal(self.counts.T, 0)
+        # Most rows are in a corner where both are sure; the few others are of interest.
+        norm = LogNorm(shown.min(), max(shown.max(), 10 * shown.min()))
+        # Without the palest shades, which single rows would be lost in.
+        shades = ListedColormap(colormaps["Blues"](np.linspace(0.3, 1, 256)))
+        own = {"cmap": shades, "norm": norm, "rasterized": True, **mesh_kw}
+        self.mesh_ = ax.pcolormesh(edges, edges, shown, **own)
+        ax.plot([0, 1], [0, 1], color="0.3", linestyle="--", linewidth=0.8)
+        ax.figure.colorbar(self.mesh_, ax=ax, label="rows")
+        ax.set(
+            title=f"same label for {100 * self.agreement:.1f} % of the rows",
+            xlabel="teacher's probability of its class",
+            ylabel="student's probability of that class",
+            xlim=(np.floor(10 / self.n_classes) / 10, 1),
+            ylim=(0, 1),
+        )
+
+    def _draw_parted(self, ax, bar_kw) -> None:
+        edges = np.linspace(1 / self.n_classes, 1, len(next(iter(self.parted.values()))) + 1)
+        bottom = np.zeros(len(edges) - 1)
+        self.bars_ = {}
+        # In shades of their own, which can be told apart without colour as well.
+        for (name, share), colour in zip(self.parted.items(), _COLOURS, strict=False):
+            style = {"color": colour, "edgecolor": "white", "linewidth": 0.5, "label": name}
+            own = {"width": np.diff(edges), "align": "edge", **style, **bar_kw}
+            self.bars_[name] = ax.bar(edges[:-1], 100 * share, bottom=100 * bottom, **own)
+            bottom = bottom + share
+        if len(self.parted) > 1:
+            ax.legend()
+        ax.set(
+            title="where they name another label",
+            xlabel="teacher's probability of its class",
+            ylabel="share of all rows (%)",
+            xlim=(edges[0], 1),
+        )
+
+
+def compare(
+    teacher_proba, student_proba, y=None, classes=None, sample_weight=None
+) -> FidelityDisplay:
+    """The display of :meth:`FidelityDisplay.from_predictions`, not yet drawn."""
+    teacher_proba, student_proba = np.asarray(teacher_proba), np.asarray(student_proba)
+    if teacher_proba.ndim != 2 or not len(teacher_proba):
+        raise ValueError(
+            f"teacher_proba has shape {teacher_proba.shape}; expected (n_rows, n_classes), "
+            "with at least one row."
+        )
+    n_rows, n_classes = teacher_proba.shape
+    check_proba(teacher_proba, n_rows, n_classes, "teacher_proba")
+    check_proba(student_proba, n_rows, n_classes, "student_proba")
+    weight = np.ones(n_rows) if sample_weight is None else np.asarray(sample_weight, dtype=float)
+    check_consistent_length(teacher_proba, weight)
+    of_teacher, of_student = teacher_proba.argmax(axis=1), student_proba.argmax(axis=1)
+    rows = np.arange(n_rows)
+    confidence = teacher_proba[rows, of_teacher]
+    counts, *_ = np.histogram2d(
+        confidence,
+        student_proba[rows, of_teacher],
+        bins=_N_BINS,
+        range=[[0, 1], [0, 1]],
+        weights=weight,
+    )
+    differ = of_teacher != of_student
+    groups = {"labels differ": differ}
+    if y is not None:
+        classes = np.arange(n_classes) if classes is None else np.asarray(classes)
+        labels = columns_of(y, teacher_proba, classes, "y")
+        groups = {
+            "teacher right": differ & (of_teacher == labels),
+            "student right": differ & (of_student == labels),
+        }
+        if n_classes > 2:
+            groups["both wrong"] = differ & (of_teacher != labels) & (of_student != labels)
+    parted = {
+        name: np.histogram(
+            confidence[group], _N_BARS, (1 / n_classes, 1), weights=weight[group] / weight.sum()
+        )[0]
+        for name, group in groups.items()
+    }
+    agreement = float(np.average(~differ, weights=weight))
+    return FidelityDisplay(counts=counts, parted=parted, agreement=agreement, n_classes=n_classes)

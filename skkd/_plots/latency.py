@@ -1,0 +1,197 @@
+"""What accuracy costs in time, as a figure; matplotlib is imported to draw only."""
+
+from collections.abc import Mapping
+
+from .balance import COLOURS, import_pyplot
+
+__all__ = ["LatencyDisplay"]
+
+MARKERS = {"teacher": "s", "baseline": "o", "student": "D"}
+
+
+class LatencyDisplay:
+    """Accuracy over the milliseconds that one row takes, on a log scale.
+
+    Make it with :meth:`from_report` or :meth:`from_reports`. A marker stands at the median of the
+    calls, and a line goes from there to their 99th percentile. The upper left corner is the place
+    to be.
+
+    Parameters
+    ----------
+    points : dict of dicts of dicts of float
+        By the name of the report and the model (``"teacher"``, ``"baseline"``, ``"student"``):
+        ``accuracy``, ``milliseconds`` and ``milliseconds_p99``.
+    labels : dict of str
+        What the models are called.
+
+    Attributes
+    ----------
+    figure_ : matplotlib Figure
+    ax_ : matplotlib Axes
+    errorbars_ : dict of dicts of matplotlib ErrorbarContainer
+        By report and model.
+
+    See Also
+    --------
+    skkd.report.distillation_report : Measures both.
+
+    Examples
+    --------
+    >>> from skkd import LatencyDisplay
+    >>> points = {
+    ...     "digits": {
+    ...         "teacher": {"accuracy": 0.97, "milliseconds": 14.7, "milliseconds_p99": 16.0},
+    ...         "student": {"accuracy": 0.98, "milliseconds": 0.16, "milliseconds_p99": 0.2},
+    ...     }
+    ... }
+    >>> display = LatencyDisplay(points, {"teacher": "forest", "student": "student"}).plot()
+    >>> display.ax_.get_xlabel()
+    'milliseconds for one row'
+    """
+
+    def __init__(self, points, labels):
+        self.points = points
+        self.labels = labels
+
+    @classmethod
+    def from_report(cls, report, *, ax=None, errorbar_kw=None):
+        """Draw the models of one report.
+
+        Parameters
+        ----------
+        report : DistillationReport
+            Made with ``latency=True``.
+        ax, errorbar_kw
+            As in :meth:`plot`.
+
+        Returns
+        -------
+        display : LatencyDisplay
+
+        Raises
+        ------
+        ValueError
+            If the report has no latencies.
+        """
+        return cls.from_reports({"": report}, ax=ax, errorbar_kw=errorbar_kw)
+
+    @classmethod
+    def from_reports(cls, reports, *, ax=None, errorbar_kw=None):
+        """Draw the models of several reports, in a colour each.
+
+        Parameters
+        ----------
+        reports : dict of DistillationReport
+            By name.
+        ax, errorbar_kw
+            As in :meth:`plot`.
+
+        Returns
+        -------
+        display : LatencyDisplay
+
+        Raises
+        ------
+        ValueError
+            If there is no report, or one without latencies.
+        TypeError
+            If ``reports`` is no dict.
+        """
+        import_pyplot(f"{cls.__name__}.from_reports")
+        if not isinstance(reports, Mapping):
+            raise TypeError(
+                "reports must be a dict of names to reports, as {'digits': report}; got "
+                f"{type(reports).__name__}."
+            )
+        if not reports:
+            raise ValueError("reports is empty; give at least one, as {'digits': report}.")
+        points: dict = {}
+        labels: dict = {}
+        for name, report in reports.items():
+            points[name] = {
+                model: {"accuracy": report.measures[model]["accuracy"], **costs}
+                for model, costs in report.costs.items()
+                if "milliseconds" in costs
+            }
+            if not points[name]:
+                of = f" {name!r}" if name else ""
+                raise ValueError(f"The report{of} has no latencies; make it with latency=True.")
+            labels |= report.labels
+        return cls(points, labels).plot(ax, errorbar_kw=errorbar_kw)
+
+    def plot(self, ax=None, *, errorbar_kw=None):
+        """Draw.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, default=None
+            Axes to draw on. None: a new figure.
+        errorbar_kw : dict, default=None
+            For ``Axes.errorbar``, over the defaults.
+
+        Returns
+        -------
+        self : LatencyDisplay
+        """
+        plt = import_pyplot(f"{type(self).__name__}.plot")
+        from matplotlib import cbook, lines, ticker
+
+        errorbar_kw = cbook.normalize_kwargs(errorbar_kw, lines.Line2D)
+        if ax is None:
+            ax = plt.subplots(figsize=(5.6, 4), layout="constrained")[1]
+        self.ax_, self.figure_ = ax, ax.figure
+        self.errorbars_: dict = {}
+        several = len(self.points) > 1
+        for i, (name, models) in enumerate(self.points.items()):
+            self.errorbars_[name] = {}
+            for model, point in models.items():
+                colour = _colour(i if several else list(MARKERS).index(model))
+                self.errorbars_[name][model] = self._draw(model, point, colour, errorbar_kw)
+        ax.set(xscale="log", xlabel="milliseconds for one row", ylabel="accuracy")
+        ax.xaxis.set_major_formatter(ticker.FuncFormatter(lambda value, _: f"{value:g}"))
+        ax.xaxis.set_minor_formatter(ticker.NullFormatter())
+        ax.margins(0.12)
+        self._legend(several)
+        return self
+
+    def _draw(self, model, point, colour, errorbar_kw):
+        median, slow = point["milliseconds"], point["milliseconds_p99"]
+        own = {
+            "xerr": [[0], [max(slow - median, 0)]],
+            "color": colour,
+            "marker": MARKERS[model],
+            "markersize": 8,
+            "linestyle": "none",
+            "elinewidth": 1.2,
+            "capsize": 3,
+            **errorbar_kw,
+        }
+        return self.ax_.errorbar([median], [point["accuracy"]], **own)
+
+    def _legend(self, several: bool) -> None:
+        from matplotlib.lines import Line2D
+
+        drawn = list(dict.fromkeys(model for models in self.points.values() for model in models))
+        handles = []
+        for model in drawn:
+            colour = "0.3" if several else _colour(list(MARKERS).index(model))
+            handles.append(
+                Line2D(
+                    [],
+                    [],
+                    color=colour,
+                    marker=MARKERS[model],
+                    linestyle="none",
+                    label=self.labels[model],
+                )
+            )
+        if several:
+            handles += [
+                Line2D([], [], color=_colour(i), linewidth=4, label=str(name))
+                for i, name in enumerate(self.points)
+            ]
+        self.ax_.legend(handles=handles)
+
+
+def _colour(i: int) -> str:
+    return COLOURS[i % len(COLOURS)]

@@ -1,0 +1,253 @@
+"""Both losses of a batch and their gradients in the logits, in one go.
+
+The gradients end at the logits: whatever a balancer decides, the student is passed backwards once,
+from ``w_task * g_task + w_distill * g_distill``.
+"""
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from .._input.chunks import MANY_TARGETS
+from ..balancers import BatchRows
+from ..losses import cross_entropy, kl, soften, takes_labels
+from .batches import as_tensor
+
+Rows = Tensor | slice
+
+# A row's largest temperature under "teacher_entropy": Hinton's choice for sure teachers.
+_LARGEST_TEMPERATURE = 4.0
+
+
+def make_objective(
+    labels: np.ndarray,
+    proba: np.ndarray,
+    sample_weight: np.ndarray | None,
+    *,
+    loss: Callable[..., Tensor],
+    temperature: float | str,
+    device,
+    dtype: torch.dtype,
+) -> "ClosedForm | Autograd":
+    """The objective over the training rows.
+
+    Parameters
+    ----------
+    labels : int ndarray of shape (n_rows,)
+    proba : ndarray of shape (n_rows, n_classes)
+        The teacher's probabilities.
+    sample_weight : ndarray of shape (n_rows,) or None
+        Positive. Divided by its mean, so that a batch's loss is an unbiased part of
+        ``sum(w * loss) / sum(w)``, and exactly that where the batch is all rows.
+    temperature : float or "teacher_entropy"
+        The first one; ``soften`` sets another.
+    """
+    kind = ClosedForm if loss is kl else Autograd
+    objective = kind(labels, proba, sample_weight, loss, device, dtype)
+    objective.soften(temperature)
+    return objective
+
+
+def temperature_of_rows(proba: Tensor) -> Tensor:
+    r"""A temperature for each row, by the teacher's entropy: :math:`4^{1 - H(q) / \log K}`.
+
+    A row on which the teacher is sure is softened, which shows what it holds of the other classes;
+    one that is diffuse already is left as it is.
+
+    Parameters
+    ----------
+    proba : Tensor of shape (n_rows, n_classes)
+
+    Returns
+    -------
+    temperature : Tensor of shape (n_rows,), between 1 and 4
+    """
+    entropy = -torch.xlogy(proba, proba).sum(-1) / math.log(proba.shape[-1])
+    return _LARGEST_TEMPERATURE ** (1.0 - entropy)
+
+
+class Objective:
+    """What both kinds share: the rows' labels, weights and softened targets.
+
+    Targets are made once for all rows; many are made batch by batch instead, from what the teacher
+    says and in its dtype, for they would take several times its memory.
+    """
+
+    def __init__(self, labels, proba, sample_weight, loss, device, dtype):
+        self.labels = torch.as_tensor(labels, dtype=torch.int64, device=device)
+        self.by_batch = proba.size > MANY_TARGETS
+        proba = as_tensor(proba)  # over numpy's memory
+        self.proba = proba if self.by_batch else proba.double()
+        self.weight: Tensor | None = None
+        if sample_weight is not None:
+            weight = sample_weight / sample_weight.mean()
+            self.weight = torch.as_tensor(weight, dtype=dtype, device=device).unsqueeze(0)
+        self.loss = loss
+        self.device, self.dtype = device, dtype
+        self.temperature: float | Tensor | None = None
+        self._asked: float | str | None = None
+        self._teacher: Tensor | None = None
+        #: Set by who needs ``row_losses`` after each call.
+        self.keeps_rows = False
+        self.row_losses: Tensor | None = None
+
+    def soften(self, temperature: float | str) -> None:
+        """Make the soft targets of this temperature, or of one a row for "teacher_entropy"."""
+        if temperature == self._asked:
+            return
+        self._asked = temperature
+        if isinstance(temperature, str):
+            parts = [temperature_of_rows(part.double()) for part in self.proba.split(2**16)]
+            self.temperature = torch.cat(parts).to(device=self.device, dtype=self.dtype)
+        else:
+            self.temperature = temperature
+        self._set_targets()
+
+    def _set_targets(self) -> None:
+        raise NotImplementedError
+
+    def _soft_targets(self, rows: Rows) -> Tensor:
+        """The teacher's probabilities of some rows, softened."""
+        proba = self._of_teacher(rows).double()
+        temperature: float | Tensor = 1.0 if self.temperature is None else self.temperature
+        if isinstance(temperature, Tensor):
+            temperature = temperature_of_rows(proba).unsqueeze(-1)
+        return soften(proba, temperature).to(device=self.device, dtype=self.dtype)
+
+    def _of_teacher(self, rows: Rows) -> Tensor:
+        return self.proba[rows if isinstance(rows, slice) else rows.to(self.proba.device)]
+
+    @property
+    def mean_temperature(self) -> float:
+        """The temperature, or the mean of the rows'."""
+        temperature = self.temperature
+        if isinstance(temperature, Tensor):
+            weight = 1.0 if self.weight is None else self.weight.squeeze(0)
+            temperature = (weight * temperature).mean()
+        return float(temperature)  # type: ignore[arg-type]
+
+    def row_weight(self, rows: Rows) -> Tensor | None:
+        """Weights of shape (1, n_rows), with a mean of one over all rows; None if all are equal."""
+        return None if self.weight is None else take(self.weight, rows)
+
+    def batch_rows(self, logits: Tensor, rows: Rows) -> BatchRows:
+        """A batch row by row, with what the teacher says before it is softened."""
+        if self.by_batch:
+            teacher = self._of_teacher(rows).to(device=self.device, dtype=self.dtype)
+            return BatchRows(logits, self.labels[rows], teacher)
+        if self._teacher is None:
+            self._teacher = self.proba.to(device=self.device, dtype=self.dtype)
+        return BatchRows(logits, self.labels[rows], self._teacher[rows])
+
+
+class ClosedForm(Objective):
+    r"""Cross-entropy and divergence, whose gradients in the logits are known.
+
+    With p the softmax of the logits, y the one-hot label, q the soft target and :math:`p_T` the
+    softened student: :math:`g_t = p - y` and :math:`g_d = T (p_T - q)` a row.
+    """
+
+    def _set_targets(self) -> None:
+        if not self.by_batch:
+            self.targets, self.entropy = self._make_targets(slice(None))
+        self.row_temperature: Tensor | None = None
+        self.inverse_temperature: Tensor | None = None
+        of_batch: float | Tensor = 1.0
+        if isinstance(self.temperature, Tensor):
+            ones = torch.ones_like(self.temperature)
+            self.row_temperature = torch.stack([ones, self.temperature])
+        elif self.temperature is not None and self.temperature != 1.0:
+            of_batch = self.temperature
+        self.temperatures = torch.tensor([1.0, of_batch], device=self.device, dtype=self.dtype)
+        if of_batch != 1.0:
+            self.inverse_temperature = 1.0 / self.temperatures[:, None, None]
+        self.scales: dict[int, tuple[Tensor, Tensor]] = {}
+
+    def _make_targets(self, rows: Rows) -> tuple[Tensor, Tensor]:
+        """Targets of shape (2, n_rows, n_classes), and minus their entropies of (2, n_rows)."""
+        soft_targets = self._soft_targets(rows)
+        # Both losses' targets side by side: one index operation fetches what both need.
+        targets = soft_targets.new_zeros(2, *soft_targets.shape)
+        targets[0].scatter_(1, self.labels[rows].unsqueeze(1), 1.0)
+        targets[1] = soft_targets
+        # The targets' own entropy makes a divergence of the cross-entropy; zero for the labels.
+        return targets, torch.xlogy(targets, targets).sum(-1)
+
+    def __call__(self, logits: Tensor, rows: Rows) -> tuple[Tensor, Tensor]:
+        """Mean losses of shape (2,) and gradients of shape (2, n_rows, n_classes)."""
+        if self.by_batch:
+            targets, entropy = self._make_targets(rows)
+        else:
+            targets, entropy = take(self.targets, rows), take(self.entropy, rows)
+        temperature = None
+        if self.inverse_temperature is not None:
+            logits = logits * self.inverse_temperature
+        elif self.row_temperature is not None:
+            temperature = take(self.row_temperature, rows)
+            logits = logits / temperature.unsqueeze(-1)
+        # Log-softmax; torch's own is three times slower on rows as short as these.
+        logits = logits - logits.amax(-1, keepdim=True)
+        log_p = logits - logits.exp().sum(-1, keepdim=True).log()
+        row_losses = entropy - (targets * log_p).sum(-1)
+        gradients = log_p.exp() - targets
+        if temperature is not None:
+            row_losses = row_losses * temperature**2
+            gradients = gradients * temperature.unsqueeze(-1)
+        weight = self.row_weight(rows)
+        if weight is not None:
+            row_losses = row_losses * weight
+            gradients = gradients * weight.unsqueeze(-1)
+        loss_scale, gradient_scale = self._scale(logits.shape[-2])
+        if self.keeps_rows:
+            self.row_losses = row_losses * loss_scale.unsqueeze(-1)
+        return row_losses.sum(-1) * loss_scale, gradients * gradient_scale
+
+    def _scale(self, n_rows: int) -> tuple[Tensor, Tensor]:
+        """T^2 for the losses and T for their gradients, divided by the number of rows."""
+        if n_rows not in self.scales:
+            means = self.temperatures / n_rows
+            self.scales[n_rows] = (self.temperatures * means, means[:, None, None])
+        return self.scales[n_rows]
+
+
+def take(values: Tensor, rows: Rows) -> Tensor:
+    """Rows of a tensor whose second dimension they are."""
+    return values if isinstance(rows, slice) else values.index_select(1, rows)
+
+
+class Autograd(Objective):
+    """Any distillation loss of :mod:`skkd.losses`' form, differentiated by torch."""
+
+    def _set_targets(self) -> None:
+        if not self.by_batch:
+            self.soft_targets = self._soft_targets(slice(None))
+        self.takes_labels = takes_labels(self.loss)
+
+    @torch.enable_grad()
+    def __call__(self, logits: Tensor, rows: Rows) -> tuple[Tensor, Tensor]:
+        """Mean losses of shape (2,) and gradients of shape (2, n_rows, n_classes)."""
+        logits = logits.detach().requires_grad_()
+        labels = self.labels[rows]
+        row_losses = [cross_entropy(logits, labels), self._distillation(logits, labels, rows)]
+        weight = self.row_weight(rows)
+        if weight is not None:
+            row_losses = [weight.squeeze(0) * values for values in row_losses]
+        losses = [values.mean() for values in row_losses]
+        if self.keeps_rows:
+            self.row_losses = torch.stack(row_losses).detach() / len(labels)
+        gradients = [torch.autograd.grad(value, logits)[0] for value in losses]
+        return torch.stack(losses).detach(), torch.stack(gradients)
+
+    def _distillation(self, logits: Tensor, labels: Tensor, rows: Rows) -> Tensor:
+        extra = {"labels": labels} if self.takes_labels else {}
+        targets = self._soft_targets(rows) if self.by_batch else self.soft_targets[rows]
+        temperature = self.temperature
+        if not isinstance(temperature, Tensor):
+            return self.loss(logits, targets, temperature, **extra)
+        # A loss softens by dividing the logits and multiplying by T^2, here row by row.
+        of_rows = temperature[rows]
+        softened = logits / of_rows.unsqueeze(-1)
+        return of_rows**2 * self.loss(softened, targets, 1.0, **extra)

@@ -1,0 +1,85 @@
+"""New rows put together column by column, of the same kind of table as the rows they come from."""
+
+import numpy as np
+
+from .._input.tables import column_kinds, dtypes_of, is_frame
+from .._sklearn_private import _safe_indexing
+
+
+def described(X) -> list[str]:
+    """What rows must have in common: names and dtypes of a frame's columns, an array's dtype."""
+    if not is_frame(X):
+        return [f"rows of dtype {X.dtype}"]
+    dtypes = zip(X.columns, dtypes_of(X), strict=True)
+    return [f"a column {name!r} of dtype {dtype!r}" for name, dtype in dtypes]
+
+
+def take(X, rows: np.ndarray):
+    """A fresh copy of some rows; those of a pandas frame are numbered anew."""
+    if not is_frame(X):
+        return X[rows]
+    taken = _safe_indexing(X, rows)
+    return taken.reset_index(drop=True) if hasattr(taken, "iloc") else taken
+
+
+def numbers(X, column: int) -> np.ndarray:
+    """A column of numbers as float64, with NaN for what is missing."""
+    if not is_frame(X):
+        return X[:, column].astype(np.float64)
+    if hasattr(X, "iloc"):
+        return X.iloc[:, column].to_numpy(dtype=np.float64, na_value=np.nan)
+    return X.to_series(column).to_numpy().astype(np.float64)
+
+
+def write(X, column: int, where: np.ndarray, values: np.ndarray) -> None:
+    """Overwrite some numbers of a column, in its dtype and in place."""
+    if not is_frame(X):
+        X[where, column] = values
+    elif hasattr(X, "iloc"):
+        entries = X.iloc[:, column].array.copy()
+        entries[where] = values.astype(entries.dtype.numpy_dtype)
+        X.isetitem(column, entries)
+    else:
+        X.replace_column(column, X.to_series(column).scatter(np.flatnonzero(where), values))
+
+
+def exchange(X, rows: np.ndarray, donors: np.ndarray, mask: np.ndarray):
+    """New rows of X: where ``mask`` is True entries of ``donors``, and else those of ``rows``.
+
+    Parameters
+    ----------
+    X : array or frame of shape (n_fit_rows, n_columns)
+    rows, donors : int ndarrays of shape (n_rows,)
+    mask : bool ndarray of shape (n_rows, n_columns)
+    """
+    new = take(X, rows)
+    if not is_frame(X):
+        np.copyto(new, X[donors], where=mask)
+        return new
+    for column, swapped in enumerate(mask.T):
+        entries = np.where(swapped, donors, rows)
+        if hasattr(X, "iloc"):
+            new.isetitem(column, X.iloc[:, column].array.take(entries))
+        else:
+            new.replace_column(column, X.to_series(column).gather(entries))
+    return new
+
+
+def fractional_columns(X) -> list[int]:
+    """Numbers of the columns that hold numbers with fractions.
+
+    Whole numbers may be codes or counts, whatever their dtype, and are none of these.
+    """
+    if is_frame(X):
+        dtypes = enumerate(dtypes_of(X))
+        candidates = [i for i, dtype in dtypes if str(dtype).lower().startswith("float")]
+    elif X.dtype.kind == "O":
+        candidates = column_kinds(X)["numeric"]
+    else:
+        candidates = list(range(X.shape[1])) if X.dtype.kind == "f" else []
+    return [column for column in candidates if not _is_whole(numbers(X, column))]
+
+
+def _is_whole(values: np.ndarray) -> bool:
+    finite = values[np.isfinite(values)]
+    return bool((finite == np.floor(finite)).all())

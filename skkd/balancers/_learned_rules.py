@@ -1,0 +1,287 @@
+"""Rules that learn their weights by gradient descent beside the student's."""
+
+import math
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+from torch import Tensor
+
+from ._balancer import Balancer, check_real, clip, where
+from ._step_state import Scalar, StepState
+
+__all__ = ["Famo", "GradNorm", "UncertaintyWeighting"]
+
+# Losses are taken to be at least this, or a distillation loss of zero has no logarithm.
+_SMALLEST_LOSS = 1e-8
+_LARGEST_LOG = -math.log(_SMALLEST_LOSS)
+
+
+class ScalarAdam:
+    """Adam [1]_ on one number: torch's would cost a tenth of a whole step.
+
+    Parameters
+    ----------
+    lr : float
+    value : float
+        Where it starts.
+
+    References
+    ----------
+    .. [1] Kingma, Ba, "Adam: A Method for Stochastic Optimization", ICLR 2015.
+    """
+
+    def __init__(self, lr: float, value: float = 0.0):
+        self.lr = lr
+        self.value: Scalar = value
+        self._mean: Scalar = 0.0
+        self._square: Scalar = 0.0
+        self._mean_decay = self._square_decay = 1.0
+
+    def step(self, slope: Scalar) -> None:
+        """Move against a slope; one that is NaN or infinite counts as zero."""
+        if not isinstance(slope, Tensor):
+            slope = float(slope)  # half as slow as numpy's numbers
+        slope = where(abs(slope) < math.inf, slope, 0.0)
+        self._mean = 0.9 * self._mean + 0.1 * slope
+        self._square = 0.999 * self._square + 0.001 * slope * slope
+        self._mean_decay *= 0.9
+        self._square_decay *= 0.999
+        root = (self._square / (1.0 - self._square_decay)) ** 0.5
+        mean = self._mean / (1.0 - self._mean_decay)
+        self.value = self.value - self.lr * mean / (root + 1e-8)
+
+
+def sigmoid(value: Scalar) -> Scalar:
+    """The logistic function of a number that is not far below zero."""
+    return 1.0 / (1.0 + math.e**-value)
+
+
+@dataclass(eq=False, repr=False)
+class UncertaintyWeighting(Balancer):
+    r"""Each loss is divided by its own noise, which is learned [1]_.
+
+    Minimises :math:`\frac{1}{2} \sum_i (e^{-s_i} L_i + s_i)` over the student and over both log
+    variances :math:`s_i`, so that
+
+    .. math:: \lambda = \frac{e^{-s_d}}{e^{-s_t} + e^{-s_d}}, \qquad
+       \frac{\partial}{\partial s_i} = \frac{1}{2} \left( 1 - e^{-s_i} L_i \right).
+
+    Costs a dozen operations a step. Where the losses stand still, :math:`s_i = \log L_i`, and the
+    rule is :class:`GeometricMean` with a memory: a distillation loss close to zero takes all the
+    weight.
+
+    Parameters
+    ----------
+    lr : float, default=0.05
+        Learning rate of the log variances, which descend by themselves, without the student's
+        optimizer and its weight decay. They follow the losses over some ``2 / lr`` steps.
+    initial : float, default=0.0
+        Both log variances at the start.
+    min_weight, max_weight, smoothing, conflict_clamp, admissible_step, gradients, fade
+        As in :class:`Balancer`.
+
+    References
+    ----------
+    .. [1] Kendall, Gal, Cipolla, "Multi-Task Learning Using Uncertainty to Weigh Losses for Scene
+       Geometry and Semantics", CVPR 2018.
+
+    Examples
+    --------
+    >>> from skkd.balancers import StepState, UncertaintyWeighting
+    >>> rule = UncertaintyWeighting().reset()
+    >>> for _ in range(1000):
+    ...     weight = rule.weights(StepState(task_loss=0.5, distillation_loss=1.5))[1]
+    >>> round(weight, 2)
+    0.25
+    """
+
+    # NOTE: the weights are scaled to sum to one; the source's also change the step's length. The
+    # log variances are kept within those of losses between 1e-8 and 1e8, and their slopes above -1,
+    # or one exploding loss would throw them far away. Plain gradient descent serves: two Adams in
+    # Python took 5 % of a step.
+
+    needs: ClassVar[frozenset[str]] = frozenset({"losses"})
+
+    lr: float = 0.05
+    initial: float = field(default=0.0, kw_only=True)
+
+    def validate(self) -> None:
+        super().validate()
+        check_real("lr", self.lr, 0, float("inf"), self, closed="neither")
+        check_real("initial", self.initial, -_LARGEST_LOG, _LARGEST_LOG, self)
+
+    def reset(self) -> "UncertaintyWeighting":
+        super().reset()
+        self._of_task: Scalar = self.initial
+        self._of_distillation: Scalar = self.initial
+        return self
+
+    def propose(self, state: StepState) -> Scalar:
+        # x = e^(s_t - s_d), lambda = x / (1 + x)
+        task, distillation = math.e**-self._of_task, math.e**-self._of_distillation
+        self._of_task = self._descended(self._of_task, task * state.task_loss)
+        self._of_distillation = self._descended(
+            self._of_distillation, distillation * state.distillation_loss
+        )
+        return distillation / (task + distillation)
+
+    def _descended(self, log_variance: Scalar, ratio: Scalar) -> Scalar:
+        """One step on (ratio + log_variance) / 2, with ratio the loss over the variance."""
+        slope = where(ratio < 3.0, 0.5 * (1.0 - ratio), -1.0)
+        return clip(log_variance - self.lr * slope, -_LARGEST_LOG, _LARGEST_LOG)
+
+
+@dataclass(eq=False, repr=False)
+class Famo(Balancer):
+    r"""Both losses' logarithms are made to fall at the same rate: FAMO [1]_.
+
+    With :math:`z = \mathrm{softmax}(\xi)` the step follows the gradient of
+    :math:`\sum_i z_i \log L_i`, and :math:`\xi` then moves by what the step did:
+
+    .. math:: \frac{\lambda}{1-\lambda} = \frac{z_d L_t}{z_t L_d}, \qquad
+       \nabla_\xi = J_z^\top \left( \log L(\theta) - \log L(\theta') \right) + \gamma \xi,
+
+    by Adam: the loss that fell less gets more. Costs a forward pass a step, for the losses of the
+    same batch after it; no gradients. Known to fail as :class:`GeometricMean` does, where the
+    distillation loss comes close to zero.
+
+    Parameters
+    ----------
+    lr : float, default=0.025
+        Learning rate of :math:`\xi`.
+    decay : float, default=0.001
+        :math:`\gamma` >= 0, which pulls z back to one half.
+    min_weight, max_weight, smoothing, conflict_clamp, admissible_step, gradients, fade
+        As in :class:`Balancer`.
+
+    References
+    ----------
+    .. [1] Liu, Feng, Stone, Liu, "FAMO: Fast Adaptive Multitask Optimization", NeurIPS 2023.
+
+    Examples
+    --------
+    >>> from skkd.balancers import Famo, StepState
+    >>> Famo().reset().weights(StepState(task_loss=0.5, distillation_loss=1.5))[1]
+    0.25
+    """
+
+    # NOTE: with two losses both entries of xi move by the same amount in opposite directions, so
+    # that one number says it all: xi = (-v, v). The weights are scaled to sum to one.
+
+    needs: ClassVar[frozenset[str]] = frozenset({"losses", "losses_after"})
+
+    lr: float = 0.025
+    decay: float = field(default=1e-3, kw_only=True)
+
+    def validate(self) -> None:
+        super().validate()
+        check_real("lr", self.lr, 0, float("inf"), self, closed="neither")
+        check_real("decay", self.decay, 0, float("inf"), self, closed="left")
+
+    def reset(self) -> "Famo":
+        super().reset()
+        self._v = ScalarAdam(self.lr)
+        return self
+
+    def propose(self, state: StepState) -> Scalar:
+        z = sigmoid(2.0 * self._v.value)
+        distillation = z * state.task_loss
+        return distillation / (distillation + (1.0 - z) * state.distillation_loss)
+
+    def update(self, state: StepState) -> None:
+        """Move towards the loss whose logarithm fell less in this step."""
+        super().update(state)
+        z = sigmoid(2.0 * self._v.value)
+        fall_of_task, fall_of_distillation = (
+            state.xp.log((before + _SMALLEST_LOSS) / (after + _SMALLEST_LOSS))
+            for before, after in (
+                (state.task_loss, state.task_loss_after),
+                (state.distillation_loss, state.distillation_loss_after),
+            )
+        )
+        slope = z * (1.0 - z) * (fall_of_distillation - fall_of_task)
+        self._v.step(slope + self.decay * self._v.value)
+        self._v.value = clip(self._v.value, -_LARGEST_LOG, _LARGEST_LOG)
+
+
+@dataclass(eq=False, repr=False)
+class GradNorm(Balancer):
+    r"""Weights are learned such that slower losses get longer gradients: GradNorm [1]_.
+
+    With :math:`G_t = (1-\lambda)|g_t|`, :math:`G_d = \lambda |g_d|`, their mean :math:`\bar G` and
+    the relative losses :math:`r_i = \tilde L_i / \mathrm{mean}(\tilde L)`,
+    :math:`\tilde L_i = L_i / L_i(0)`, the parameter descends on
+
+    .. math:: \left| G_t - \bar G\, r_t^\alpha \right| + \left| G_d - \bar G\, r_d^\alpha \right|
+
+    with the targets held constant. Costs the measuring of gradients and two dozen operations a
+    step. :math:`L_i(0)` is the loss of the first batch, whose noise stays in the weights for good.
+
+    Parameters
+    ----------
+    alpha : float, default=1.5
+        How much a slow loss gains; 0 makes both gradients equally long.
+    lr : float, default=0.025
+        Learning rate (Adam) of the balancing parameter.
+    min_weight, max_weight, smoothing, conflict_clamp, admissible_step, gradients, fade
+        As in :class:`Balancer`.
+
+    References
+    ----------
+    .. [1] Chen, Badrinarayanan, Lee, Rabinovich, "GradNorm: Gradient Normalization for Adaptive
+       Loss Balancing in Deep Multitask Networks", ICML 2018.
+
+    Examples
+    --------
+    >>> from skkd.balancers import GradNorm, StepState
+    >>> rule = GradNorm(alpha=0.0).reset()
+    >>> for _ in range(300):
+    ...     state = StepState(task_loss=1.0, distillation_loss=1.0, A=4.0, B=1.0, C=0.0)
+    ...     weight = rule.weights(state)[1]
+    >>> round(weight, 1)
+    0.7
+    """
+
+    # NOTE: the source learns one weight a loss and rescales them to a constant sum after each step;
+    # with two that sum to one there is one to learn.
+
+    needs: ClassVar[frozenset[str]] = frozenset({"losses", "gradients"})
+
+    alpha: float = 1.5
+    lr: float = field(default=0.025, kw_only=True)
+
+    def validate(self) -> None:
+        super().validate()
+        check_real("alpha", self.alpha, 0, float("inf"), self, closed="left")
+        check_real("lr", self.lr, 0, float("inf"), self, closed="neither")
+
+    def reset(self) -> "GradNorm":
+        super().reset()
+        self._learned = ScalarAdam(self.lr, 0.5)
+        self._first_losses: tuple[Scalar, Scalar] | None = None
+        return self
+
+    def propose(self, state: StepState) -> Scalar:
+        if self._first_losses is None:
+            self._first_losses = (
+                clip(state.task_loss, _SMALLEST_LOSS, math.inf),
+                clip(state.distillation_loss, _SMALLEST_LOSS, math.inf),
+            )
+        weight = self._learned.value
+        self._learned.step(self._slope_at(weight, state))
+        self._learned.value = clip(self._learned.value, 0.0, 1.0)
+        return weight
+
+    def _slope_at(self, weight: Scalar, state: StepState) -> Scalar:
+        task_length, distillation_length = state.A**0.5, state.B**0.5
+        first_task, first_distillation = self._first_losses  # type: ignore[misc]
+        task = state.task_loss / first_task
+        distillation = state.distillation_loss / first_distillation
+        mean_loss = (task + distillation) / 2.0 + _SMALLEST_LOSS
+        of_task, of_distillation = (1.0 - weight) * task_length, weight * distillation_length
+        mean_length = (of_task + of_distillation) / 2.0
+        aim_of_task = mean_length * (task / mean_loss) ** self.alpha
+        aim_of_distillation = mean_length * (distillation / mean_loss) ** self.alpha
+        return where(of_task < aim_of_task, task_length, -task_length) + where(
+            of_distillation < aim_of_distillation, -distillation_length, distillation_length
+        )

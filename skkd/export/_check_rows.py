@@ -1,0 +1,183 @@
+"""Rows to check an exported student with, made from what the student knows of its data."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import sparse
+from sklearn.compose import ColumnTransformer
+from sklearn.pipeline import Pipeline
+
+from .._input import read as _inputs
+from .._sklearn_private import _num_samples
+from .._student.net import is_default, net_dtype, net_of, preprocess
+from ..students import ResidualConvNet
+from ._errors import ExportError
+from ._feeds import Inputs, inputs_like, inputs_of_array, inputs_of_columns, is_missing, names_of
+
+N_DRAWN = 1000
+
+# Shares of drawn values that are missing, or a category never seen.
+_MISSING_SHARE = 0.05
+_UNKNOWN_SHARE = 0.05
+
+
+@dataclass(frozen=True)
+class _Columns:
+    """Where the columns of a table go in the encoder that skkd itself puts before a student.
+
+    Attributes
+    ----------
+    numeric : list of (place in the table, place in the net's input)
+    categories : dict
+        From place in the table to known categories.
+    """
+
+    numeric: list[tuple[int, int]]
+    categories: dict[int, list]
+
+
+def rows_to_check(clf, X_sample):
+    """The rows given, a list as an array; without any, rows drawn."""
+    if X_sample is None:
+        return draw_rows(clf)
+    if isinstance(X_sample, (list, tuple)):
+        X_sample = np.asarray(X_sample)
+    if _num_samples(X_sample) == 0:
+        raise ValueError("X_sample has no rows; give at least one, or None.")
+    return X_sample
+
+
+def inputs_of(clf, X) -> Inputs:
+    """The inputs that the student's file will have.
+
+    Parameters
+    ----------
+    clf : fitted DistilledClassifier or StudentOnly
+    X : array, frame or CSR matrix
+        Rows to tell the types of columns by, if the student's preprocessing is the user's own.
+    """
+    names = getattr(clf, "feature_names_in_", None)
+    columns = _own_columns(clf.student_)
+    if columns is None and isinstance(clf.student_, Pipeline):
+        return inputs_like(X, names)
+    categories = {} if columns is None else columns.categories
+    if names is None and not categories:
+        row_shape = clf._row_shape if columns is None else (clf.n_features_in_,)
+        return inputs_of_array(net_dtype(net_of(clf.student_)), row_shape)
+    texts = [_are_text(categories.get(place)) for place in range(clf.n_features_in_)]
+    return inputs_of_columns(names_of(names, clf.n_features_in_), texts)
+
+
+def net_input(clf, X) -> np.ndarray:
+    """Rows of X as they go into the student's net."""
+    X = _inputs.read(clf, X)
+    if isinstance(clf.student_, Pipeline):
+        X = _inputs.as_net_input(preprocess(clf.student_, X), net_of(clf.student_))
+    return X.toarray() if sparse.issparse(X) else X
+
+
+def draw_rows(clf, n_rows: int = N_DRAWN, seed: int = 0):
+    """Rows like those that the student was fitted on, as ``predict_proba`` takes them.
+
+    Numbers are normal with the means and deviations of the fit rows where the student knows these,
+    and standard normal elsewhere. Categories are those it knows, with some it does not know; some
+    values are missing.
+    """
+    rng = np.random.default_rng(seed)
+    net, columns = net_of(clf.student_), _own_columns(clf.student_)
+    if columns is None and isinstance(clf.student_, Pipeline):
+        raise ExportError(
+            "X_sample is needed, some rows of X as predict_proba takes them: the student's "
+            "preprocessing is your own, and what it takes is not known here."
+        )
+    if columns is None:
+        X = rng.standard_normal((n_rows, *clf._row_shape))
+        return _named(clf, _scaled(X, net).astype(net_dtype(net)))
+    values: list = [None] * clf.n_features_in_
+    for place, at in columns.numeric:
+        drawn = rng.standard_normal(n_rows)
+        drawn = drawn / float(net.module_.scale[at]) + float(net.module_.mean[at])
+        values[place] = np.where(rng.random(n_rows) < _MISSING_SHARE, np.nan, drawn)
+    for place, known in columns.categories.items():
+        values[place] = _drawn_categories(known, n_rows, rng)
+    if hasattr(clf, "feature_names_in_"):
+        return _frame(dict(zip(clf.feature_names_in_, values, strict=True)))
+    dtype = object if columns.categories else net_dtype(net)
+    X = np.empty((n_rows, len(values)), dtype=dtype)
+    for place, column in enumerate(values):
+        X[:, place] = column
+    return X
+
+
+def _own_columns(student) -> _Columns | None:
+    """What skkd's own encoder knows; None where the student has another one, or none."""
+    if not encodes_by_itself(student):
+        return None
+    encoder = student.steps[0][1]
+    names = list(getattr(encoder, "feature_names_in_", ()))
+    numeric, categories = [], {}
+    for name, part, columns in encoder.transformers_:
+        places = [names.index(column) if names else column for column in columns]
+        if name == "numeric":
+            numeric = [(place, at) for at, place in enumerate(places)]
+        elif name == "categorical":
+            known = part.named_steps["one_hot"].categories_
+            categories = dict(zip(places, [one.tolist() for one in known], strict=True))
+    return _Columns(numeric, categories)
+
+
+def encodes_by_itself(student) -> bool:
+    """Whether a fitted student has the encoder that skkd puts before the default one."""
+    if not isinstance(student, Pipeline):
+        return False
+    name, encoder = student.steps[0]
+    return (
+        len(student.steps) == 2
+        and name == "encode"
+        and isinstance(encoder, ColumnTransformer)
+        and not encoder.verbose_feature_names_out
+        and {name for name, _, _ in encoder.transformers} <= {"numeric", "categorical"}
+        and is_default(net_of(student))
+    )
+
+
+def _are_text(categories: list | None) -> bool:
+    known = [value for value in categories or [] if not is_missing(value)]
+    return categories is not None and (not known or isinstance(known[0], str))
+
+
+def _drawn_categories(known: list, n_rows: int, rng) -> np.ndarray:
+    plain = [value for value in known if not is_missing(value)]
+    unknown = "a category never seen" if _are_text(known) else max(plain) + 1
+    values = np.array([*plain, unknown, None], dtype=object)
+    rest = 1 - _MISSING_SHARE - _UNKNOWN_SHARE
+    shares = [*[rest / max(len(plain), 1)] * len(plain), _UNKNOWN_SHARE, _MISSING_SHARE]
+    return values[rng.choice(len(values), n_rows, p=np.array(shares) / sum(shares))]
+
+
+def _scaled(X: np.ndarray, net) -> np.ndarray:
+    if not is_default(net) and net.module is not ResidualConvNet:
+        return X
+    scale, mean = (part.cpu().numpy() for part in (net.module_.scale, net.module_.mean))
+    if net.module is ResidualConvNet:  # one of each for a channel
+        return X / scale + mean
+    flat = X.reshape(len(X), -1) / scale + mean
+    return flat.reshape(X.shape)
+
+
+def _named(clf, X: np.ndarray):
+    """A frame where the student was fitted on one, so that scikit-learn does not warn."""
+    if not hasattr(clf, "feature_names_in_"):
+        return X
+    return _frame(dict(zip(clf.feature_names_in_, X.T, strict=True)))
+
+
+def _frame(columns: dict):
+    """A frame of pandas or, where that is not installed, of polars."""
+    try:
+        import pandas
+    except ImportError:
+        import polars
+
+        return polars.DataFrame(columns)
+    return pandas.DataFrame(columns)
