@@ -1,17 +1,38 @@
-"""Errors of this library that are more than a wrong parameter."""
+"""Errors and warnings of skkd. All of them can be imported from here."""
 
-__all__ = ["TrainingDivergedError"]
+__all__ = ["DistillationWarning", "ExportError", "LoadError", "TrainingDivergedError"]
+
+
+class DistillationWarning(UserWarning):
+    """Something in a fit or a report needs the user's attention.
+
+    All warnings of skkd have this category, so one filter silences them or makes them errors.
+
+    Examples
+    --------
+    >>> import warnings
+    >>> from skkd.exceptions import DistillationWarning
+    >>> warnings.simplefilter("default", DistillationWarning)
+    """
+
+
+class ExportError(ValueError):
+    """A student cannot be exported or saved. The message says which part, and what to do."""
+
+
+class LoadError(ValueError):
+    """A file cannot be loaded: it is damaged, too new, or needs a type that is not trusted."""
 
 
 class TrainingDivergedError(ArithmeticError):
-    """A loss became NaN or infinite during training.
+    """A loss or a weight of the student became NaN or infinite during training.
 
     Parameters
     ----------
     epoch, batch : int
-        Where it happened, from 1.
+        Where it happened, counted from 1.
     task_loss, distillation_loss, weight : float
-        Both losses and the balancing parameter of that batch.
+        Both losses and the teacher's weight λ of that batch.
 
     Examples
     --------
@@ -23,7 +44,7 @@ class TrainingDivergedError(ArithmeticError):
     def __init__(
         self, epoch: int, batch: int, task_loss: float, distillation_loss: float, weight: float
     ):
-        # All arguments go to the base class, so that the error can be pickled by worker processes.
+        # All arguments go to the base class, so that worker processes can pickle the error.
         super().__init__(epoch, batch, task_loss, distillation_loss, weight)
         self.epoch = epoch
         self.batch = batch

@@ -1,6 +1,6 @@
 """A student outside of Python, or in a file that runs no code when it is read."""
 
-from ._errors import ExportError, LoadError
+from ..exceptions import ExportError, LoadError
 from ._exported import Exported
 from ._onnx import to_onnx
 from ._saving import load, save

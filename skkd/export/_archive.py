@@ -12,7 +12,7 @@ import sklearn
 import skorch
 import torch
 
-from ._errors import LoadError
+from ..exceptions import LoadError
 
 FORMAT = "skkd student"
 FORMAT_VERSION = 1

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder
 
-from ._errors import ExportError
+from ..exceptions import ExportError
 from ._feeds import MISSING_TEXT, is_missing
 from ._graph import ML_DOMAIN, Graph
 from ._table import Block, Table

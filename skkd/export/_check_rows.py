@@ -10,8 +10,8 @@ from sklearn.pipeline import Pipeline
 from .._input import read as _inputs
 from .._sklearn_private import _num_samples
 from .._student.net import is_default, net_dtype, net_of, preprocess
+from ..exceptions import ExportError
 from ..students import ResidualConvNet
-from ._errors import ExportError
 from ._feeds import Inputs, inputs_like, inputs_of_array, inputs_of_columns, is_missing, names_of
 
 N_DRAWN = 1000

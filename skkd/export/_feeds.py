@@ -6,7 +6,7 @@ import numpy as np
 from scipy import sparse
 
 from .._input.tables import dtypes_of, is_frame, kind_of_dtype
-from ._errors import ExportError
+from ..exceptions import ExportError
 
 #: Stands for a missing value among texts, for ONNX has none of its own.
 MISSING_TEXT = ""

@@ -4,7 +4,7 @@ from importlib import import_module
 
 import numpy as np
 
-from ._errors import ExportError
+from ..exceptions import ExportError
 from ._require import require
 
 # Understood by onnxruntime 1.18 of 2024 and later. In 19 texts can be compared for the first time.

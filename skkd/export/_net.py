@@ -11,9 +11,9 @@ import torch
 from torch import Tensor, nn
 
 from .._student.net import as_logits, gives_probabilities, net_dtype, net_of, plain_forward
+from ..exceptions import ExportError
 from ..students import TabularMLP
 from ..students._mlp import HiddenLayer
-from ._errors import ExportError
 from ._graph import OPSET, Graph
 from ._require import require
 

@@ -11,8 +11,8 @@ from sklearn.utils.validation import check_is_fitted
 
 from .._sklearn_private import _safe_indexing
 from .._student.net import net_dtype, net_of, preprocess
+from ..exceptions import ExportError
 from ._check_rows import inputs_of, net_input, rows_to_check
-from ._errors import ExportError
 from ._exported import Exported, write
 from ._feeds import Inputs, as_labels, dtype_name
 from ._graph import Graph

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 
 from .._sklearn_private import _num_samples, _safe_indexing
-from ._errors import ExportError
+from ..exceptions import ExportError
 
 TOLERANCE = 1e-5
 

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from .._random import PrivateTorchState
 from .._student.net import _DEFAULT_CALLBACKS
-from ._errors import ExportError, LoadError
+from ..exceptions import ExportError, LoadError
 from ._trust import is_net, name_of, refuse_unknown
 
 _PLAIN_NET = name_of(NeuralNetClassifier)

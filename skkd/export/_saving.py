@@ -12,8 +12,8 @@ from .._classifier import DistilledClassifier
 from .._student.net import net_dtype, net_of
 from .._teacher.asking import is_fitted
 from .._teacher.cache import Shelved
+from ..exceptions import ExportError, LoadError
 from ._archive import packed, unpacked
-from ._errors import ExportError, LoadError
 from ._exported import write
 from ._missing_teacher import MissingTeacher
 from ._record import check_restored, initialise, recorded, restored, tensors_of

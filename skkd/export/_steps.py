@@ -13,8 +13,8 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, OrdinalEncoder, StandardScaler
 
 from .._input import tables as _tables
+from ..exceptions import ExportError
 from ._categories import one_hot, ordinal
-from ._errors import ExportError
 from ._feeds import MISSING_TEXT, is_missing
 from ._graph import ML_DOMAIN, ML_OPSET, OPSET, Graph
 from ._require import require

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ._errors import ExportError
+from ..exceptions import ExportError
 from ._graph import Graph
 
 

@@ -17,7 +17,7 @@ from .._teacher import calibration as _calibration
 from ..augmenters import AUGMENTERS
 from ..balancers import BALANCERS, HeldOutLosses
 from ..balancers._learned_rules import ScalarAdam
-from ._errors import LoadError
+from ..exceptions import LoadError
 from ._missing_teacher import MissingTeacher
 from ._tensors import SavedTensor
 
