@@ -1,19 +1,22 @@
-"""From parameters as a user gives them to the objects that training needs, checked."""
+"""From parameters as a user gives them to the objects that a fit needs, checked before any work."""
 
 import math
 import os
 from collections.abc import Callable
+from dataclasses import dataclass
 from numbers import Integral, Real
+from typing import Any
 
 import joblib
 from sklearn import get_config
+from torch import Tensor
 
 from . import losses
+from ._classification import METHODS
 from ._sklearn_private import Interval, StrOptions
-from ._teacher.asking import check_teacher
-from ._teacher.cache import check_memory
-from ._teacher.calibration import METHODS
-from .augmenters._make_augmenter import make_augmenter
+from ._teacher import check_memory, check_teacher, is_fitted
+from .augmenters import Augmenter, make_augmenter
+from .balancers import Balancer, make_balancer
 from .schedules import TemperatureSchedule
 
 CONSTRAINTS: dict = {
@@ -34,61 +37,112 @@ CONSTRAINTS: dict = {
 }
 
 
-def check_parameters(estimator, teacher_proba, X_unlabeled, params: dict) -> None:
-    """Raise an error for parameters that are not allowed, by themselves or together.
+@dataclass(frozen=True)
+class Options:
+    """What the parameters of a distiller stand for.
+
+    Attributes
+    ----------
+    balancer : Balancer
+        Fresh and reset.
+    loss : callable
+        The distillation loss.
+    temperature : callable
+        Its temperature as a function of progress.
+    augmenter : Augmenter, "auto" or None
+    fits_teacher : bool
+        Whether the teacher is fitted here.
+    """
+
+    balancer: Balancer
+    loss: Callable[..., Tensor]
+    temperature: Callable[[float], float | str]
+    augmenter: Any
+    fits_teacher: bool
+
+
+def read_options(distiller, teacher_answers, X_unlabeled, params: dict) -> Options:
+    """Return what parameters stand for; raise for those not allowed, alone or together.
 
     Parameters
     ----------
-    estimator : DistilledClassifier
-    teacher_proba, X_unlabeled, params
+    distiller : DistilledClassifier
+    teacher_answers, X_unlabeled, params
         As given to ``fit``.
     """
-    estimator._validate_params()
-    check_memory(estimator.memory)
-    make_temperature(estimator.temperature)  # what is wrong with it must be said before any work
-    if teacher_proba is None:
-        check_teacher(estimator.teacher, estimator.cv)
-    elif not estimator._has_fitted_teacher():
-        named = estimator.augmenter not in (None, "auto")
+    distiller._validate_params()
+    check_memory(distiller.memory)
+    teacher, augmenter = distiller.teacher, distiller.augmenter
+    has_teacher = teacher is not None and is_fitted(teacher)
+    if teacher_answers is None:
+        check_teacher(teacher, distiller.cv)
+    elif not has_teacher:
+        named = augmenter is not None and augmenter != "auto"
         for name, is_given in (("augmenter", named), ("X_unlabeled", X_unlabeled is not None)):
             if is_given:
                 raise ValueError(
-                    f"{name} needs a teacher to label new rows, and with teacher_proba an "
-                    "unfitted one is not fitted. Give a fitted teacher beside teacher_proba, "
-                    f"or {name}=None."
+                    f"{name} needs a teacher to label rows, and with teacher_proba an unfitted one "
+                    f"is not fitted. Give a fitted teacher beside teacher_proba, or {name}=None."
                 )
-    if estimator.augmenter not in (None, "auto"):
-        make_augmenter(estimator.augmenter)
-    if not get_config()["enable_metadata_routing"]:
-        if unknown := params.keys() - {"groups"}:
-            raise TypeError(
-                f"fit got unexpected arguments {sorted(unknown)}. Metadata for the teacher or "
-                "the splitter needs set_config(enable_metadata_routing=True)."
-            )
-        if params and (estimator.cv is None or isinstance(estimator.cv, str)):
-            raise ValueError(f"groups are for the splitter cv, and cv={estimator.cv!r} has none.")
+    fits_teacher = teacher_answers is None and not has_teacher
+    if augmenter is not None and augmenter != "auto":
+        augmenter = make_augmenter(augmenter)
+    if params and not get_config()["enable_metadata_routing"]:
+        _check_metadata(params, distiller.cv, fits_teacher)
+    return Options(
+        make_balancer(distiller.balancer),
+        make_loss(distiller.distillation_loss),
+        make_temperature(distiller.temperature),
+        augmenter,
+        fits_teacher,
+    )
+
+
+def _check_metadata(params: dict, cv, fits_teacher: bool) -> None:
+    if unknown := params.keys() - {"groups"}:
+        raise TypeError(
+            f"fit got unexpected arguments {sorted(unknown)}. Metadata for the teacher or the "
+            "splitter needs set_config(enable_metadata_routing=True)."
+        )
+    if not fits_teacher or isinstance(cv, str):
+        raise ValueError(f"groups are for the splitter cv, and cv={cv!r} has none.")
 
 
 def make_loss(loss) -> losses.DistillationLoss:
-    """A distillation loss from a name or a callable."""
-    if callable(loss):
-        return loss
-    if not isinstance(loss, str) or loss not in losses.DISTILLATION_LOSSES:
+    """Return a distillation loss from a name or a callable."""
+    if isinstance(loss, str) and loss in losses.DISTILLATION_LOSSES:
+        return losses.DISTILLATION_LOSSES[loss]
+    if not callable(loss):
         raise ValueError(
             f"distillation_loss={loss!r} is not known; choose one of "
-            f"{_names(losses.DISTILLATION_LOSSES)}, or give a function of student_logits, "
-            "soft_targets and temperature."
+            f"{', '.join(map(repr, losses.DISTILLATION_LOSSES))}, or give a function of "
+            "student_logits, soft_targets and temperature."
         )
-    return losses.DISTILLATION_LOSSES[loss]
+    return loss
+
+
+@dataclass(frozen=True)
+class ConstantTemperature:
+    """A temperature, or "teacher_entropy", at any progress."""
+
+    value: float | str
+
+    def __call__(self, progress: float) -> float | str:
+        return self.value
 
 
 def make_temperature(temperature) -> Callable[[float], float | str]:
-    """A function of progress that gives the temperature, or "teacher_entropy" for one a row."""
+    """Return a function of progress that gives the temperature."""
+    if isinstance(temperature, str):
+        return ConstantTemperature(temperature)
+    if not callable(temperature):
+        if not 1e-3 <= float(temperature) <= 1e6:
+            raise ValueError(
+                f"temperature={temperature!r} is not allowed; give a number from 0.001 to 1e6."
+            )
+        return ConstantTemperature(float(temperature))
     if isinstance(temperature, TemperatureSchedule):
         temperature.validate()
-    if not callable(temperature):
-        value = temperature if isinstance(temperature, str) else float(temperature)
-        return lambda progress: value
     for progress in (0.0, 0.5, 1.0):
         value = temperature(progress)
         if not (isinstance(value, Real) and 0 < float(value) < math.inf):
@@ -97,7 +151,3 @@ def make_temperature(temperature) -> Callable[[float], float | str]:
                 f"{progress}; a temperature must be a finite number above 0."
             )
     return temperature
-
-
-def _names(known: dict) -> str:
-    return ", ".join(map(repr, known))

@@ -1,1 +1,58 @@
-"""Input."""
+"""Reading what the user gives: rows in any container, as teacher and student take them."""
+
+from .containers import (
+    MANY_TARGETS,
+    LazyRows,
+    is_frame,
+    is_large,
+    materialized,
+    release,
+    row_slices,
+    take,
+)
+from .data import Rows
+from .datasets import DatasetRows, NumberedImages
+from .frame_encoder import encode
+from .read import as_tensor, check_finite, float_for, has_nan, read_numbers, read_rows
+from .tables import (
+    column_kinds,
+    dtypes_of,
+    has_categories,
+    kind_of_dtype,
+    table_encoder,
+    to_float,
+    with_plain_missing,
+)
+from .unlabeled import read_unlabeled
+from .validation_split import hash_rows, split_validation_rows
+
+__all__ = [
+    "MANY_TARGETS",
+    "DatasetRows",
+    "LazyRows",
+    "NumberedImages",
+    "Rows",
+    "as_tensor",
+    "check_finite",
+    "column_kinds",
+    "dtypes_of",
+    "encode",
+    "float_for",
+    "has_categories",
+    "has_nan",
+    "hash_rows",
+    "is_frame",
+    "is_large",
+    "kind_of_dtype",
+    "materialized",
+    "read_numbers",
+    "read_rows",
+    "read_unlabeled",
+    "release",
+    "row_slices",
+    "split_validation_rows",
+    "table_encoder",
+    "take",
+    "to_float",
+    "with_plain_missing",
+]

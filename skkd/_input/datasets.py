@@ -11,7 +11,7 @@ from skorch.helper import SliceDataset
 from torch.utils.data import Dataset, Subset
 
 from .._random import PrivateTorchState
-from .chunks import LazyRows
+from .containers import LazyRows
 
 
 class DatasetRows(LazyRows):

@@ -13,7 +13,7 @@ import numpy as np
 from sklearn.compose import ColumnTransformer
 from sklearn.pipeline import Pipeline
 
-from . import tables as _tables
+from .tables import with_plain_missing
 
 _encoders: WeakKeyDictionary = WeakKeyDictionary()
 
@@ -42,7 +42,7 @@ def _is_table_encoder(step) -> bool:
         return False
     encoder = step.named_transformers_.get("categorical")
     return isinstance(encoder, Pipeline) and (
-        getattr(encoder[0], "func", None) is _tables._with_plain_missing
+        getattr(encoder[0], "func", None) is with_plain_missing
     )
 
 

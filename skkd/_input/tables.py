@@ -6,24 +6,21 @@ from sklearn.impute import SimpleImputer
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder
 
-# A level of a category in fewer rows than this shares a column with all other rare ones.
+from .containers import is_frame
+
+# A level in fewer rows than this shares a column with all other rare levels.
 RARE_LEVEL = 10
 
 
-def is_frame(X) -> bool:
-    """Whether X is a table with named columns (pandas, polars, ...)."""
-    return hasattr(X, "columns") and hasattr(X, "dtypes")
-
-
 def column_kinds(X) -> dict[str, list]:
-    """Columns of a frame, or of an object array, by kind: numeric, categorical.
+    """Return the columns of a frame or of an object array by kind: numeric, categorical.
 
-    By their names, or by their positions where they have none or the names are numbers.
+    Columns are given by name, or by position where they have no name or a number for one.
 
     Raises
     ------
     ValueError
-        Where a column is neither, such as dates.
+        If a column is neither, such as dates.
     """
     kinds: dict[str, list] = {"numeric": [], "categorical": []}
     if not is_frame(X):
@@ -53,18 +50,18 @@ def has_categories(X) -> bool:
 
 
 def table_encoder(X) -> ColumnTransformer:
-    """An unfitted encoder: categories one-hot, numbers imputed with an indicator of the missing.
+    """Return an unfitted encoder: categories one-hot, numbers imputed with missing indicators.
 
-    Levels in fewer than RARE_LEVEL rows share one column, into which unknown levels fall as well.
+    Levels in fewer than RARE_LEVEL rows share one column. Unknown levels fall into it as well.
     """
     kinds = column_kinds(X)
     numeric = SimpleImputer(strategy="median", add_indicator=True, keep_empty_features=True)
     if not is_frame(X):
-        numeric = Pipeline([("number", FunctionTransformer(_to_float)), ("impute", numeric)])
+        numeric = Pipeline([("number", FunctionTransformer(to_float)), ("impute", numeric)])
     one_hot = OneHotEncoder(
         handle_unknown="infrequent_if_exist", min_frequency=RARE_LEVEL, sparse_output=False
     )
-    missing = FunctionTransformer(_with_plain_missing, feature_names_out="one-to-one")
+    missing = FunctionTransformer(with_plain_missing, feature_names_out="one-to-one")
     categorical = Pipeline([("missing", missing), ("one_hot", one_hot)])
     steps = [
         ("numeric", numeric, kinds["numeric"]),
@@ -74,14 +71,14 @@ def table_encoder(X) -> ColumnTransformer:
 
 
 def dtypes_of(X) -> list:
-    """The dtype of each column of a frame; the only one of an array."""
+    """Return the dtype of each column of a frame, or the only one of an array."""
     if not is_frame(X):
         return [X.dtype]
     return [X.schema[name] for name in X.columns] if hasattr(X, "schema") else list(X.dtypes)
 
 
 def kind_of_dtype(dtype) -> str | None:
-    """The kind of a pandas or polars dtype, told by its name so that neither must be installed."""
+    """Return the kind of a pandas or polars dtype by its name; neither must be installed."""
     name = str(dtype).lower()
     if name.startswith(("int", "uint", "float", "bool", "decimal", "sparse")):
         return "numeric"
@@ -90,10 +87,10 @@ def kind_of_dtype(dtype) -> str | None:
     return None
 
 
-def _with_plain_missing(X):
-    """None for every kind of missing value in a pandas frame; scikit-learn does not know pd.NA."""
+def with_plain_missing(X):
+    """Return a pandas frame with None for missing values: scikit-learn does not know pd.NA."""
     return X.astype(object).where(X.notna(), None) if hasattr(X, "notna") else X
 
 
-def _to_float(X) -> np.ndarray:
+def to_float(X) -> np.ndarray:
     return np.asarray(X, dtype=np.float64)

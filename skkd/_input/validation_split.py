@@ -1,6 +1,6 @@
-"""Rows held out of training, chosen by their content.
+"""Validation rows, chosen by their content.
 
-A hash of each row decides, so that equal rows fall on one side: nothing leaks between the sides, an
+A hash of each row decides, so equal rows fall on one side. Nothing leaks between the sides, an
 integer weight stays the same as a repeated row, and the order of the rows does not matter.
 """
 
@@ -9,29 +9,29 @@ import math
 import numpy as np
 from scipy import sparse
 
-from .chunks import row_slices
+from .containers import row_slices
 
-# Entries that are mixed at a time, which fit into the processor's cache.
+# Entries that are mixed at a time; they fit into the processor's cache.
 _CHUNK = 2**18
 
 
-def split_held_out(
+def split_validation_rows(
     X, labels: np.ndarray, fraction: float, seed: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Indices of the training and of the held-out rows, stratified by label.
+    """Split rows into training and validation rows, stratified by label.
 
     Parameters
     ----------
     X : array or CSR matrix of shape (n_rows, ...)
     labels : int ndarray of shape (n_rows,)
     fraction : float
-        Share of each label's distinct rows to hold out, rounded up where at least two remain.
+        Share of each label's distinct rows to take out, rounded up where at least two remain.
     seed : int
 
     Returns
     -------
-    train, held_out : int ndarrays, ascending
-        ``held_out`` is empty where no label has enough distinct rows.
+    train, validation : int ndarrays, ascending
+        ``validation`` is empty where no label has enough distinct rows.
     """
     hashes = hash_rows(X, seed)
     distinct, group = np.unique(hashes, return_inverse=True)
@@ -41,23 +41,23 @@ def split_held_out(
 
     chosen = np.zeros(len(distinct), dtype=bool)
     for label in np.unique(label_of):
-        members = np.flatnonzero(label_of == label)  # ascending hashes, which is a random order
+        members = np.flatnonzero(label_of == label)  # ascending hashes: a random order
         n_chosen = min(math.ceil(fraction * len(members)), len(members) - 2)
         chosen[members[: max(n_chosen, 0)]] = True
-    held_out = chosen[group]
-    return np.flatnonzero(~held_out), np.flatnonzero(held_out)
+    in_validation = chosen[group]
+    return np.flatnonzero(~in_validation), np.flatnonzero(in_validation)
 
 
 def hash_rows(X, seed: int) -> np.ndarray:
-    """A 64-bit hash of the content of each row.
+    """Return a 64-bit hash of the content of each row.
 
-    A row's hash is the sum over its entries of a number mixed from value and column.
+    The hash is the sum over the row's entries of a number mixed from value and column.
     """
     hashes = np.empty(X.shape[0], dtype=np.uint64)
     for rows in row_slices(X, _CHUNK):
         chunk = X[rows]
         chunk = chunk.toarray() if sparse.issparse(chunk) else np.asarray(chunk)
-        values = chunk.reshape(len(chunk), -1).astype(np.float64)  # also a copy to write on
+        values = chunk.reshape(len(chunk), -1).astype(np.float64)  # a copy to write on
         values[values == 0] = 0.0  # minus zero is zero
         values[np.isnan(values)] = np.nan  # one bit pattern
         columns = np.arange(1, values.shape[1] + 1, dtype=np.uint64)
@@ -67,7 +67,7 @@ def hash_rows(X, seed: int) -> np.ndarray:
 
 
 def _mixed(bits: np.ndarray) -> np.ndarray:
-    """The finalizer of splitmix64 (Steele, Lea, Flood, OOPSLA 2014)."""
+    """Mix bits by the finalizer of splitmix64 (Steele, Lea, Flood, OOPSLA 2014)."""
     bits = (bits ^ (bits >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     bits = (bits ^ (bits >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     return bits ^ (bits >> np.uint64(31))

@@ -1,1 +1,49 @@
-"""Student."""
+"""The student: made ready for its rows, and asked about others."""
+
+from .net import (
+    DEFAULT_CALLBACKS,
+    Forward,
+    as_net,
+    copied,
+    copied_for_training,
+    drop_default_callbacks,
+    gives_probabilities,
+    is_default,
+    is_known,
+    net_dtype,
+    net_of,
+    prepare_student,
+    prune,
+    split_student,
+)
+from .predict import (
+    input_tags,
+    looks_at_validation_rows,
+    predicted,
+    preprocessed,
+    student_input,
+    student_outputs,
+)
+
+__all__ = [
+    "DEFAULT_CALLBACKS",
+    "Forward",
+    "as_net",
+    "copied",
+    "copied_for_training",
+    "drop_default_callbacks",
+    "gives_probabilities",
+    "input_tags",
+    "is_default",
+    "is_known",
+    "looks_at_validation_rows",
+    "net_dtype",
+    "net_of",
+    "predicted",
+    "prepare_student",
+    "preprocessed",
+    "prune",
+    "split_student",
+    "student_input",
+    "student_outputs",
+]

@@ -1,49 +1,54 @@
-"""Preparing a student for training, and asking it afterwards.
+"""A student's net: made ready for its rows, called, and copied.
 
-A student is a skorch net, or a Pipeline that ends in one; the object that the user gave is cloned
-and never changed.
+A student is a skorch net, or a Pipeline that ends in one. The user's object is cloned and never
+changed.
 """
 
+import copy
 import inspect
 import math
+from typing import Any
 
 import numpy as np
 import torch
 from sklearn.base import clone
 from sklearn.pipeline import Pipeline
-from sklearn.utils import InputTags, get_tags
 from skorch import NeuralNet, NeuralNetClassifier
-from skorch.callbacks import EpochScoring
+from skorch.callbacks import EpochScoring, LRScheduler
+from skorch.history import History
 from torch import Tensor, nn
 
-from .._input.chunks import row_slices
-from .._input.frame_encoder import encode
+from .._input import (
+    Rows,
+    as_tensor,
+    check_finite,
+    float_for,
+    has_categories,
+    has_nan,
+    is_frame,
+    read_numbers,
+    table_encoder,
+    take,
+)
 from .._random import PrivateTorchState
-from .._training.batches import as_tensor
-from .._training.processes import left_unwrapped
 from ..students import (
     STUDENTS,
+    LearningRateSchedule,
     PeriodicMLP,
     ResidualConvNet,
     TabularMLP,
     default_student,
     make_student,
 )
-from ..students._sizes import sized
+from .accelerator import initialize_unwrapped
+from .sizes import sized
 
-# Callbacks which read skorch's per-batch history; the loop records what they would.
-_DEFAULT_CALLBACKS = {"epoch_timer", "train_loss", "valid_loss", "valid_acc", "print_log"}
-
-# Entries of X that one forward pass takes at prediction time: large enough to keep the processor
-# busy, small enough for its cache and for the activations of a convolutional net.
-_FORWARD_ENTRIES = 2**19
-# Rows on a processor, whose cache also holds the activations: with narrow rows of the default
-# student, whose hidden layers are wider, 10,000 at once take up to half as long again.
-_FORWARD_ROWS = 1024
+# Callbacks that read skorch's per-batch history; the loop records what they would.
+DEFAULT_CALLBACKS = frozenset({"epoch_timer", "train_loss", "valid_loss", "valid_acc", "print_log"})
 
 
 def as_net(student):
-    """A student that is a name, or None, as the net that it stands for; any other as it is."""
+    """Return the net that a name or None stands for; any other student as it is."""
     if student is None:
         return default_student()
     return make_student(student) if isinstance(student, str) else student
@@ -54,8 +59,13 @@ def is_known(student) -> bool:
     return student is None or (isinstance(student, str) and student in STUDENTS)
 
 
+def is_default(net: NeuralNet) -> bool:
+    """Whether a net is a student of skkd for tables, whose input skkd encodes."""
+    return net.module in (TabularMLP, PeriodicMLP)
+
+
 def split_student(student) -> tuple[list, NeuralNetClassifier]:
-    """The preprocessing steps of a student and its net; raise a TypeError for anything else.
+    """Return the preprocessing steps of a student and its net; raise a TypeError for others.
 
     Returns
     -------
@@ -72,246 +82,275 @@ def split_student(student) -> tuple[list, NeuralNetClassifier]:
             f"student must be a skorch NeuralNetClassifier, a Pipeline that ends in one, a name of "
             f"skkd.students.STUDENTS, or None for the default; got {student!r}."
         )
-    _check_criterion(net)
-    return steps, net
-
-
-def is_default(net: NeuralNet) -> bool:
-    """Whether a net is a student of skkd for tables, whose input skkd encodes by itself."""
-    return net.module in (TabularMLP, PeriodicMLP)
-
-
-def input_tags(student):
-    """What the student accepts, as scikit-learn's input tags."""
-    if isinstance(student, Pipeline):
-        steps = [step for _, step in student.steps[:-1] if not _is_empty(step)]
-        if steps:
-            return get_tags(steps[0]).input_tags
-        student = student.steps[-1][1]
-    if is_known(student):
-        student = as_net(student)
-    if not isinstance(student, NeuralNet):
-        return InputTags(sparse=True)
-    return InputTags(sparse=student.module is not ResidualConvNet, allow_nan=is_default(student))
-
-
-def _is_empty(step) -> bool:
-    return step is None or step == "passthrough"
-
-
-def looks_at_held_out_rows(net: NeuralNet) -> bool:
-    """Whether a callback of an initialised net needs rows that are held out."""
-    for _, callback in net.callbacks_:
-        monitor = getattr(callback, "monitor", None)
-        if isinstance(monitor, str) and monitor.startswith("valid"):
-            return True
-        if isinstance(callback, EpochScoring) and not callback.on_train:
-            return True
-    return False
-
-
-def fit_preprocessing(steps: list, X, y):
-    """Fit clones of the steps one after the other; return them and X as the net will see it."""
-    fitted = []
-    for name, step in steps:
-        if not _is_empty(step):
-            step = clone(step)
-            X = step.fit_transform(X, y)
-        fitted.append((name, step))
-    return fitted, X
-
-
-def preprocess(student, X):
-    """X as the net of a fitted student sees it."""
-    if isinstance(student, Pipeline):
-        for _, step in student.steps[:-1]:
-            if not _is_empty(step):
-                X = encode(step, X)
-    return X
-
-
-def net_of(student) -> NeuralNetClassifier:
-    """The net at the end of a fitted student."""
-    return student.steps[-1][1] if isinstance(student, Pipeline) else student
-
-
-def initialise_net(
-    net: NeuralNet, X, sample_weight, n_classes: int, torch_state: PrivateTorchState
-) -> NeuralNet:
-    """A fresh copy of the net, initialised for these rows, that gives one output a class.
-
-    Parameters
-    ----------
-    X : array or CSR matrix
-        The training rows as the net sees them.
-    """
-    net = clone(net)
-    net.set_params(**_filled_in(net, X, n_classes))
-    with torch_state.active(), left_unwrapped(net):
-        net.initialize()
-    net.callbacks_ = [
-        (name, callback) for name, callback in net.callbacks_ if name not in _DEFAULT_CALLBACKS
-    ]
-    for _, callback in net.callbacks_:
-        if isinstance(callback, EpochScoring):
-            callback.use_caching = False  # the cache would miss the rows that are held out
-    if X.dtype == np.float64:
-        net.module_.double()
-    if hasattr(net.module_, "adapt"):
-        net.module_.adapt(X, sample_weight)
-    output = probe(net, X, torch_state)
-    _check_output(output, n_classes)
-    if _are_probabilities(output):
-        net.set_params(criterion=nn.NLLLoss)
-    return net
-
-
-def narrow(net: NeuralNet, X, sample_weight, seed: int) -> None:
-    """Take out what a trained student's module can do without, where it knows how to tell.
-
-    Parameters
-    ----------
-    X : array or CSR matrix
-        The training rows as the net sees them.
-    """
-    if isinstance(net.module_, (TabularMLP, PeriodicMLP)):
-        for name, value in net.module_.narrow(X, sample_weight, seed).items():
-            # Not by set_params, which would begin anew.
-            setattr(net, f"module__{name}", value)
-
-
-def _check_criterion(net: NeuralNet) -> None:
     kind = net.criterion if isinstance(net.criterion, type) else type(net.criterion)
-    options = [name for name in net.get_params(deep=False) if name.startswith("criterion__")]
     if kind not in (nn.NLLLoss, nn.CrossEntropyLoss):
         raise ValueError(
             f"criterion={net.criterion!r} of the student would not be used: the task loss is "
             "cross-entropy. Leave the criterion at skorch's default."
         )
+    options = ", ".join(name for name in vars(net) if name.startswith("criterion__"))
     if options:
         raise ValueError(
-            f"{', '.join(options)} of the student would not be used: the task loss is "
-            "cross-entropy. Weigh classes by class_weight of DistilledClassifier."
+            f"{options} of the student would not be used: the task loss is cross-entropy. Weigh "
+            "classes by class_weight of DistilledClassifier."
         )
+    return steps, net
 
 
-def _filled_in(net: NeuralNet, X, n_classes: int) -> dict:
-    """Parameters that skkd sets: what depends on the data, and what the loop does itself."""
+def prepare_student(
+    student, X, targets, torch_state: PrivateTorchState
+) -> tuple[NeuralNetClassifier | Pipeline, Rows]:
+    """Fit a student's preprocessing and initialize its net for some rows.
+
+    Parameters
+    ----------
+    student : skorch.NeuralNetClassifier, Pipeline, str or None
+    X : array, frame or CSR matrix of shape (n_given, ...)
+        All rows that the user gave.
+    targets : Targets
+        Labels and weights of the rows that count.
+    torch_state : PrivateTorchState
+        What initial weights are drawn from.
+
+    Returns
+    -------
+    student : skorch.NeuralNetClassifier or Pipeline
+        Ready to be trained.
+    rows : Rows
+        The rows that count, as its net takes them; not yet with the teacher's answers.
+    """
+    steps, net = split_student(student)
+    raw = X if targets.index is None else take(X, targets.index)
+    inputs, dtype = raw, float_for(X)
+    encodes = is_default(net) and not steps
+    if encodes and has_categories(X):
+        steps = [("encode", table_encoder(X))]
+    elif not steps:
+        inputs = read_numbers(raw, dtype, allow_nan=encodes)
+        if not isinstance(raw, np.ndarray) and not is_frame(raw):
+            raw = inputs
+        if encodes and has_nan(inputs):
+            inputs = raw if is_frame(raw) else inputs
+            steps = [("encode", table_encoder(inputs))]
+    if steps:
+        steps, inputs = fit_steps(steps, inputs, targets.task.given(targets.labels))
+        inputs = as_net_input(inputs, net, dtype if encodes else float_for(inputs))
+    net = _initialized(net, inputs, targets, torch_state)
+    rows = Rows(inputs, raw, targets.labels, targets.sample_weight, numbers=targets.index)
+    return Pipeline([*steps, ("net", net)]) if steps else net, rows
+
+
+def fit_steps(steps: list, X, y) -> tuple[list, Any]:
+    """Fit clones of preprocessing steps one after the other; return them and the last output."""
+    fitted, n_rows = [], X.shape[0]
+    for name, step in steps:
+        if not is_empty(step):
+            step = clone(step)
+            X = step.fit_transform(X, y)
+            if X.shape[0] != n_rows:
+                raise ValueError(
+                    f"The step {name!r} of the student's Pipeline made {X.shape[0]} rows of "
+                    f"{n_rows}. Labels and the teacher's answers belong to all rows: drop rows "
+                    "before fit."
+                )
+        fitted.append((name, step))
+    return fitted, X
+
+
+def is_empty(step) -> bool:
+    """Whether a Pipeline's step does nothing."""
+    return step is None or step == "passthrough"
+
+
+def as_net_input(X, net, dtype=None):
+    """Return what a student's preprocessing gave as finite numbers for the net.
+
+    In the net's dtype, or in the one that is given. Whole numbers stay whole for a module with an
+    embedding.
+    """
+    if not hasattr(X, "tocsr"):
+        X = np.asarray(X)
+    else:
+        X = X.tocsr()
+    whole = X.dtype.kind in "biu" and any(
+        isinstance(part, (nn.Embedding, nn.EmbeddingBag)) for part in _parts(net)
+    )
+    if not whole:
+        X = X.astype(net_dtype(net) if dtype is None else dtype, copy=False)
+        check_finite(X)
+    return X
+
+
+def _parts(net) -> list:
+    """Return the parts of the net's module, where it exists already."""
+    module = getattr(net, "module_", net.module)
+    return list(module.modules()) if isinstance(module, nn.Module) else []
+
+
+def _initialized(net, X, targets, torch_state) -> NeuralNet:
+    """Return a fresh copy of the net, initialized for these rows, with one output a column."""
+    net, n_outputs = clone(net), targets.task.n_outputs
+    net.set_params(**_filled_in(net, X, n_outputs))
+    net.classes = targets.task.classes
+    with torch_state.active():
+        if getattr(net, "accelerator", None) is None:
+            net.initialize()
+        else:
+            initialize_unwrapped(net)
+    drop_default_callbacks(net)
+    if X.dtype.kind == "f" and net_dtype(net).itemsize >= 4:
+        net.module_.to(getattr(torch, X.dtype.name))
+    if hasattr(net.module_, "adapt"):
+        net.module_.adapt(X, targets.sample_weight)
+    output = _probe(net, X, n_outputs, torch_state)
+    sums = output.sum(-1)
+    if (output >= 0).all() and torch.allclose(sums, torch.ones_like(sums), atol=1e-4):
+        net.set_params(criterion=nn.NLLLoss)  # the module ends in a softmax
+    return net
+
+
+def drop_default_callbacks(net: NeuralNet) -> None:
+    """Leave out skorch's own callbacks, whose work the loop does."""
+    kept = []
+    for name, callback in net.callbacks_:
+        if name in DEFAULT_CALLBACKS:
+            continue
+        if isinstance(callback, EpochScoring):
+            callback.use_caching = False  # the cache would miss the validation rows
+        kept.append((name, callback))
+    net.callbacks_ = kept
+
+
+def _filled_in(net: NeuralNet, X, n_outputs: int) -> dict:
+    """Return parameters that skkd sets: what depends on the data, and what the loop does itself."""
     params: dict = {
         "criterion": nn.CrossEntropyLoss,
         "predict_nonlinearity": "auto",
         "train_split": None,
         "verbose": 0,
+        **sized(net, X),
     }
-    given = net.get_params(deep=False)
-    if isinstance(net.module, type):
-        sizes = {
-            "n_features": math.prod(X.shape[1:]),
-            "n_classes": n_classes,
-        }
-        if issubclass(net.module, ResidualConvNet):  # elsewhere the name may mean another thing
-            sizes["n_channels"] = X.shape[1] if len(X.shape) == 4 else 1
-        known = inspect.signature(net.module).parameters
-        for name, size in sizes.items():
-            if name in known and f"module__{name}" not in given:
-                params[f"module__{name}"] = size
-    return params | sized(net, X)
+    if not isinstance(net.module, type):
+        return params
+    filled = {"n_features": math.prod(X.shape[1:]), "n_classes": n_outputs}
+    if issubclass(net.module, ResidualConvNet):  # elsewhere the name may mean another thing
+        filled["n_channels"] = X.shape[1] if len(X.shape) == 4 else 1
+    known = inspect.signature(net.module).parameters
+    for name, size in filled.items():
+        if name in known and not hasattr(net, f"module__{name}"):
+            params[f"module__{name}"] = size
+    return params
 
 
-def probe(net: NeuralNet, X, torch_state: PrivateTorchState) -> Tensor:
-    """The module's output for the first rows, in evaluation mode."""
-    was_training = net.module_.training
+def _probe(net: NeuralNet, X, n_outputs: int, torch_state: PrivateTorchState) -> Tensor:
+    """Return the module's output for the first rows; raise a ValueError for a wrong one."""
     net.module_.eval()
-    try:
-        with torch_state.active(), torch.no_grad():
-            return first_output(net.infer(as_tensor(X[:8], net.device)))
-    finally:
-        net.module_.train(was_training)
-
-
-def first_output(output) -> Tensor:
-    """As in skorch, the first of several outputs is the prediction."""
-    return output[0] if isinstance(output, tuple) else output
-
-
-def _check_output(output: Tensor, n_classes: int) -> None:
-    if output.ndim != 2 or output.shape[1] != n_classes:
+    with torch_state.active(), torch.no_grad():
+        output = net.infer(as_tensor(X[:8], net.device))
+    net.module_.train()
+    output = output[0] if isinstance(output, tuple) else output
+    name = type(net.module_).__name__
+    if output.ndim != 2 or output.shape[1] != n_outputs:
         hint = ""
-        if n_classes == 2 and output.numel() == len(output):
+        if n_outputs == 2 and output.numel() == len(output):
             hint = " Two classes need two outputs, one for each."
         raise ValueError(
-            f"The student's module gives output of shape {tuple(output.shape)} for "
-            f"{len(output)} rows, but y has {n_classes} classes: its last layer must have "
-            f"{n_classes} outputs.{hint}"
+            f"The student's module {name} gives output of shape {tuple(output.shape)} for "
+            f"{len(output)} rows, but y has {n_outputs} classes: its last layer must have "
+            f"{n_outputs} outputs.{hint}"
         )
     if not torch.is_floating_point(output):
-        raise ValueError(f"The student's module gives {output.dtype}; it must give logits.")
-
-
-def _are_probabilities(output: Tensor) -> bool:
-    """Whether the module ends in a softmax. Logits and log-softmax both serve as logits."""
-    sums = output.sum(-1)
-    return bool((output >= 0).all() and torch.allclose(sums, torch.ones_like(sums), atol=1e-4))
-
-
-def gives_probabilities(net: NeuralNet) -> bool:
-    """Whether the net's module was recognised as ending in a softmax."""
-    return isinstance(net.criterion_, nn.NLLLoss)
-
-
-def as_logits(output: Tensor, are_probabilities: bool) -> Tensor:
-    """Logits from a module's output; of probabilities the log, with zeros floored."""
-    output = first_output(output)
-    if are_probabilities:
-        return output.clamp_min(torch.finfo(output.dtype).tiny).log()
+        raise ValueError(f"The student's module {name} gives {output.dtype}; it must give logits.")
     return output
 
 
-def student_logits(net: NeuralNet, X, transform=None) -> np.ndarray:
-    """The student's logits in evaluation mode, or what ``transform`` makes of them.
+class Forward:
+    """A net's logits, called in every step and at every prediction.
 
     Parameters
     ----------
-    X : array or CSR matrix of shape (n_rows, ...)
-        Preprocessed.
-    transform : callable or None
-        From a Tensor of logits to a Tensor of the same shape.
-
-    Returns
-    -------
-    logits : ndarray of shape (n_rows, n_classes), in the net's dtype
+    net : skorch.NeuralNet
+        Initialized.
     """
-    module = net.module_
-    if module.training:
-        module.eval()
-    are_probabilities = gives_probabilities(net)
-    forward = plain_forward(net)
-    n_entries = _FORWARD_ENTRIES
-    if torch.device(net.device).type == "cpu":
-        n_entries = min(n_entries, _FORWARD_ROWS * math.prod(X.shape[1:]))
 
-    def values_of(part) -> np.ndarray:
-        logits = as_logits(forward(as_tensor(part, net.device)), are_probabilities)
-        return (logits if transform is None else transform(logits)).cpu().numpy()
+    def __init__(self, net: NeuralNet):
+        # The module itself, unless the net has a way of its own to call it.
+        self.call = net.module_ if type(net).infer is NeuralNet.infer else net.infer
+        self.are_probabilities = gives_probabilities(net)
 
-    with torch.inference_mode():
-        if math.prod(X.shape) <= n_entries:
-            return values_of(X)
-        answers = np.empty(0)
-        for rows in row_slices(X, n_entries):
-            values = values_of(X[rows])
-            if rows.start == 0:
-                answers = np.empty((X.shape[0], *values.shape[1:]), dtype=values.dtype)
-            answers[rows] = values
-    return answers
+    def __call__(self, X) -> Tensor:
+        """Return logits; of probabilities the log, with zeros floored."""
+        output = self.call(X)
+        # As in skorch, the first of several outputs is the prediction.
+        output = output[0] if isinstance(output, tuple) else output
+        if self.are_probabilities:
+            return output.clamp_min(torch.finfo(output.dtype).tiny).log()
+        return output
 
 
-def plain_forward(net: NeuralNet):
-    """The module itself, unless the net has a way of its own to call it."""
-    return net.module_ if type(net).infer is NeuralNet.infer else net.infer
+def gives_probabilities(net: NeuralNet) -> bool:
+    """Whether the net's module was recognized as ending in a softmax."""
+    return isinstance(net.criterion_, nn.NLLLoss)
 
 
 def net_dtype(net: NeuralNet) -> np.dtype:
-    """The floating dtype that the net computes in."""
-    floating = (p.dtype for p in net.module_.parameters() if p.is_floating_point())
-    return np.dtype(str(next(floating, torch.float32)).removeprefix("torch."))
+    """Return the floating dtype that the net computes in."""
+    for parameter in net.module_.parameters():
+        if parameter.is_floating_point():
+            return np.dtype(str(parameter.dtype).removeprefix("torch."))
+    return np.dtype(np.float32)
+
+
+def net_of(student) -> NeuralNetClassifier:
+    """Return the net at the end of a student."""
+    return student.steps[-1][1] if isinstance(student, Pipeline) else student
+
+
+def copied(student, **attributes: Any):
+    """Return a copy of a student whose net has other attributes; all else is shared.
+
+    Not by ``copy``, which pickles a net: a module of a local class can't be pickled.
+    """
+    if isinstance(student, Pipeline):
+        *steps, (name, net) = student.steps
+        return Pipeline([*steps, (name, copied(net, **attributes))])
+    twin = object.__new__(type(student))
+    vars(twin).update(vars(student), **attributes)
+    return twin
+
+
+def copied_for_training(student, *, short: bool = False):
+    """Return a copy of a student with a module and optimizer of its own, for further training.
+
+    A ``short`` training leaves out the callbacks that look at a training or write it down, and
+    starts the optimizer anew.
+    """
+    net = net_of(student)
+    own: dict[str, Any] = {"module_": copy.deepcopy(net.module_)}
+    if short:
+        kinds = (LearningRateSchedule, LRScheduler)
+        callbacks = [(name, one) for name, one in net.callbacks_ if isinstance(one, kinds)]
+        own.update(history_=History(), callbacks_=copy.deepcopy(callbacks))
+    else:
+        callbacks = [(name, copy.copy(one)) for name, one in net.callbacks_]
+        own.update(history_=copy.deepcopy(net.history_), callbacks_=callbacks)
+    twin = copied(student, **own)
+    net_of(twin).initialize_optimizer()
+    if not short:
+        net_of(twin).optimizer_.load_state_dict(copy.deepcopy(net.optimizer_.state_dict()))
+    return twin
+
+
+def prune(net: NeuralNet, X, sample_weight, seed: int) -> None:
+    """Take out of a trained net what it does not need, where its module knows how to tell.
+
+    Parameters
+    ----------
+    X : array or CSR matrix
+        The training rows as the net takes them.
+    """
+    if hasattr(net.module_, "prune"):
+        for name, value in net.module_.prune(X, sample_weight, seed).items():
+            # Not by set_params, which would begin anew.
+            setattr(net, f"module__{name}", value)
+    net.initialize_optimizer()  # its moments would be twice the size of the student

@@ -23,7 +23,7 @@ import torch
 from filelock import FileLock
 from skorch import NeuralNet
 
-from .._input.chunks import release
+from .._input import release
 
 new_hash: Callable[..., Any]
 try:

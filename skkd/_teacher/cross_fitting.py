@@ -1,7 +1,8 @@
 """An unfitted teacher, fitted such that no row's target comes from a model that saw its label."""
 
-import copy
 import warnings
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from sklearn.base import clone
@@ -12,181 +13,192 @@ from sklearn.utils.metadata_routing import get_routing_for_object
 from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import has_fit_parameter
 
+from .._classification import Classification, protected, raw_proba, short
+from .._input import Rows, materialized
 from .._sklearn_private import _check_method_params, _safe_indexing
-from .asking import align, raw_proba, short, warn_of_other_classes
+from .._warnings import warn
 from .cache import Cache, Shelved
 
+#: Folds where ``cv`` is None, as in scikit-learn's CalibratedClassifierCV and StackingClassifier.
+DEFAULT_FOLDS = 5
 
+
+@dataclass(frozen=True)
 class UnfittedTeacher:
-    """A teacher, and what it is to be fitted on: rows, and whatever else its ``fit`` takes.
+    """A teacher, and what it is to be fitted on.
 
-    Parameters
+    Attributes
     ----------
     estimator : estimator
         The teacher, which is cloned before each fit.
     X : array, frame or CSR matrix of shape (n_rows, n_features)
     y : ndarray of shape (n_rows,)
-    sample_weight : ndarray of shape (n_rows,) or None
-        Rows of weight zero are left out, as if they were not there.
-    classes : ndarray of shape (n_classes,)
-        Labels in the order of the columns of all results.
-    fit_params : dict or None
-        Metadata for the teacher's ``fit``, as it was routed. None: it gets ``sample_weight``, if it
-        takes any.
+        Labels as the user gave them.
+    task : Classification
+    cv : int, splitter, iterable of splits, "oob" or None
+    fit_params, split_params : dict
+        Metadata for the teacher's ``fit`` and for the splitter.
+    n_jobs : int or None
     cache : Cache
-    held_out : int ndarray or None
-        Rows that are left out as well: what the teacher learnt of them would reach the student
-        through its answers about the others.
+    key : str or None
+        What rows, labels and metadata are found by in the cache.
     """
 
-    def __init__(
-        self,
-        estimator,
-        X,
-        y,
-        sample_weight,
-        classes,
-        fit_params=None,
-        cache=None,
-        held_out=None,
-    ):
-        self.estimator, self.classes = estimator, classes
-        self.cache = Cache() if cache is None else cache
-        self.n_all = len(y)
+    estimator: Any
+    X: Any
+    y: np.ndarray
+    task: Classification
+    cv: Any
+    fit_params: dict
+    split_params: dict
+    n_jobs: int | None
+    cache: Cache
+    key: str | None
+
+    @classmethod
+    def of(
+        cls, estimator, rows: Rows, task, cv, fit_params, split_params, n_jobs, cache
+    ) -> "UnfittedTeacher":
+        """Return a teacher to be fitted on rows; ``fit_params`` None: their sample weights."""
         if fit_params is None:
-            fit_params = _weight_argument(estimator, sample_weight)
-        counts = np.ones(len(y), dtype=bool) if sample_weight is None else sample_weight > 0
-        if held_out is not None:
-            counts[held_out] = False
-        self.kept = np.flatnonzero(counts)
-        if len(self.kept) < len(y):
-            fit_params = _check_method_params(X, fit_params, indices=self.kept)
-            X, y = _safe_indexing(X, self.kept), y[self.kept]
-        self.X, self.y, self.fit_params = X, y, fit_params
-        self.key = self.cache.key(X, y, fit_params)
+            fit_params = _weight_argument(estimator, rows.sample_weight)
+        X, y = materialized(rows.raw), task.given(rows.labels)
+        key = cache.key(X, y, fit_params)
+        cv = DEFAULT_FOLDS if cv is None else cv
+        return cls(estimator, X, y, task, cv, fit_params, split_params or {}, n_jobs, cache, key)
+
+    def on(self, rows: Rows) -> "UnfittedTeacher":
+        """Return the same teacher, to be fitted on other rows, without other metadata."""
+        of = type(self).of
+        return of(self.estimator, rows, self.task, self.cv, None, {}, self.n_jobs, self.cache)
 
     def fit(self) -> Shelved:
-        """A clone of the teacher, fitted on all rows that count."""
+        """Return a clone of the teacher, fitted on all rows."""
         return self.cache.shelve(
-            self.key_of("fit"),
-            lambda: _fit_clone(self.estimator, self.X, self.y, self.fit_params),
+            self.key_of("fit"), lambda: _fit_clone(self.estimator, self.X, self.y, self.fit_params)
         )
 
     def key_of(self, work: str, *parts) -> str | None:
-        """The key of some work of this teacher on these rows."""
+        """Return the key of some work of this teacher on these rows."""
         if self.key is None:
             return None
         return self.cache.key(work, self.key, *parts, unfitted=self.estimator)
 
-    def scattered(self, values: np.ndarray, rest) -> np.ndarray:
-        """``values`` of the rows that count among those of all rows."""
-        if len(self.kept) == self.n_all:
-            return values
-        scattered = np.full((self.n_all, *values.shape[1:]), rest, dtype=values.dtype)
-        scattered[self.kept] = values
-        return scattered
 
+def cross_fit(teacher: UnfittedTeacher, splits=None) -> tuple[np.ndarray, np.ndarray]:
+    """Return out-of-fold answers by clones of the teacher.
 
-def cross_fit(teacher: UnfittedTeacher, *, cv, split_params=None, n_jobs=None):
-    """Out-of-fold probabilities by clones of the teacher.
-
-    Where a splitter tests a row more than once, its targets are averaged.
+    Where a splitter tests a row more than once, its answers are averaged.
 
     Parameters
     ----------
     teacher : UnfittedTeacher
-    cv : int, splitter or iterable of splits
-    split_params : dict or None
-        Metadata for ``cv.split``: groups.
-    n_jobs : int or None
+    splits : list of (train, test) or None
+        None: those of the teacher's ``cv``.
 
     Returns
     -------
-    proba : ndarray of shape (n_rows, n_classes)
-        Uniform for rows that are left out.
+    answers : ndarray of shape (n_rows, n_outputs)
     folds : ndarray of shape (n_rows,)
-        The fold in which a row was tested first; -1 for rows that are left out.
+        The fold in which a row was tested first.
     """
-    X, y, classes = teacher.X, teacher.y, teacher.classes
-    splits = _splits(teacher, cv, split_params or {})
-    _check_all_tested(splits, teacher, cv)
-    key = teacher.key_of("cross_fit", splits)
-    answers = teacher.cache.get(
-        key,
-        lambda: Parallel(n_jobs=n_jobs)(
+    X, y, task = teacher.X, teacher.y, teacher.task
+    splits = _splits(teacher) if splits is None else splits
+    _check_all_tested(splits, teacher)
+    results = teacher.cache.get(
+        teacher.key_of("cross_fit", splits),
+        lambda: Parallel(n_jobs=teacher.n_jobs)(
             delayed(_fit_and_ask)(teacher.estimator, X, y, teacher.fit_params, *split)
             for split in splits
         ),
     )
-    total, count = np.zeros((len(y), len(classes))), np.zeros(len(y))
+    total, count = np.zeros((len(y), task.n_outputs)), np.zeros(len(y))
     folds = np.full(len(y), -1)
-    for fold, ((_, test), (known, proba)) in enumerate(zip(splits, answers, strict=True)):
-        np.add.at(total, test, align(proba, known, classes))
+    for fold, ((_, test), (known, answers)) in enumerate(zip(splits, results, strict=True)):
+        answers = _with_unknown_classes(task.align(known, answers), known, teacher)
+        np.add.at(total, test, answers)
         np.add.at(count, test, 1)
         folds[test] = np.where(folds[test] < 0, fold, folds[test])
-    _warn_of_missing_classes([known for known, _ in answers], classes)
-    targets = total / count[:, np.newaxis]
-    return teacher.scattered(targets, 1 / len(classes)), teacher.scattered(folds, -1)
+    _warn_of_missing_classes([known for known, _ in results], task)
+    return total / count[:, np.newaxis], folds
 
 
-def _splits(
-    teacher: UnfittedTeacher, cv, split_params: dict
-) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Splits of the rows that count."""
-    if isinstance(cv, (int, np.integer)):
-        counts = [int((teacher.y == label).sum()) for label in teacher.classes]
-        rare = [column for column, count in enumerate(counts) if 0 < count < cv]
-        if rare:
-            raise ValueError(
-                f"cv={cv} needs at least {cv} rows of every class, and class "
-                f"{teacher.classes.tolist()[rare[0]]!r} of y has {counts[rare[0]]}. Lower cv, drop "
-                "the class, or give a splitter (with it a class may be missing in a fold)."
-            )
-    elif not hasattr(cv, "split"):  # splits, by the indices of all rows
-        position = np.full(teacher.n_all, -1)
-        position[teacher.kept] = np.arange(len(teacher.kept))
-        mapped = [tuple(position[np.asarray(part)] for part in split) for split in cv]
-        splits = [(train[train >= 0], test[test >= 0]) for train, test in mapped]
-        return [(train, test) for train, test in splits if len(test)]
-    elif split_params.get("groups") is None and _needs_groups(cv):
+def _with_unknown_classes(answers: np.ndarray, known: np.ndarray, teacher) -> np.ndarray:
+    """Give classes that a fold's teacher could not know their share of all labels."""
+    classes = teacher.task.classes
+    unknown = ~np.isin(classes, known)
+    if not unknown.any():
+        return answers
+    share = np.array([(teacher.y == label).mean() for label in classes[unknown]])
+    answers = answers * (1 - share.sum())
+    answers[:, unknown] = share
+    return answers
+
+
+def _splits(teacher: UnfittedTeacher) -> list[tuple[np.ndarray, np.ndarray]]:
+    cv, params = teacher.cv, teacher.split_params
+    if isinstance(cv, list):  # pairs of indices
+        return cv
+    if params.get("groups") is None and hasattr(cv, "split") and _needs_groups(cv):
         raise ValueError(
             f"cv={cv!r} splits by groups, and got none. Give fit(..., groups=...); inside of "
             "scikit-learn's searches, set_config(enable_metadata_routing=True) lets them through."
         )
-    if len(teacher.kept) < teacher.n_all:
-        split_params = _check_method_params(
-            np.empty(teacher.n_all), split_params, indices=teacher.kept
-        )
     splitter = check_cv(cv, teacher.y, classifier=True)
-    return list(splitter.split(teacher.X, teacher.y, **split_params))
+    with warnings.catch_warnings():
+        # scikit-learn's warning of rare classes; ours names them and says what follows.
+        warnings.filterwarnings("ignore", "The least populated class", UserWarning)
+        return list(splitter.split(teacher.X, teacher.y, **params))
+
+
+def splits_of_part(splits, index: np.ndarray | None, n_all: int) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Return splits by the numbers of all rows as splits of some of the rows.
+
+    Parameters
+    ----------
+    splits : iterable of (train, test)
+    index : int ndarray or None
+        The rows that are left; None: all.
+    n_all : int
+    """
+    position = np.full(n_all, -1)
+    index = np.arange(n_all) if index is None else index
+    position[index] = np.arange(len(index))
+    mapped = []
+    for train, test in splits:
+        train, test = position[np.asarray(train)], position[np.asarray(test)]
+        if (test >= 0).any():
+            mapped.append((train[train >= 0], test[test >= 0]))
+    return mapped
 
 
 def _needs_groups(cv) -> bool:
     return bool(get_routing_for_object(cv).consumes("split", {"groups"}))
 
 
-def _check_all_tested(splits, teacher, cv) -> None:
+def _check_all_tested(splits, teacher: UnfittedTeacher) -> None:
     tested = np.zeros(len(teacher.y), dtype=bool)
     for _, test in splits:
         tested[test] = True
     if not tested.all():
         raise ValueError(
-            f"cv={cv!r} leaves {int((~tested).sum())} rows in no test fold, so that they have no "
-            "out-of-fold target. Use a splitter that tests every row, such as StratifiedKFold."
+            f"cv={teacher.cv!r} leaves {int((~tested).sum())} rows in no test fold, so that they "
+            "have no out-of-fold answer. Use a splitter that tests every row, such as "
+            "StratifiedKFold."
         )
 
 
 def _fit_and_ask(teacher, X, y, fit_params, train, test) -> tuple[np.ndarray, np.ndarray]:
-    """Classes and probabilities for the rows of ``test`` of a teacher fitted on ``train``."""
+    """Return classes and answers about the rows of ``test`` of a teacher fitted on ``train``."""
     params = _check_method_params(X, fit_params, indices=train)
     fitted = _fit_clone(teacher, _safe_indexing(X, train), y[train], params)
     return raw_proba(fitted, _safe_indexing(X, test))
 
 
 def _fit_clone(teacher, X, y, fit_params: dict):
-    """A fitted clone; an error that the teacher raises says so, and what may help."""
+    """Return a fitted clone. An error that the teacher raises says so, and what may help."""
     try:
-        return clone(teacher).fit(X, y, **fit_params)
+        return clone(teacher).fit(protected(X), y, **fit_params)
     except Exception as error:
         note = f"Raised by the teacher {type(teacher).__name__}, as it was cloned and fitted."
         labels = np.unique(y)
@@ -201,29 +213,28 @@ def _fit_clone(teacher, X, y, fit_params: dict):
         raise
 
 
-def _warn_of_missing_classes(known_of_folds: list, classes: np.ndarray) -> None:
-    """One warning for all folds."""
-    missing = [np.setdiff1d(classes, known) for known in known_of_folds]
+def _warn_of_missing_classes(known_of_folds: list, task: Classification) -> None:
+    """Warn once for all folds."""
+    missing = [np.setdiff1d(task.classes, known) for known in known_of_folds]
     n_folds = sum(len(labels) > 0 for labels in missing)
     if n_folds:
-        warnings.warn(
-            f"In {n_folds} of {len(missing)} folds the teacher does not know "
-            f"{short(np.unique(np.concatenate(missing)))}: no row of these classes was there to "
-            "fit on. They get probability 0 in the rest of the rows. Use a stratified splitter, or "
-            "drop classes that are too rare.",
-            stacklevel=2,
+        warn(
+            f"In {n_folds} of {len(missing)} folds the teacher could not learn "
+            f"{short(np.unique(np.concatenate(missing)))}: all rows of these classes were in the "
+            "rest. There they get their share of all labels as probability. With few rows of a "
+            "class this is all that can be known; merge rare classes if that is too little."
         )
 
 
 def fit_oob(teacher: UnfittedTeacher) -> tuple[Shelved, np.ndarray]:
-    """A bagged teacher fitted on all rows, and what its members say of rows they did not see.
+    """Fit a bagged teacher on all rows, and ask its members about rows they did not see.
 
     Returns
     -------
     teacher : Shelved
         The fitted clone.
-    proba : ndarray of shape (n_rows, n_classes)
-        Uniform for a row that every member saw, and for rows that are left out.
+    answers : ndarray of shape (n_rows, n_outputs)
+        Uniform for a row that every member saw.
     """
     params = teacher.estimator.get_params(deep=False)
     if "oob_score" not in params:
@@ -232,32 +243,30 @@ def fit_oob(teacher: UnfittedTeacher) -> tuple[Shelved, np.ndarray]:
             f"forest; {type(teacher.estimator).__name__} has none. Use cv=5."
         )
     extra = {"oob_score": True} | ({"bootstrap": True} if "bootstrap" in params else {})
-    teacher = copy.copy(teacher)
-    teacher.estimator = clone(teacher.estimator).set_params(**extra)
+    teacher = replace(teacher, estimator=clone(teacher.estimator).set_params(**extra))
     fitted = teacher.fit()
 
     def votes():
         known = fitted.get()
         return np.asarray(known.classes_), np.asarray(known.oob_decision_function_)
 
-    known, proba = teacher.cache.get(teacher.key_of("oob"), votes)
+    known, answers = teacher.cache.get(teacher.key_of("oob"), votes)
     # A row without a vote has zeros or NaN.
-    proba = np.where(np.isfinite(proba), proba, 0.0)
-    warn_of_other_classes(known, teacher.classes)
-    return fitted, teacher.scattered(align(proba, known, teacher.classes), 1 / len(teacher.classes))
+    answers = np.where(np.isfinite(answers), answers, 0.0)
+    teacher.task.check_known(known)
+    return fitted, teacher.task.align(known, answers)
 
 
 def _weight_argument(teacher, sample_weight) -> dict:
-    """``sample_weight`` under the name that the teacher's ``fit`` knows it by."""
+    """Return ``sample_weight`` under the name that the teacher's ``fit`` knows it by."""
     if sample_weight is None:
         return {}
     name = _name_of_weight(teacher)
     if name is not None:
         return {name: sample_weight}
-    warnings.warn(
+    warn(
         f"The teacher {type(teacher).__name__} takes no sample_weight; the weights act in the "
-        "student's losses only.",
-        stacklevel=2,
+        "student's losses only."
     )
     return {}
 

@@ -1,124 +1,270 @@
-"""What the teacher says: of the fit rows, honestly where it can be, and of new ones."""
+"""What the teacher says: of the training rows, out-of-fold where it can be, and of other rows."""
 
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from numbers import Integral
+from typing import Any
 
 import numpy as np
-from sklearn import get_config
-from sklearn.utils.metadata_routing import process_routing
+from sklearn.ensemble import StackingClassifier
+from sklearn.exceptions import NotFittedError
+from sklearn.frozen import FrozenEstimator
+from sklearn.model_selection import GridSearchCV, RandomizedSearchCV
+from sklearn.pipeline import Pipeline
+from sklearn.utils.validation import check_is_fitted
 
-from .._input.labels import columns_of
-from .._input.rows import take
-from .._protocols import Protocols
-from . import asking as _teacher
+from .._classification import Calibration, Classification
+from .._input import MANY_TARGETS, LazyRows, Rows, hash_rows, take
 from .cache import Cache, Shelved
-from .calibration import calibrate
-from .cross_fitting import UnfittedTeacher, cross_fit, fit_oob
+from .cross_fitting import UnfittedTeacher, cross_fit, fit_oob, splits_of_part
+
+@dataclass(frozen=True)
+class TeacherSignal:
+    """All that a fit learns from its teacher. A value: nothing in it changes.
+
+    Attributes
+    ----------
+    rows : Rows
+        The training rows with the teacher's answers.
+    validation : Rows or None
+        The validation rows with the teacher's answers, which has not seen them.
+    teacher : Shelved
+        The fitted teacher, read from the cache when it is needed; None inside if there is none.
+    calibration : Calibration or None
+    unfitted : UnfittedTeacher or None
+        The teacher and what it is fitted on, where skkd fits it.
+    task : Classification
+    memory : str, path, joblib.Memory or None
+    keeps_synthetic : bool
+        Whether ``memory`` keeps answers about synthetic rows: a seed makes the same rows again.
+    are_given : bool
+        Whether the user gave the answers.
+    """
+
+    rows: Rows
+    validation: Rows | None
+    teacher: Shelved
+    calibration: Calibration | None
+    unfitted: UnfittedTeacher | None
+    task: Classification
+    memory: Any
+    keeps_synthetic: bool
+    are_given: bool
+
+    def ask(self, X) -> np.ndarray:
+        """Return the teacher's calibrated answers about other rows of the user."""
+        answers = ask_teacher(self.teacher, X, self.task, Cache(self.memory))
+        return calibrated(answers, self.calibration)
+
+    def ask_synthetic(self, X) -> np.ndarray:
+        """Return the teacher's calibrated answers about rows that are made here."""
+        cache = Cache(self.memory if self.keeps_synthetic else None)
+        return calibrated(ask_teacher(self.teacher, X, self.task, cache), self.calibration)
+
+    def calibrated_by(self, calibration: Calibration | None) -> "TeacherSignal":
+        """Return the same signal, calibrated as an earlier one was."""
+        rows = replace(self.rows, answers=calibrated(self.rows.answers, calibration))
+        return replace(self, rows=rows, calibration=calibration)
 
 
-class TeacherSignal(Protocols):
-    """The part of :class:`DistilledClassifier` that fits the teacher, asks it and calibrates it."""
+def make_signal(
+    teacher,
+    rows: Rows,
+    validation: Rows | None,
+    task: Classification,
+    *,
+    given=None,
+    cv=None,
+    calibrate: str | None = None,
+    n_given: int,
+    fit_params: dict | None = None,
+    split_params: dict | None = None,
+    memory=None,
+    keeps_synthetic: bool = False,
+    n_jobs: int | None = None,
+    verbose: int = 0,
+) -> TeacherSignal:
+    """Ask the teacher about the training rows, fitting it first where it is unfitted.
 
-    def _soft_targets(self, X, y, weight, teacher_proba, params, held_out=None):
-        """The teacher's probabilities in the order of ``classes_``, and each row's fold, if any.
-
-        A teacher that is fitted here does not see rows that are held out.
-        """
-        cache = Cache(self.memory)
-        if teacher_proba is not None:
-            self._fitted_teacher = Shelved(self.teacher if self._has_fitted_teacher() else None)
-            return _teacher.read_proba(teacher_proba, len(y), self.classes_), None
-        if self.cv is None:
-            self._fitted_teacher = Shelved(self.teacher, cache.key(self.teacher))
-            proba = _teacher.ask(self._fitted_teacher, X, self.classes_, cache)
-            _teacher.warn_if_one_hot(proba, columns_of(y, self.classes_))
-            return proba, None
-        fit_params, split_params = self._metadata(weight, params)
-        teacher = UnfittedTeacher(
-            self.teacher, X, y, weight, self.classes_, fit_params, cache, held_out
+    Parameters
+    ----------
+    teacher : estimator or None
+        A fitted teacher is asked as it is.
+    rows, validation : Rows
+        A teacher that is fitted here does not see the validation rows.
+    task : Classification
+    given : array or frame of shape (n_given, n_outputs) or None
+        The teacher's answers, where the user gave them. Then the teacher is neither fitted nor
+        asked about these rows.
+    cv : int, splitter, iterable of splits, "oob" or None
+        How an unfitted teacher is cross-fitted; None: in five folds.
+    calibrate : {"auto", "temperature", "vector"} or None
+    n_given : int
+        How many rows the user gave, which ``given`` and the indices in ``cv`` are about.
+    fit_params, split_params : dict or None
+        Metadata for the teacher's ``fit`` (None: the sample weights) and for the splitter.
+    memory, keeps_synthetic, n_jobs, verbose
+        As in :class:`TeacherSignal` and :class:`skkd.DistilledClassifier`.
+    """
+    cache, unfitted = Cache(memory), None
+    if given is not None:
+        shelved = Shelved(teacher if teacher is not None and is_fitted(teacher) else None)
+        given = task.read_answers(given, n_given)
+        rows = replace(rows, answers=take(given, rows.numbers))
+        validation = validation and replace(validation, answers=take(given, validation.numbers))
+    elif is_fitted(teacher):
+        shelved = Shelved(teacher, cache.key(teacher))
+        rows = replace(rows, answers=ask_teacher(shelved, rows.raw, task, cache))
+        task.check_unseen(rows)
+    else:
+        if isinstance(cv, Iterable) and not isinstance(cv, str):
+            cv = splits_of_part(cv, rows.numbers, n_given)
+        unfitted = UnfittedTeacher.of(
+            teacher, rows, task, cv, fit_params, split_params, n_jobs, cache
         )
-        if isinstance(self.cv, str):  # "oob"
-            self._fitted_teacher, proba = fit_oob(teacher)
-            folds = None
-        else:
-            proba, folds = cross_fit(
-                teacher, cv=self.cv, split_params=split_params, n_jobs=self.n_jobs
-            )
-            self._fitted_teacher = teacher.fit()
-        if held_out is not None:
-            proba[held_out] = _teacher.ask(
-                self._fitted_teacher, take(X, held_out), self.classes_, cache
-            )
-        return proba, folds
-
-    def _calibration(self, proba, labels, weight, folds, teacher_proba, known):
-        """Fit a calibration; with "auto" only where the teacher did not see the rows.
-
-        ``known`` are the rows that are not held out; None: all.
-        """
-        if self.calibrate is None:
-            return None
-        if self.calibrate == "auto" and (self.cv is None or teacher_proba is not None):
-            return None
-        parts = (take(values, known) for values in (proba, labels, weight, folds))
-        calibration = calibrate(self.calibrate, *parts)
-        if self.verbose:
-            print(
-                f"calibration: none, {len(labels)} rows are too few"
-                if calibration is None
-                else f"calibration: {calibration.summary()}"
-            )
-        return calibration
-
-    def _calibrated(self, proba) -> np.ndarray:
-        return proba if self.calibration_ is None else self.calibration_.apply(proba)
-
-    def _asking(self, teacher, memory):
-        """A function that gives the teacher's probabilities of new rows, and keeps them there."""
-        cache = Cache(memory)
-        return lambda X: self._calibrated(_teacher.ask(teacher, X, self.classes_, cache))
-
-    def _asking_of_made_rows(self, teacher):
-        """The same, for rows that are made here.
-
-        Where chance makes other rows in each fit, nobody would find the answers again.
-        """
-        are_found_again = isinstance(self.random_state, Integral)
-        return self._asking(teacher, self.memory if are_found_again else None)
-
-    def _fits_teacher(self) -> bool:
-        return self.cv is not None and not self._has_fitted_teacher()
-
-    def _teacher_of(self, rows):
-        """A teacher who has seen the given rows at most, if it is ours to fit.
-
-        Returns
-        -------
-        proba : ndarray of shape (n_rows, n_classes)
-            What it says of these rows, again out-of-fold.
-        ask : callable
-            Gives its probabilities of new rows.
-        """
-        if not self._fits_teacher():
-            return rows.proba, self._asking_of_made_rows(self._fitted_teacher)
-        y, weight = self.classes_[rows.labels], rows.sample_weight
-        fit_params, _ = self._metadata(weight, {})
-        teacher = UnfittedTeacher(
-            self.teacher, rows.raw, y, weight, self.classes_, fit_params, Cache(self.memory)
+        shelved, rows = fitted_out_of_fold(unfitted, rows)
+    if validation is not None and given is None:
+        answers = ask_teacher(shelved, validation.raw, task, cache)
+        validation = replace(validation, answers=answers)
+    calibration = None
+    if calibrate is not None and (calibrate != "auto" or unfitted is not None):
+        calibration = task.calibrate(calibrate, rows)
+        if verbose:
+            summary = "none, too few rows" if calibration is None else calibration.summary()
+            print(f"calibration: {summary}")
+    if calibration is not None:
+        rows = replace(rows, answers=calibration.apply(rows.answers))
+        validation = validation and replace(
+            validation, answers=calibration.apply(validation.answers)
         )
-        if rows.folds is None:
-            fitted, proba = fit_oob(teacher)
-            return self._calibrated(proba), self._asking_of_made_rows(fitted)
-        ask = self._asking_of_made_rows(teacher.fit())
+    return TeacherSignal(
+        rows, validation, shelved, calibration, unfitted, task, memory, keeps_synthetic, given is not None
+    )
+
+
+def fitted_out_of_fold(unfitted: UnfittedTeacher, rows: Rows) -> tuple[Shelved, Rows]:
+    """Fit a teacher on all rows, and return it and the rows with out-of-fold answers."""
+    if isinstance(unfitted.cv, str):  # "oob"
+        fitted, answers = fit_oob(unfitted)
+        return fitted, replace(rows, answers=answers, folds=None)
+    answers, folds = cross_fit(unfitted)
+    return unfitted.fit(), replace(rows, answers=answers, folds=folds)
+
+
+def signal_of_part(signal: TeacherSignal, rows: Rows) -> TeacherSignal:
+    """Return the signal of a teacher that has seen some of the training rows only.
+
+    A teacher that came fitted stays as it is.
+
+    Parameters
+    ----------
+    signal : TeacherSignal
+        Of all rows.
+    rows : Rows
+        The part, with answers and folds.
+    """
+    if signal.unfitted is None:
+        return replace(signal, rows=rows)
+    unfitted = signal.unfitted.on(rows)
+    if rows.folds is None:
+        teacher, rows = fitted_out_of_fold(unfitted, rows)
+    else:
         folds = [rows.folds == fold for fold in np.unique(rows.folds)]
         splits = [(np.flatnonzero(~fold), np.flatnonzero(fold)) for fold in folds]
-        if any(len(np.unique(y[others])) < len(np.unique(y)) for others, _ in splits):
-            return rows.proba, ask  # not every teacher bears a missing class
-        proba, _ = cross_fit(teacher, cv=splits, n_jobs=self.n_jobs)
-        return self._calibrated(proba), ask
+        labels = rows.labels
+        teacher = unfitted.fit()
+        if any(len(np.unique(labels[others])) < len(np.unique(labels)) for others, _ in splits):
+            # Not every teacher bears a missing class: the answers of all rows serve.
+            return replace(signal, rows=rows, teacher=teacher)
+        answers, _ = cross_fit(unfitted, splits)
+        rows = replace(rows, answers=answers)
+    rows = replace(rows, answers=calibrated(rows.answers, signal.calibration))
+    return replace(signal, rows=rows, teacher=teacher)
 
-    def _metadata(self, weight, params) -> tuple[dict | None, dict]:
-        """What the teacher's fit (None: the weights, if it takes any) and the splitter get."""
-        if not get_config()["enable_metadata_routing"]:
-            return None, params
-        routed = process_routing(self, "fit", sample_weight=weight, **params)
-        return routed.teacher.fit, routed.splitter.split if "splitter" in routed else {}
+
+def calibrated(answers: np.ndarray, calibration: Calibration | None) -> np.ndarray:
+    """Return answers as a calibration changes them."""
+    return answers if calibration is None else calibration.apply(answers)
+
+
+def ask_teacher(teacher: Shelved, X, task: Classification, cache: Cache) -> np.ndarray:
+    """Return a fitted teacher's answers about X; those in the cache are not asked for again."""
+    key = None
+    if teacher.key is not None:
+        content = hash_rows(X, seed=0) if isinstance(X, LazyRows) else X
+        key = cache.key("ask", teacher.key, content, task.classes)
+    if key is None:
+        known, answers = task.ask(teacher.get(), X)
+    else:
+        known, answers = cache.get(
+            key,
+            lambda: task.ask(teacher.get(), X),
+            mapped=X.shape[0] * task.n_outputs > MANY_TARGETS,
+        )
+    task.check_known(known)
+    return answers
+
+
+def is_fitted(teacher) -> bool:
+    """Whether a teacher can be asked as it is. Objects without ``fit`` can."""
+    if not hasattr(teacher, "fit") or isinstance(teacher, FrozenEstimator):
+        return True
+    try:
+        check_is_fitted(teacher)
+    except NotFittedError:
+        return False
+    except TypeError:  # not one of scikit-learn's: nothing says that it is unfitted
+        return hasattr(teacher, "classes_")
+    return True
+
+
+def check_teacher(teacher, cv) -> None:
+    """Raise unless the teacher can give probabilities, as it is or cross-fitted."""
+    if teacher is None:
+        raise ValueError(
+            "teacher=None needs teacher_proba=... in fit: the teacher's probabilities, one row for "
+            "each row of X and one column for each class."
+        )
+    if isinstance(teacher, type):
+        raise TypeError(f"teacher must be an instance; got the class {teacher.__name__}.")
+    if not _gives_proba(teacher):
+        raise TypeError(
+            f"teacher must have predict_proba; {type(teacher).__name__} has not. Wrap it in "
+            "sklearn.calibration.CalibratedClassifierCV, or give teacher_proba=... to fit."
+        )
+    check_cv_parameter(cv)
+    if cv is not None and is_fitted(teacher):
+        raise ValueError(
+            f"This {type(teacher).__name__} teacher is fitted, and cv={cv!r} would fit it again. "
+            "Use cv=None to distill it as it is, or teacher=clone(teacher) to cross-fit it."
+        )
+
+
+def check_cv_parameter(cv) -> None:
+    """Raise a ValueError unless ``cv`` can split rows."""
+    is_number = isinstance(cv, Integral) and not isinstance(cv, bool) and int(cv) >= 2
+    if isinstance(cv, str):
+        allowed = cv == "oob"
+    else:
+        allowed = cv is None or is_number or hasattr(cv, "split") or isinstance(cv, Iterable)
+    if isinstance(cv, (list, tuple)):
+        allowed = all(isinstance(split, (list, tuple)) and len(split) == 2 for split in cv)
+    if not allowed:
+        raise ValueError(
+            f"cv={cv!r} is not allowed; give None, an int of at least 2, a splitter, pairs of "
+            "index arrays, or 'oob'."
+        )
+
+
+def _gives_proba(teacher) -> bool:
+    """Whether a teacher has ``predict_proba``, or will once it is fitted.
+
+    A stack with the default final estimator, which has it, does not know that before.
+    """
+    if hasattr(teacher, "predict_proba"):
+        return True
+    if isinstance(teacher, Pipeline):
+        return _gives_proba(teacher.steps[-1][1])
+    if isinstance(teacher, (GridSearchCV, RandomizedSearchCV)):
+        return _gives_proba(teacher.estimator)
+    return isinstance(teacher, StackingClassifier) and teacher.final_estimator is None

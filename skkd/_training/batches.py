@@ -10,35 +10,12 @@ from skorch.utils import to_device
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from .._input.chunks import LazyRows, is_large
-from .._input.datasets import DatasetRows, NumberedImages
+from .._input import DatasetRows, NumberedImages, as_tensor, is_large
 from .._random import PrivateTorchState
 from .windows import windows
 
-# What a DataLoader may be told without a batch becoming something else than some rows of X.
+# What a DataLoader may be told such that a batch stays some rows of X.
 _PLAIN_OPTIONS = {"batch_size", "shuffle", "drop_last", "num_workers", "pin_memory"}
-
-
-def as_tensor(X, device="cpu") -> Tensor:
-    """A tensor over the same memory where the device allows; sparse X becomes dense."""
-    if sparse.issparse(X):
-        X = X.toarray()
-    if isinstance(X, Tensor):
-        return X.to(device)
-    if isinstance(X, LazyRows):
-        X = X[:]
-    X = np.ascontiguousarray(X)  # negative strides are beyond torch
-    return torch.from_numpy(X if X.flags.writeable else _as_writeable(X)).to(device)
-
-
-def _as_writeable(X: np.ndarray) -> np.ndarray:
-    """A view of read-only memory that torch takes without a warning. Nobody here writes to X."""
-
-    class View:
-        __array_interface__ = {**X.__array_interface__, "data": (X.ctypes.data, False)}
-        owner = X
-
-    return np.asarray(View())
 
 
 class RowBatches:
@@ -84,7 +61,7 @@ class RowBatches:
             yield self._take(rows), rows
 
     def endless(self) -> Iterator[tuple[Tensor, Tensor | slice]]:
-        """One epoch after the other."""
+        """Yield one epoch after the other."""
         while True:
             yield from self
 
@@ -128,7 +105,7 @@ class LoaderBatches:
 
 
 def are_plain(net) -> bool:
-    """Whether the net's batches are some rows of X, and nothing made of them."""
+    """Whether the net's batches are rows of X as they are."""
     return (
         net.dataset is Dataset
         and net.iterator_train is DataLoader
@@ -137,13 +114,13 @@ def are_plain(net) -> bool:
 
 
 def batch_size_of(net, n_rows: int) -> int:
-    """Rows of a batch, all of them where skorch's -1 says so."""
+    """Return the rows of a batch: all of them where skorch's -1 says so."""
     size = net.get_params_for("iterator_train").get("batch_size", net.batch_size)
     return n_rows if size == -1 else size
 
 
 def make_batches(net, X, *, seed: int, torch_state: PrivateTorchState):
-    """Batches as the net's parameters ask for; shuffled unless told not to."""
+    """Return batches as the net's parameters ask for; shuffled unless told not to."""
     rows = np.arange(X.shape[0])
     dataset = NumberedImages(X) if isinstance(X, DatasetRows) else None
     if not are_plain(net):

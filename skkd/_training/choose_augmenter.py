@@ -1,86 +1,69 @@
-"""``augmenter="auto"``, the default: which new rows help, by the labels of held-out rows.
+"""``augmenter="auto"``, the default: which synthetic rows help, by the labels of validation rows.
 
-Short trainings without new rows and with those of each candidate are compared by the log-loss on
-the labels of rows that none of them saw, the teacher who labels the new rows included.
+Short trainings without synthetic rows and with those of each candidate are compared by the log-loss
+on the labels of rows that none of them saw. The teacher that labels the synthetic rows has not seen
+them either: its answers would leak their labels, even by what it says of other rows.
 
-How often student and teacher agree there would be no measure: bold new rows raise it on almost
-every set, also where the student gets worse. Nor would a teacher who saw the held-out rows do, who
-hands their labels on, even by what it says of others: out-of-fold answers about the fit rows know
-the labels of all other folds. On adult, a student looked better by .01 of log-loss for having
-learnt more from those, and new rows from a teacher who did not know looked harmful.
+How often student and teacher agree would be no measure. Bold synthetic rows raise it on almost
+every data set, also where the student gets worse.
 """
 
 import math
-from collections.abc import Callable
 
 import numpy as np
 from sklearn.base import clone
 from skorch import NeuralNet
 
-from .._input.labels import of_labels
-from .._input.rows import Rows
-from .._input.tables import is_frame
-from .._input.validation_split import split_held_out
+from .._input import LazyRows, is_frame, split_validation_rows
 from .._random import PrivateTorchState
-from .._teacher.competence import knowledge_of_teacher
-from ..augmenters import Augmenter, NeighborSwap, RandomSwap, ShiftFlipCrop
-from ..augmenters._neighbors import have_distances
-from ..balancers import Balancer, DescentShare, Pilot
+from .._student import copied_for_training, net_of, student_outputs
+from .._teacher import TeacherSignal, signal_of_part
+from ..augmenters import Augmenter, NeighborSwap, RandomSwap, ShiftFlipCrop, have_distances
+from ..balancers import Balancer
 from .batches import are_plain, batch_size_of
-from .loop import held_out_log_proba, train
-from .pilot import copy_for_short_training
-from .synthetic import AugmentedRows, Function
+from .loop import Recipe, train
+from .sources import unlabeled_sources
 
-_HELD_OUT = 0.2
+_VALIDATION = 0.2
 # Optimizer steps of a short training, at least one epoch, and its epochs as a share of the real
-# one's at most: on a small table that many steps would be all of them, four times over.
+# training's at most: on a small table that many steps would be all of them, four times over.
 _N_STEPS = 600
 _SHARE_OF_EPOCHS = 0.4
-# New rows for each row of a table: the fewer rows, the more a student gains from new ones.
+# Synthetic rows for each row of a table: the fewer rows, the more a student gains from them.
 _MOST_NEW = 4
-# New rows, and entries of them, of all rows together. Where that is less than one for each there
-# are none: so many labels leave a teacher little to add, and new rows would be a copy of a large X.
+# Synthetic rows, and entries of them, of all rows together. Where that is less than one for each
+# there are none: so many labels leave a teacher little to add.
 _NEW_ROWS = 40_000
 _NEW_ENTRIES = 2**25
-# New rows for each in a short training: two rank the candidates as four do, in half of the time.
+# Synthetic rows for each row in a short training: two rank the candidates as four do.
 _MOST_COMPARED = 2
-# What a gain must exceed, in its standard errors. New rows keep long trainings from learning labels
-# by heart, of which short ones show little, so that only a clear loss speaks against new rows; but
-# where the teacher may know the held-out rows, what it labels looks better than it is.
+# What a gain must exceed, in its standard errors. Synthetic rows keep long trainings from fitting
+# noise, of which short ones show little, so only a clear loss speaks against them. Where the
+# teacher may know the validation rows, what it labels looks better than it is.
 _NOT_CLEARLY_WORSE, _BETTER_TO_ONE_WHO_KNOWS = -2.0, 0.5
 
 
 def candidates_for(X, *, knows_all: bool) -> list[Augmenter]:
-    """The augmenters to choose from: few, for each costs a training.
-
-    With four new rows for each the student was better by .2 points on average than with one, on
-    seven tables of 4,000 rows. That they count twice as much changed nothing on letter.
+    """Return the augmenters to choose from: few, for each costs a training.
 
     Parameters
     ----------
     X : array, frame, sparse matrix or other rows
-        All rows as the teacher sees them.
+        All rows as the teacher takes them.
     knows_all : bool
         Whether the teacher may have seen all of them. Then nobody can tell how much it knows of
-        new ones, and no more than one for each is made: on letter, where AutoGluon's ensemble is
-        worse than the student, four cost half a point.
+        synthetic rows, and no more than one for each is made.
     """
     if _are_images(X):
         return [ShiftFlipCrop(shift=0.05, crop=0.0), ShiftFlipCrop(shift=0.1, crop=0.1)]
-    n_new = 1.0 if knows_all else most_new_rows(X)
-    many = {"n_new": n_new, "weight": n_new**0.5}
+    n_new = 1.0 if knows_all else most_synthetic_rows(X)
+    many = {"n_new": n_new, "loss_weight": n_new**0.5}
     swaps: list[Augmenter] = [RandomSwap(prob=0.1, **many), RandomSwap(prob=0.3, **many)]
     return [NeighborSwap(prob=0.3, **many), *swaps] if have_distances(X) else swaps
 
 
-def most_new_rows(X) -> float:
-    """New rows for each row of X at most; below 1 there are none.
-
-    Parameters
-    ----------
-    X : array, frame, sparse matrix or other rows
-        All rows as the teacher sees them.
-    """
+def most_synthetic_rows(X) -> float:
+    """Return how many synthetic rows to make for each row of X; below 1 there are none."""
     is_table = is_frame(X) or (isinstance(X, np.ndarray) and X.ndim == 2)
     if not (is_table or _are_images(X)) or 0 in X.shape:
         return 0.0
@@ -91,79 +74,70 @@ def _are_images(X) -> bool:
     return isinstance(X, np.ndarray) and X.ndim == 4
 
 
-def looks_for_new_rows(X, n_rows: int, net: NeuralNet, balancer: Balancer) -> bool:
-    """Whether "auto" looks for new rows at all.
+def looks_for_synthetic_rows(X, net: NeuralNet, balancer: Balancer) -> bool:
+    """Whether "auto" looks for synthetic rows at all.
 
-    Not while all rows fit in one batch: then integer weights are the same as repeated rows, and
-    how many rows there are must not matter. Nor where the balancer gives the teacher no say: that
-    is training on labels alone.
-
-    Parameters
-    ----------
-    X : array, frame, sparse matrix or other rows
-        As the teacher sees them.
-    n_rows : int
-        Of those, the ones that are not of weight zero.
-    net : skorch.NeuralNet
-        Initialised.
-    balancer : Balancer
+    Not while all rows fit in one batch: then integer weights are the same as repeated rows. Nor
+    where the balancer never listens to the teacher: that is training on labels only.
     """
     return (
         balancer.hears_teacher
-        and n_rows > batch_size_of(net, n_rows)
+        and not isinstance(X, LazyRows)
+        and X.shape[0] > batch_size_of(net, X.shape[0])
         and are_plain(net)
         and getattr(net, "accelerator", None) is None
-        and most_new_rows(X) >= 1
+        and most_synthetic_rows(X) >= 1
     )
 
 
 def choose_augmenter(
-    rows: Rows,
-    net: NeuralNet,
-    teacher_of: Callable[[Rows], tuple[np.ndarray, Function]],
-    prepare: Function,
-    balancer: Balancer,
-    *,
-    loss: Callable,
-    temperature: Callable,
-    knows_all: bool,
-    pilot: Pilot | None = None,
-    seed: int,
+    options, signal: TeacherSignal, student, recipe: Recipe, X_unlabeled, seed: int, verbose: int
 ) -> Augmenter | None:
-    """The best candidate, or None where the held-out rows speak against all of them.
+    """Return the augmenter that ``options`` names, or the best one where it says "auto".
 
     Parameters
     ----------
-    rows : Rows
-        All that may be looked at, with ``raw``.
-    net : skorch.NeuralNet
-        Initialised for the rows; copies of it are trained.
-    teacher_of : callable
-        From the rows that remain to what a teacher says of them, and of new rows, who has not seen
-        the others.
-    prepare : callable
-        From rows as the teacher sees them to the net's input.
-    balancer : Balancer
-        Clones of it are used, for new rows help the more the less a training is regularised
-        already. One that looks at held-out rows, of which there are none, gives way to the default.
-    knows_all : bool
-        Whether the teacher may have seen the others all the same, being fitted before.
-    loss, temperature, pilot, seed
-        As in :func:`skkd._training.loop.train`.
+    options : Options
+    signal : TeacherSignal
+        Of all rows that may be looked at.
+    student : net or Pipeline
+        Prepared for the rows; copies of it are trained.
+    recipe : Recipe
+    X_unlabeled : rows or None
+        The user's rows without labels. With these, "auto" makes no others.
+    seed, verbose : int
     """
-    # New rows calm any student down, and so lower its log-loss also where the teacher who labels
-    # them knows nothing, or less than the labels of the fit rows.
-    if not knowledge_of_teacher(rows).is_any or (pilot is not None and pilot.labels_teach_on):
+    if options.augmenter is None or isinstance(options.augmenter, Augmenter):
+        return options.augmenter
+    if X_unlabeled is not None or signal.are_given or not looks_for_synthetic_rows(
+        signal.rows.raw, net_of(student), options.balancer
+    ):
         return None
-    kept, held_out = split_held_out(rows.X, rows.labels, _HELD_OUT, seed)
-    if not len(held_out):
+    augmenter = compare_augmenters(signal, student, options.balancer, recipe, seed)
+    if verbose:
+        print(f"augmenter: {augmenter!r}")
+    return augmenter
+
+
+def compare_augmenters(
+    signal: TeacherSignal, student, balancer: Balancer, recipe: Recipe, seed: int
+) -> Augmenter | None:
+    """Return the best candidate, or None where the validation rows speak against all of them.
+
+    Clones of the balancer are used: synthetic rows help the more, the less a training is
+    regularized. A teacher that is fitted again has not seen the validation rows; another may have.
+    """
+    rows, net, refits = signal.rows, net_of(student), signal.unfitted is not None
+    # Synthetic rows regularize any student, and so lower its log-loss also where the teacher that
+    # labels them knows nothing, or less than the labels of the training rows.
+    knows_more = recipe.pilot is None or not recipe.pilot.labels_teach_on
+    if not (knows_more and recipe.task.knowledge(rows).is_any):
         return None
-    fit_rows, held_out_rows = rows.take(kept), rows.take(held_out)
-    fit_rows.proba, ask = teacher_of(fit_rows)
-
-    if balancer.requirements() & {"held_out_losses", "held_out_slopes"}:
-        balancer = DescentShare()
-
+    kept, out = split_validation_rows(rows.X, rows.labels, _VALIDATION, seed)
+    if not len(out):
+        return None
+    validation = rows.take(out)
+    part = signal_of_part(signal, rows.take(kept))
     n_batches = -(-len(kept) // batch_size_of(net, len(kept)))
     n_epochs = max(round(min(_N_STEPS / n_batches, _SHARE_OF_EPOCHS * net.max_epochs)), 1)
 
@@ -171,39 +145,36 @@ def choose_augmenter(
         sources = []
         if augmenter is not None:
             n_new = min(augmenter.n_new, _MOST_COMPARED)
-            augmenter = clone(augmenter).set_params(n_new=n_new, weight=n_new**0.5)
-            if knows_all:  # it may be an ensemble of seconds for so many rows: asked once
+            augmenter = clone(augmenter).set_params(n_new=n_new, loss_weight=n_new**0.5)
+            if not refits:  # it may be an ensemble of seconds for so many rows: asked once
                 augmenter.set_params(refresh=n_epochs)
-            augmenter.fit(fit_rows.raw, fit_rows.sample_weight)
-            sources = [AugmentedRows(augmenter, len(kept), ask, prepare, seed)]
-        student = copy_for_short_training(net)
+            sources = unlabeled_sources(augmenter, None, part, student, seed)
+        twin = copied_for_training(net, short=True)
         train(
-            student,
-            fit_rows,
+            twin,
+            part.rows,
             clone(balancer).reset(),
-            loss=loss,
-            temperature=temperature,
+            recipe,
             n_epochs=n_epochs,
-            new_rows=sources,
-            pilot=pilot,
+            synthetic=sources,
             seed=seed,
             torch_state=PrivateTorchState(seed),
         )
-        log_proba = held_out_log_proba(student, held_out_rows)
-        return -of_labels(log_proba, held_out_rows.labels)
+        log_proba = student_outputs(twin, validation.X, recipe.task.log_proba)
+        return recipe.task.losses(log_proba, validation.labels)
 
-    candidates = candidates_for(rows.raw, knows_all=knows_all)
+    candidates = candidates_for(rows.raw, knows_all=not refits)
     without = losses_with(None)
     gains = [without - losses_with(candidate) for candidate in candidates]
-    n_errors = _BETTER_TO_ONE_WHO_KNOWS if knows_all else _NOT_CLEARLY_WORSE
-    best = best_gain(gains, held_out_rows.sample_weight, n_errors)
+    n_errors = _NOT_CLEARLY_WORSE if refits else _BETTER_TO_ONE_WHO_KNOWS
+    best = best_gain(gains, validation.sample_weight, n_errors)
     return None if best is None else candidates[best]
 
 
 def best_gain(
     gains: list[np.ndarray], sample_weight: np.ndarray | None, n_errors: float
 ) -> int | None:
-    """Which gains, one a held-out row, have the largest mean; None where that is too small.
+    """Return which gains, one a validation row, have the largest mean; None if it is too small.
 
     It must exceed so many of its standard errors, which may be less than none.
     """

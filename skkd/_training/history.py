@@ -1,6 +1,7 @@
-"""The record of a training: what each step gave, an epoch at a time, read once in a while."""
+"""The record of a training: what each step saw, an epoch at a time, read once in a while."""
 
 import time
+from dataclasses import dataclass, field
 from importlib import import_module
 from importlib.util import find_spec
 
@@ -10,103 +11,87 @@ from torch import Tensor
 
 from ..balancers import Balancer
 from ..exceptions import TrainingDivergedError
+from .step import Outcome
 
 # Steps between two looks at the device. Each look waits for it; none is needed in between.
 _FLUSH_EVERY = 256
 
 
+@dataclass
 class EpochRecord:
     """The steps of one epoch. Tensors stay where they are until many are read at once.
 
-    Parameters
+    Attributes
     ----------
     epoch : int
         From 0.
-    share_of_new : float
-        Share of the new rows in the loss, where there are any.
+    synthetic_share : float
+        Share of the rows without labels in the loss, where there are any.
     """
 
-    def __init__(self, epoch: int, share_of_new: float = 0.0):
-        self.epoch = epoch
-        self.share_of_new = share_of_new
-        self.started = time.perf_counter()
-        self._losses: list[Tensor] = []
-        self._weights: list = []  # numbers, or tensors of one or four entries
-        self._grams: list[Tensor] = []
-        self._new_losses: list[Tensor] = []
-        self._read: list[dict[str, np.ndarray]] = []
-        self._n_read = 0
+    epoch: int
+    synthetic_share: float = 0.0
+    started: float = field(default_factory=time.perf_counter)
+    n_steps: int = 0
+    _waiting: list[Outcome] = field(default_factory=list)
+    _read: list[dict[str, np.ndarray]] = field(default_factory=list)
 
-    def add(self, losses: Tensor, weight, gram, new_loss=None) -> None:
-        """Keep one step, as :data:`skkd._training.step.Record` says."""
-        self._losses.append(losses)
-        self._weights.append(weight)
-        if gram is not None:
-            self._grams.append(gram)
-        if new_loss is not None:
-            self._new_losses.append(new_loss)
-        if len(self._losses) == _FLUSH_EVERY:
+    def add(self, outcome: Outcome) -> None:
+        """Keep what one step saw."""
+        self._waiting.append(outcome._replace(logits=None))
+        self.n_steps += 1
+        if len(self._waiting) == _FLUSH_EVERY:
             self._flush()
 
-    @property
-    def n_steps(self) -> int:
-        return self._n_read + len(self._losses)
-
     def _flush(self) -> None:
-        losses = torch.stack(self._losses).cpu().double().numpy()
-        task, distillation = losses.T
+        """Read the steps that wait from the device; raise if a loss diverged."""
+        losses, weights, grams, synthetic, _ = zip(*self._waiting, strict=True)
+        task, distillation = _as_array(losses).T
         part = {"task_loss": task, "distillation_loss": distillation}
-        if isinstance(self._weights[0], Tensor) and self._weights[0].ndim:
-            spread = torch.stack(self._weights).cpu().double().numpy()
+        weight = _as_array(weights)
+        if weight.ndim == 2:  # rows had weights of their own
             names = ("weight", "weight_min", "weight_max", "loss")
-            part.update(zip(names, spread.T, strict=True))
+            part.update(zip(names, weight.T, strict=True))
         else:
-            weight = _as_array(self._weights)
             loss = (1 - weight) * task + weight * distillation
             part.update(weight=weight, weight_min=weight, weight_max=weight, loss=loss)
-        if self._grams:
-            gram = torch.stack(self._grams).cpu().double().numpy()
+        if grams[0] is not None:
+            gram = _as_array(grams)
             part.update(A=gram[:, 0], C=gram[:, 1], B=gram[:, 3])
-        if self._new_losses:
-            new = torch.stack(self._new_losses).cpu().double().numpy()
-            loss = part["loss"] + self.share_of_new * (new - part["loss"])
-            part.update(new_rows_loss=new, loss=loss)
+        if synthetic[0] is not None:
+            new = _as_array(synthetic)
+            loss = part["loss"] + self.synthetic_share * (new - part["loss"])
+            part.update(synthetic_loss=new, loss=loss)
         self._raise_if_diverged(part)
         self._read.append(part)
-        self._n_read += len(losses)
-        self._losses, self._weights, self._grams, self._new_losses = [], [], [], []
+        self._waiting.clear()
 
     def _raise_if_diverged(self, part: dict[str, np.ndarray]) -> None:
         losses = [values for name, values in part.items() if name.endswith("loss")]
         finite = np.isfinite(losses).all(axis=0)
         if not finite.all():
             batch = int(np.argmin(finite))
+            names = ("task_loss", "distillation_loss", "weight")
             raise TrainingDivergedError(
                 self.epoch + 1,
-                self._n_read + batch + 1,
-                *(
-                    float(part[name][batch])
-                    for name in ("task_loss", "distillation_loss", "weight")
-                ),
+                self.n_steps - len(self._waiting) + batch + 1,
+                *(float(part[name][batch]) for name in names),
             )
 
     def steps(self) -> dict[str, np.ndarray]:
-        """All steps of the epoch as arrays of one entry a step; raise if a loss diverged."""
-        if self._losses:
+        """Return all steps of the epoch as arrays of one entry a step."""
+        if self._waiting:
             self._flush()
         return {name: np.concatenate([part[name] for part in self._read]) for name in self._read[0]}
 
     def summary(self, balancer: Balancer, **more: float) -> dict[str, float]:
-        """One row of ``history_``, with more columns."""
+        """Return one row of ``history_``, with more columns."""
         steps = self.steps()
         share = balancer.importance(steps)
+        means = ("task_loss", "distillation_loss", "synthetic_loss", "loss", "weight")
         return {
             "epoch": self.epoch + 1,
-            **{
-                name: steps[name].mean()
-                for name in ("task_loss", "distillation_loss", "new_rows_loss", "loss", "weight")
-                if name in steps
-            },
+            **{name: steps[name].mean() for name in means if name in steps},
             "weight_min": steps["weight_min"].min(),
             "weight_max": steps["weight_max"].max(),
             "distillation_share": np.nanmean(share) if np.isfinite(share).any() else np.nan,
@@ -115,14 +100,36 @@ class EpochRecord:
         }
 
 
-def _as_array(weights: list) -> np.ndarray:
-    if isinstance(weights[0], Tensor):
-        return torch.stack(weights).cpu().double().numpy()
-    return np.array(weights)
+def _as_array(values) -> np.ndarray:
+    if isinstance(values[0], Tensor):
+        return torch.stack(values).cpu().double().numpy()
+    return np.array(values, dtype=np.float64)
 
 
-class History:
-    """Rows of ``history_``, one an epoch, with what ``verbose`` shows of them.
+def as_columns(rows: list[dict[str, float]]) -> dict[str, np.ndarray]:
+    """Return ``history_``: a dict of arrays of equal length, one entry an epoch."""
+    columns = {name: np.array([row.get(name, np.nan) for row in rows]) for name in rows[0]}
+    columns["epoch"] = columns["epoch"].astype(np.int64)
+    return columns
+
+
+def joined(earlier: dict[str, np.ndarray], later: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Return a history that goes on; a column that one of both lacks is NaN there."""
+    names = dict.fromkeys([*earlier, *later])
+    n_earlier, n_later = len(earlier["epoch"]), len(later["epoch"])
+    return {
+        name: np.concatenate(
+            [
+                earlier.get(name, np.full(n_earlier, np.nan)),
+                later.get(name, np.full(n_later, np.nan)),
+            ]
+        )
+        for name in names
+    }
+
+
+class Progress:
+    """What ``verbose`` shows of a training.
 
     Parameters
     ----------
@@ -133,24 +140,18 @@ class History:
     """
 
     def __init__(self, verbose: int, n_epochs: int):
-        self._rows: list[dict[str, float]] = []
-        self._verbose = verbose
         self._n_planned = n_epochs
+        self._prints = verbose > 0
         self._bar = None
         if verbose >= 2 and find_spec("tqdm"):
             self._bar = import_module("tqdm.auto").tqdm(total=n_epochs, unit="epoch")
 
-    @property
-    def n_epochs(self) -> int:
-        return len(self._rows)
-
-    def append(self, row: dict[str, float]) -> None:
-        """Add an epoch and show it."""
-        self._rows.append(row)
+    def show(self, row: dict[str, float]) -> None:
+        """Show an epoch."""
         if self._bar is not None:
             self._bar.set_postfix({name: f"{row[name]:.4g}" for name in ("loss", "weight")})
             self._bar.update()
-        elif self._verbose:
+        elif self._prints:
             print(self._line(row))
 
     def _line(self, row: dict[str, float]) -> str:
@@ -169,10 +170,3 @@ class History:
         """Take the progress bar away."""
         if self._bar is not None:
             self._bar.close()
-
-    def columns(self) -> dict[str, np.ndarray]:
-        """``history_``: a dict of arrays of equal length, one entry an epoch."""
-        names = self._rows[0]
-        columns = {name: np.array([row.get(name, np.nan) for row in self._rows]) for name in names}
-        columns["epoch"] = columns["epoch"].astype(np.int64)
-        return columns

@@ -1,12 +1,12 @@
 """The training of a student: epochs of steps, with skorch's callbacks around them.
 
-A skorch net brings the parts (module, optimizer, callbacks, iterator, history). The way over the
+A skorch net brings the parts: module, optimizer, callbacks, iterator, history. The way over the
 batches is our own, for losses, gradients and balancer meet in each step.
 """
 
 import copy
-import warnings
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -14,24 +14,46 @@ from skorch import NeuralNet
 from skorch.callbacks import Callback, EpochScoring
 from torch import Tensor
 
-from .._input.labels import of_labels
-from .._input.rows import Rows
+from .._classification import Classification
+from .._input import Rows
 from .._random import PrivateTorchState
-from .._student.net import net_dtype, probe, student_logits
-from .._teacher.competence import Competence, knowledge_of_teacher
+from .._student import net_dtype, student_outputs
+from .._warnings import warn
 from ..balancers import Balancer, Pilot
+from ..exceptions import TrainingDivergedError
+from ..students import seed_dropout
 from .batches import make_batches
-from .gram import LastLayerInput, find_last_layer
-from .history import EpochRecord, History
-from .look_ahead import LookAhead
-from .objective import make_objective
+from .history import EpochRecord, Progress, as_columns
 from .processes import processes_of
 from .step import Step
-from .synthetic import NewRows, Source
+from .synthetic import Source, SyntheticRows
+
+History = dict[str, np.ndarray]
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What all trainings of one fit have in common.
+
+    Attributes
+    ----------
+    task : Classification
+    loss : callable
+        The distillation loss.
+    temperature : callable
+        Its temperature as a function of progress.
+    pilot : Pilot or None
+        What a short training on labels only showed, for a balancer that asks for it.
+    """
+
+    task: Classification
+    loss: Callable[..., Tensor]
+    temperature: Callable[[float], float | str]
+    pilot: Pilot | None = None
 
 
 class Patience:
-    """Early stopping on a held-out score, with the best weights kept.
+    """Early stopping on a validation score, with the best weights kept.
 
     Parameters
     ----------
@@ -59,43 +81,42 @@ def train(
     net: NeuralNet,
     rows: Rows,
     balancer: Balancer,
+    recipe: Recipe,
     *,
-    loss: Callable[..., Tensor],
-    temperature: Callable[[float], float | str],
     n_epochs: int,
-    earlier: dict[str, np.ndarray] | None = None,
-    held_out: Rows | None = None,
-    patience: Patience | None = None,
-    new_rows: Sequence[Source] = (),
-    pilot: Pilot | None = None,
     seed: int,
     torch_state: PrivateTorchState,
+    validation: Rows | None = None,
+    patience: Patience | None = None,
+    synthetic: Sequence[Source] = (),
+    earlier: History | None = None,
+    in_parts: bool = False,
+    keeps_interrupted: bool = False,
     verbose: int = 0,
-) -> dict[str, np.ndarray]:
-    """Train an initialised net in place.
+) -> History:
+    """Train an initialized net in place.
 
     Parameters
     ----------
+    rows : Rows
+        With the teacher's answers.
     balancer : Balancer
         Reset; its state moves.
-    loss : callable
-        The distillation loss.
-    temperature : callable
-        Its temperature as a function of progress.
     n_epochs : int
         At most this many epochs; progress is measured by them.
-    earlier : dict of arrays or None
-        Training in parts: the history of earlier calls, empty at first. Progress is then measured
-        by the net's ``max_epochs``, and the learning rate is not scheduled, for there is no planned
-        end.
-    new_rows : sequence of AugmentedRows or UnlabeledRows
-        Rows without labels.
-    pilot : Pilot or None
-        What a short training told, for a balancer that asks for it.
     seed : int
         Of the order of the rows.
     torch_state : PrivateTorchState
-        What dropout draws from.
+        What random layers draw from.
+    synthetic : sequence of AugmentedRows or UnlabeledRows
+        Rows without labels.
+    earlier : dict of arrays or None
+        The history that this training continues.
+    in_parts : bool, default=False
+        Whether no end is planned. Progress is then measured by the net's ``max_epochs``, and the
+        learning rate is not scheduled.
+    keeps_interrupted : bool, default=False
+        Whether Ctrl-C ends the training with what was learned so far; else it is raised.
 
     Returns
     -------
@@ -104,109 +125,66 @@ def train(
     net.notify("on_train_begin", X=rows.X, y=rows.labels)
     batches = make_batches(net, rows.X, seed=seed, torch_state=torch_state)
     processes = processes_of(net)
-    layer = layer_to_watch(net, rows.X, rows.proba.shape[1], balancer, torch_state)
-    layer_input = None if layer is None else LastLayerInput(layer)
-    kind = {"loss": loss, "device": net.device, "dtype": getattr(torch, net_dtype(net).name)}
-    objective = make_objective(
-        rows.labels, rows.proba, rows.sample_weight, temperature=temperature(0.0), **kind
-    )
-    new = NewRows(new_rows, n_batches=len(batches), seed=seed, **kind) if new_rows else None
-    look_ahead = None
-    if "held_out_slopes" in balancer.requirements():
-        look_ahead = _look_ahead(net, held_out, layer_input, len(batches), rows, seed)
+    options = {"loss": recipe.loss, "device": net.device, "temperature": recipe.temperature(0.0)}
+    options["dtype"] = getattr(torch, net_dtype(net).name)
+    objective = recipe.task.objective(rows.labels, rows.answers, rows.sample_weight, **options)
+    unlabeled = None
+    if synthetic:
+        unlabeled = SyntheticRows(
+            synthetic, recipe.task, n_batches=len(batches), seed=seed, options=options
+        )
     if processes is not None:
-        processes.check_alike(net, rows, held_out, seed)
+        processes.check_alike(net, rows, validation, seed)
         batches = processes.parts(batches)
         if processes.number:  # the first one draws as it would alone; others print nothing
             torch_state, verbose = PrivateTorchState(seed + processes.number), 0
-    step = Step(net, objective, balancer, layer_input, torch_state, look_ahead, new, processes)
-    step.state.seed, step.state.pilot = seed, pilot
-    if "teacher" in balancer.requirements() and earlier is None:
-        step.state.teacher = knowledge_of_teacher(rows)
-    first = len(earlier["epoch"]) if earlier else 0
+    seed_dropout(net.module_, seed + (0 if processes is None else processes.number))
+    step = Step(net, objective, balancer, torch_state, unlabeled, processes)
+    step.state.seed, step.state.pilot = seed, recipe.pilot
+    if "teacher" in balancer.requirements() and not in_parts:
+        step.state.teacher = recipe.task.knowledge(rows)
+    first = 0
     if earlier:
-        losses = earlier["task_loss"], earlier["distillation_loss"]
-        step.state.epoch_losses = list(zip(*(values.tolist() for values in losses), strict=True))
-    history = History(verbose, first + n_epochs)
-    planned = n_epochs if earlier is None else None
-    epochs = _Epochs(net, batches, step, rows, held_out, planned, temperature)
+        first = len(earlier["epoch"])
+        losses = earlier["task_loss"].tolist(), earlier["distillation_loss"].tolist()
+        step.state.epoch_losses = list(zip(*losses, strict=True))
+    epochs = Epochs(net, batches, step, rows, validation, recipe, None if in_parts else n_epochs)
+    progress = Progress(verbose, first + n_epochs)
+    finished: list[dict[str, float]] = []
     try:
         for epoch in range(first, first + n_epochs):
-            row = epochs.run(epoch)
-            history.append(row)
+            finished.append(epochs.run(epoch))
+            progress.show(finished[-1])
             if epochs.is_stopped_by_callback() or (
-                patience is not None and patience.ends(row["valid_score"], net.module_)
+                patience is not None and patience.ends(finished[-1]["valid_score"], net.module_)
             ):
                 break
     except KeyboardInterrupt:
-        if epochs.record is not None and epochs.record.n_steps:
-            history.append(epochs.record.summary(balancer, **epochs.settings))
-        if not history.n_epochs:
+        if not keeps_interrupted:
             raise
-        warnings.warn(
-            "Training was interrupted; the student keeps what it learned so far.", stacklevel=2
-        )
+        if epochs.record is not None and epochs.record.n_steps:
+            finished.append(epochs.record.summary(balancer, **epochs.settings))
+        if not finished:
+            raise
+        warn("Training was interrupted; the student keeps what it learned so far.")
     finally:
-        history.close()
+        progress.close()
         step.zero_gradients()
-        if layer_input is not None:
-            layer_input.close()
     if patience is not None and patience.best_state is not None:
         net.module_.load_state_dict(patience.best_state)
+    _check_weights(net, finished[-1])
     net.module_.eval()
     net.notify("on_train_end", X=rows.X, y=rows.labels)
-    return history.columns()
+    return as_columns(finished)
 
 
-def layer_to_watch(
-    net: NeuralNet, X, n_classes: int, balancer: Balancer, torch_state: PrivateTorchState
-) -> torch.nn.Linear | None:
-    """The student's last layer, if the balancer measures gradients there.
-
-    Raises
-    ------
-    ValueError
-        If it is not linear.
-    """
-    if "gradients" not in balancer.requirements() or balancer.gradients != "last_layer":
-        return None
-    layer = find_last_layer(net.module_, lambda: probe(net, X, torch_state), n_classes)
-    if layer is None:
-        others = "gradients='logits', which is as cheap, or gradients='all'"
-        if "held_out_slopes" in balancer.requirements():
-            others = "gradients='all'"
-        raise ValueError(
-            f"{type(balancer).__name__} with gradients='last_layer' needs a student whose last "
-            "layer is a torch.nn.Linear with one output a class, and this one's is not. Use "
-            f"{others}."
-        )
-    return layer
-
-
-def _look_ahead(net, held_out, layer_input, n_batches: int, rows: Rows, seed: int) -> LookAhead:
-    return LookAhead(
-        net,
-        held_out.X,
-        held_out.labels,
-        held_out.sample_weight,
-        n_classes=rows.proba.shape[1],
-        layer_input=layer_input,
-        parameters=[p for group in net.optimizer_.param_groups for p in group["params"]],
-        # Half as many as are trained on: the noise of a look averages out over the steps.
-        batch_size=-(-len(rows.labels) // (2 * n_batches)),
-        seed=seed,
-    )
-
-
-class _Epochs:
+class Epochs:
     """Runs epochs, and tells the net's callbacks.
 
     Parameters
     ----------
     planned : int or None
         Epochs until the end of training; None: no end is known.
-    temperature : callable
-        The temperature of an epoch, as a function of progress.
     """
 
     def __init__(
@@ -215,28 +193,24 @@ class _Epochs:
         batches,
         step: Step,
         rows: Rows,
-        held_out: Rows | None,
+        validation: Rows | None,
+        recipe: Recipe,
         planned: int | None,
-        temperature: Callable[[float], float | str],
     ):
         self.net = net
         self.planned = planned
-        self.temperature = temperature
+        self.recipe = recipe
         self.batches = batches
         self.step = step
-        self.held_out = held_out
+        self.validation = validation
         self.record: EpochRecord | None = None
         self.hooks = _batch_hooks(net)
         self.labels = torch.as_tensor(rows.labels, dtype=torch.int64, device=net.device)
         self.datasets: dict = {"dataset_train": None, "dataset_valid": None}
         if net.callbacks_:
             self.datasets["dataset_train"] = net.get_dataset(rows.X, rows.labels)
-            if held_out is not None:
-                self.datasets["dataset_valid"] = net.get_dataset(held_out.X, held_out.labels)
-
-        self.competence = None
-        if held_out is not None and "held_out_losses" in step.balancer.requirements():
-            self.competence = Competence(rows, held_out)
+            if validation is not None:
+                self.datasets["dataset_valid"] = net.get_dataset(validation.X, validation.labels)
 
     @property
     def settings(self) -> dict[str, float]:
@@ -249,44 +223,43 @@ class _Epochs:
     def run(self, epoch: int) -> dict[str, float]:
         """Train on every batch once; return the epoch's row of ``history_``."""
         self.net.notify("on_epoch_begin", **self.datasets)
-        new_rows = self.step.new_rows
-        self.record = EpochRecord(epoch, 0.0 if new_rows is None else new_rows.share)
+        unlabeled = self.step.synthetic
+        self.record = EpochRecord(epoch, 0.0 if unlabeled is None else unlabeled.share)
         state = self.step.state
         n_epochs = self.planned or self.net.max_epochs
         n_steps = n_epochs * len(self.batches)
-        temperature = self.temperature(min(epoch / max(n_epochs - 1, 1), 1.0))
+        temperature = self.recipe.temperature(min(epoch / max(n_epochs - 1, 1), 1.0))
         self.step.objective.soften(temperature)
-        if new_rows is not None:
-            new_rows.begin_epoch(temperature)
+        if unlabeled is not None:
+            unlabeled.begin_epoch(temperature)
         self.net.module_.train()
-        with np.errstate(
-            invalid="ignore", divide="ignore", over="ignore"
-        ):  # balancers guard theirs
+        # Rules guard their divisions themselves.
+        with np.errstate(all="ignore"):
             for i, (X, rows) in enumerate(self.batches):
                 state.epoch, state.step = epoch, epoch * len(self.batches) + i
                 state.progress = min(state.step / max(n_steps - 1, 1), 1.0)
-                self._run_batch(X, rows, self.record)
+                self._run_batch(X, rows)
         row = self.record.summary(self.step.balancer, **self.settings)
         self.record = None
         state.epoch_losses.append((row["task_loss"], row["distillation_loss"]))
-        if self.held_out is not None:
-            log_proba = held_out_log_proba(self.net, self.held_out)
-            row.update(score_held_out(log_proba, self.held_out))
-            if self.competence is not None:
-                state.held_out = self.competence.losses(log_proba)
+        if self.validation is not None:
+            task = self.recipe.task
+            log_proba = student_outputs(self.net, self.validation.X, task.log_proba)
+            row.update(task.scores(log_proba, self.validation))
         _record_for_callbacks(self.net, row)
         return row
 
-    def _run_batch(self, X, rows, record: EpochRecord) -> None:
+    def _run_batch(self, X, rows) -> None:
+        assert self.record is not None
         progress = None if self.planned is None else self.step.state.progress
         for begin in self.hooks["on_batch_begin"]:
             begin(self.net, batch=(X, self.labels[rows]), training=True, progress=progress)
         on_gradients = self._on_gradients if self.hooks["on_grad_computed"] else None
-        losses, logits = self.step(X, rows, record.add, on_gradients)
+        outcome = self.step(X, rows, on_gradients)
+        self.record.add(outcome)
         for end in self.hooks["on_batch_end"]:
-            loss = self.step.weighted(losses)
-            batch = (X, self.labels[rows])
-            end(self.net, batch=batch, training=True, loss=loss, y_pred=logits)
+            loss, batch = self.step.followed_loss(outcome), (X, self.labels[rows])
+            end(self.net, batch=batch, training=True, loss=loss, y_pred=outcome.logits)
 
     def _on_gradients(self) -> None:
         for hook in self.hooks["on_grad_computed"]:
@@ -302,18 +275,16 @@ class _Epochs:
 
 
 def _batch_hooks(net: NeuralNet) -> dict[str, list[Callable]]:
-    """The hooks around a batch, of each only those which do something."""
+    """Return the hooks around a batch, of each only those that do something."""
     hooks: dict[str, list[Callable]] = {}
-    # Scores are taken at the end of an epoch here, so these need no batches.
-    callbacks = [
-        callback for _, callback in net.callbacks_ if not isinstance(callback, EpochScoring)
-    ]
     for name in ("on_batch_begin", "on_grad_computed", "on_batch_end"):
-        hooks[name] = [
-            getattr(callback, name)
-            for callback in callbacks
-            if getattr(type(callback), name, None) is not getattr(Callback, name)
-        ]
+        hooks[name] = []
+        for _, callback in net.callbacks_:
+            # Scores are taken at the end of an epoch here, so EpochScoring needs no batches.
+            if isinstance(callback, EpochScoring):
+                continue
+            if getattr(type(callback), name, None) is not getattr(Callback, name):
+                hooks[name].append(getattr(callback, name))
     # skorch's history gets an entry a batch, and grows a lot by it: only where a callback reads it.
     if hooks["on_batch_end"] or type(net).on_batch_begin is not NeuralNet.on_batch_begin:
         hooks["on_batch_begin"].insert(0, net.on_batch_begin)
@@ -323,24 +294,17 @@ def _batch_hooks(net: NeuralNet) -> dict[str, list[Callable]]:
     return hooks
 
 
-def held_out_log_proba(net: NeuralNet, rows: Rows) -> np.ndarray:
-    """The student's log-probabilities for held-out rows."""
-    net.module_.eval()
-    return student_logits(net, rows.X, lambda logits: torch.log_softmax(logits, -1))
-
-
-def score_held_out(log_proba: np.ndarray, rows: Rows) -> dict[str, float]:
-    """Minus the log-loss on the labels (higher is better), and the accuracy."""
-    own = of_labels(log_proba, rows.labels)
-    hit = log_proba.argmax(axis=1) == rows.labels
-    return {
-        "valid_score": float(np.average(own, weights=rows.sample_weight)),
-        "valid_accuracy": float(np.average(hit, weights=rows.sample_weight)),
-    }
+def _check_weights(net: NeuralNet, last: dict[str, float]) -> None:
+    """Raise an error if the last step made the student's weights NaN or infinite."""
+    for parameter in net.module_.parameters():
+        if not torch.isfinite(parameter).all():
+            losses = last["task_loss"], last["distillation_loss"], last["weight"]
+            n_batches = len(net.history[-1].get("batches", [])) if len(net.history) else 0
+            raise TrainingDivergedError(int(last["epoch"]), max(n_batches, 1), *losses)
 
 
 def _record_for_callbacks(net: NeuralNet, row: dict[str, float]) -> None:
-    """What skorch's default callbacks would have written, which others may monitor."""
+    """Record what skorch's default callbacks would have, which others may monitor."""
     history = net.history
     if not history[-1]["batches"]:
         history.new_batch()  # which some callbacks look into

@@ -10,15 +10,13 @@ where parts differ in size, and it knows only the gradient of a single backward 
 """
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from functools import partial
 
 import torch
 from skorch import NeuralNet
 from torch import Tensor, nn
 
-from .._input.rows import Rows
-from .._teacher.cache import content_hash
+from .._input import Rows
+from .._teacher import content_hash
 from ..balancers import Balancer
 from .batches import are_plain
 
@@ -65,7 +63,7 @@ class Processes:
         for gradient, part in zip(gradients, total.split(sizes), strict=True):
             gradient.copy_(part.view_as(gradient))
 
-    def check_alike(self, net: NeuralNet, rows: Rows, held_out: Rows | None, seed: int) -> None:
+    def check_alike(self, net: NeuralNet, rows: Rows, validation: Rows | None, seed: int) -> None:
         """Raise a ValueError in all processes unless they start from the same.
 
         Rows count by their labels, targets and weights, and by what the net has learnt of them.
@@ -73,9 +71,9 @@ class Processes:
         from accelerate.utils import gather_object
 
         parts = [seed, *net.module_.state_dict().values()]
-        for some in (rows, held_out):
+        for some in (rows, validation):
             if some is not None:
-                parts += [some.labels, some.proba, some.sample_weight]
+                parts += [some.labels, some.answers, some.sample_weight]
         if len(set(gather_object([content_hash(parts)]))) > 1:
             raise ValueError(
                 "The processes differ in their rows, in what the teacher says of them, or in the "
@@ -118,39 +116,14 @@ def processes_of(net: NeuralNet) -> Processes | None:
     return Processes(accelerator)
 
 
-@contextmanager
-def left_unwrapped(net: NeuralNet) -> Iterator[None]:
-    """Where a net is initialised, with an accelerator of its own or none.
-
-    The accelerator brings the module to its device and dtype, but does not wrap it in
-    DistributedDataParallel, and keeps nothing that would have to be pickled with the net.
-    """
-    accelerator = getattr(net, "accelerator", None)
-    if accelerator is None:
-        yield
-        return
-    accelerator.prepare_model = partial(accelerator.prepare_model, evaluation_mode=True)
-    try:
-        yield
-    finally:
-        del accelerator.prepare_model
-        accelerator.free_memory()
-    # From here on the net knows its device as any other does; skorch allows either of the two.
-    accelerator.device_placement = False
-    device = accelerator.device
-    net.device = (
-        "cpu" if device.type == "cpu" else str(device)
-    )  # accelerate's "cpu:0" can't be read
-
-
-def check_accelerator(net: NeuralNet, balancer: Balancer, *, has_new_rows: bool) -> None:
+def check_accelerator(net: NeuralNet, balancer: Balancer, *, has_unlabeled: bool) -> None:
     """Raise a ValueError for what an accelerator is asked to do and the training can't.
 
     Parameters
     ----------
     net : skorch.NeuralNet
-        Initialised.
-    has_new_rows : bool
+        Initialized.
+    has_unlabeled : bool
         Whether there are rows without labels.
     """
     accelerator = getattr(net, "accelerator", None)
@@ -175,7 +148,7 @@ def check_accelerator(net: NeuralNet, balancer: Balancer, *, has_new_rows: bool)
         "whole student. Use MULTI_CPU or MULTI_GPU.",
     )
     _refuse_if(
-        has_new_rows,
+        has_unlabeled,
         "augmenter and X_unlabeled work in one process only. Set augmenter=None and give no "
         "X_unlabeled, or launch a single process.",
     )
@@ -191,7 +164,7 @@ def check_accelerator(net: NeuralNet, balancer: Balancer, *, has_new_rows: bool)
     )
     _refuse_if(
         any(isinstance(part, _BATCH_NORMS) for part in net.module_.modules()),
-        "Batch normalisation would see each process's part of a batch by itself, and the students "
+        "Batch normalization would see each process's part of a batch by itself, and the students "
         "would differ. Use torch.nn.LayerNorm or GroupNorm, on GPUs torch.nn.SyncBatchNorm, or "
         "launch a single process.",
     )

@@ -1,26 +1,45 @@
-"""One optimizer step: both losses, the balancer's word, one weighted gradient."""
+"""One optimizer step: both losses, the balancer's weights, one weighted gradient."""
 
 import inspect
 from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from skorch import NeuralNet
 from torch import Tensor
 
+from .._classification import Objective
 from .._random import PrivateTorchState
-from .._student.net import as_logits, gives_probabilities, plain_forward
+from .._student import Forward
 from ..balancers import Balancer, StepState
-from . import gram as _gradients
-from .look_ahead import LookAhead
-from .objective import Autograd, ClosedForm
+from . import gram
 from .processes import Processes
-from .synthetic import NewRows
+from .synthetic import SyntheticRows
 
-#: Called as ``record(losses, weight, gram, new_loss)`` in every step. Where rows have weights of
-#: their own, ``weight`` holds their mean, smallest and largest, and the weighted loss. ``new_loss``
-#: is that of the new rows, if there are any.
-Record = Callable[[Tensor, Tensor | float, Tensor | None, Tensor | None], None]
+
+class Outcome(NamedTuple):
+    """What a step saw, as it was before the step.
+
+    Attributes
+    ----------
+    losses : Tensor of shape (2,)
+        Of the task and of the distillation.
+    weight : float or Tensor
+        The teacher's weight λ. Where rows have weights of their own: their mean, smallest and
+        largest, and the weighted loss.
+    gram : Tensor of shape (4,) or None
+        Inner products of both losses' gradients, where the balancer looks at them.
+    synthetic_loss : Tensor or None
+        The distillation loss of the rows without labels, where there are any.
+    logits : Tensor of shape (n_rows, n_outputs)
+    """
+
+    losses: Tensor
+    weight: float | Tensor
+    gram: Tensor | None
+    synthetic_loss: Tensor | None
+    logits: Tensor
 
 
 class Step:
@@ -29,18 +48,14 @@ class Step:
     Parameters
     ----------
     net : skorch.NeuralNet
-        Initialised; its parameters are changed in place.
-    objective : ClosedForm or Autograd
+        Initialized; its parameters are changed in place.
+    objective : Objective
         Gives both losses and their gradients in the logits.
     balancer : Balancer
         Reset.
-    layer_input : LastLayerInput or None
-        Where the gradients over the last layer are measured.
     torch_state : PrivateTorchState
-        Which random layers draw from.
-    look_ahead : LookAhead or None
-        For a balancer that asks what a step does to held-out rows.
-    new_rows : NewRows or None
+        What random layers draw from.
+    synthetic : SyntheticRows or None
         Rows without labels that join each batch.
     processes : Processes or None
         Where each of several processes sees its part of a batch.
@@ -49,207 +64,189 @@ class Step:
     def __init__(
         self,
         net: NeuralNet,
-        objective: ClosedForm | Autograd,
+        objective: Objective,
         balancer: Balancer,
-        layer_input: "_gradients.LastLayerInput | None",
         torch_state: PrivateTorchState,
-        look_ahead: LookAhead | None = None,
-        new_rows: NewRows | None = None,
+        synthetic: SyntheticRows | None = None,
         processes: Processes | None = None,
     ):
-        self.net = net
         self.objective = objective
         self.balancer = balancer
-        self.layer_input = layer_input
         self.torch_state = torch_state
-        self.look_ahead = look_ahead
-        self.new_rows = new_rows
+        self.synthetic = synthetic
         self.processes = processes
-        self.new_loss: Tensor | None = None
         self.state = StepState()
         self.is_on_cpu = torch.device(net.device).type == "cpu"
         self.optimizer = net.optimizer_
-        self.parameters = [p for group in self.optimizer.param_groups for p in group["params"]]
-        self.forward = plain_forward(net)
+        self.parameters: list[Tensor] = []
+        for group in self.optimizer.param_groups:
+            self.parameters += group["params"]
+        self.forward = Forward(net)
         self.is_random: bool | None = None  # known after the first forward pass
-        self.are_probabilities = gives_probabilities(net)
         needs = balancer.requirements()
         self.gives_losses = "losses" in needs
         self.looks_back = "losses_after" in needs
         self.gradients = balancer.gradients if "gradients" in needs else None
         self.gives_rows = objective.keeps_rows = "rows" in needs
-        self.pair: Tensor | None = None  # both gradients, where the balancer looks ahead
-        self.total: Tensor | None = None
         inner = getattr(self.optimizer, "optimizer", self.optimizer)  # that of an accelerator's
         closure = inspect.signature(inner.step).parameters.get("closure")
         self.takes_closure = closure is not None and closure.default is inspect.Parameter.empty
 
-    def __call__(self, X, rows, record: Record, on_gradients: Callable[[], None] | None) -> tuple:
-        """Change the net by one batch; return both losses before the step, and the logits.
+    def __call__(self, X, rows, on_gradients: Callable[[], None] | None) -> Outcome:
+        """Change the net by one batch.
 
         Parameters
         ----------
         X : batch of the net's input
         rows : int64 Tensor or slice
             Which rows they are.
-        record : callable
-            Takes losses, balancing parameter, A, B, C, and the loss of the new rows.
         on_gradients : callable or None
             Called between the backward pass and the optimizer's step.
         """
-
-        losses = logits = None
-        batch = X if self.new_rows is None else torch.cat([X, self.new_rows.take()])
-
-        def backward() -> Tensor:
-            nonlocal losses, logits
-            losses, logits = self._backward(batch, rows, record)
-            if self.processes is not None:
-                self.processes.sum_gradients(self.parameters)
-            if on_gradients is not None:
-                on_gradients()
-            return losses
-
+        batch = X if self.synthetic is None else torch.cat([X, self.synthetic.take()])
         if self.takes_closure:  # such as LBFGS, which looks several times
-            self.optimizer.step(lambda: self.weighted(backward()))
+            outcome = self._step_with_closure(batch, rows, on_gradients)
         else:
-            backward()
+            outcome = self._backward(batch, rows, on_gradients)
             self.optimizer.step()
         if self.looks_back:
             self._look_back(X, rows)
-        if self.pair is not None:
-            slopes = self._scalars(self.look_ahead.slopes(self.pair))  # type: ignore[union-attr]
-            self.state.held_out_slope_task, self.state.held_out_slope_distillation = slopes
-        if self.looks_back or self.pair is not None:
             self.balancer.update(self.state)
-        return losses, logits
+        return outcome
 
-    def weighted(self, losses: Tensor) -> Tensor:
-        """The loss that the last step followed."""
-        total = self.total
-        if total is None:
-            total = losses[0] + self.balancer.weight_ * (losses[1] - losses[0])
-        if self.new_rows is None or self.new_loss is None:
+    def _step_with_closure(self, batch, rows, on_gradients) -> Outcome:
+        outcomes = []
+
+        def closure() -> Tensor:
+            outcomes.append(self._backward(batch, rows, on_gradients))
+            return self.followed_loss(outcomes[-1])
+
+        self.optimizer.step(closure)
+        return outcomes[-1]
+
+    def followed_loss(self, outcome: Outcome) -> Tensor:
+        """Return the loss that a step followed."""
+        losses, weight = outcome.losses, outcome.weight
+        if self.gives_rows:
+            assert isinstance(weight, Tensor)
+            total = weight[3]
+        else:
+            total = losses[0] + weight * (losses[1] - losses[0])
+        if self.synthetic is None or outcome.synthetic_loss is None:
             return total
-        return total + self.new_rows.share * (self.new_loss - total)
+        return total + self.synthetic.share * (outcome.synthetic_loss - total)
 
-    def _backward(self, batch, rows, record: Record) -> tuple[Tensor, Tensor]:
-        gram: Tensor | None
-        of_batch = self._logits(batch)
-        logits, of_new = of_batch, None
-        if self.new_rows is not None:
-            n_new = self.new_rows.n_taken
-            logits = of_batch[:-n_new]
-            self.new_loss, of_new = self.new_rows(of_batch[-n_new:].detach())
-        losses, gradients = self._of_batch(logits.detach(), rows)
+    def _backward(self, batch, rows, on_gradients) -> Outcome:
+        """Set the gradients of the net's parameters."""
+        output = self._logits(batch)
+        logits, of_synthetic, synthetic_loss = output.detach(), None, None
+        if self.synthetic is not None:
+            n_synthetic = self.synthetic.n_taken
+            synthetic_loss, of_synthetic = self.synthetic(logits[-n_synthetic:])
+            logits = logits[:-n_synthetic]
+        losses, gradients = self._of_batch(logits, rows)
         if self.gives_losses:
             self.state.task_loss, self.state.distillation_loss = self._scalars(losses)
         if self.gives_rows:
-            self.state.rows = self.objective.batch_rows(logits.detach(), rows)
+            self.state.rows = self.objective.batch_rows(logits, rows)
         if self.gradients == "all":
-            gram = self._two_passes(of_batch, gradients, of_new)
+            products = self._two_passes(output, gradients, of_synthetic)
         else:
-            gram = self._one_pass(of_batch, gradients, of_new, rows)
+            products = self._one_pass(output, gradients, of_synthetic, rows)
+        if self.processes is not None:
+            self.processes.sum_gradients(self.parameters)
+        if on_gradients is not None:
+            on_gradients()
         weight = self._spread(rows) if self.gives_rows else self.balancer.weight_
-        record(losses, weight, gram, self.new_loss)
-        return losses, logits.detach()
+        return Outcome(losses, weight, products, synthetic_loss, logits)
 
-    def _one_pass(self, logits, gradients: Tensor, of_new: Tensor | None, rows) -> Tensor | None:
+    def _one_pass(self, output, gradients: Tensor, of_synthetic, rows) -> Tensor | None:
         """Weigh in the logits, then go back through the student once."""
-        gram = None
+        products = None
         if self.gradients is not None:
-            if self.layer_input is not None:
-                layer_input = self.layer_input.value[: gradients.shape[1]]
-                pair = _gradients.in_last_layer(gradients, layer_input)
-                gram = self._measure(pair)
-            else:
-                gram = _gradients.over_logits(gradients, self.objective.row_weight(rows))
-                gram = gram if self.processes is None else self.processes.sum(gram)
-            self._tell(gram)
-        self._follow(logits, self.balancer.weights(self.state), gradients, of_new)
-        return gram
+            products = gram.over_logits(gradients, self.objective.row_weight(rows))
+            products = products if self.processes is None else self.processes.sum(products)
+            self._tell(products)
+        self._follow(output, self.balancer.weights(self.state), gradients, of_synthetic)
+        return products
 
-    def _follow(self, logits, weights: tuple, gradients: Tensor, of_new: Tensor | None) -> None:
+    def _follow(self, output, weights: tuple, gradients: Tensor, of_synthetic) -> None:
         """Go back through the student with the weighted gradients in the logits."""
         self.zero_gradients()
-        gradient = combined(weights, gradients)
-        if of_new is not None:
-            share = self.new_rows.share  # type: ignore[union-attr]
-            gradient = torch.cat([(1.0 - share) * gradient, share * of_new])
-        logits.backward(gradient)
+        task, distillation = weights
+        if isinstance(task, Tensor) and task.ndim:  # one a row
+            task, distillation = task.unsqueeze(-1), distillation.unsqueeze(-1)
+        gradient = task * gradients[0] + distillation * gradients[1]
+        if self.synthetic is not None:
+            share = self.synthetic.share
+            gradient = torch.cat([(1.0 - share) * gradient, share * of_synthetic])
+        output.backward(gradient)
 
-    def _two_passes(self, logits, gradients: Tensor, of_new: Tensor | None) -> Tensor:
+    def _two_passes(self, output, gradients: Tensor, of_synthetic) -> Tensor:
         """Go back with each loss by itself, then weigh in the parameters: no third pass.
 
-        Only where rows have weights of their own, or new rows a loss of their own, there is one,
-        for then the step is not a combination of both gradients.
+        There is one only where rows have weights of their own, or rows without labels a loss of
+        their own: then the step is not a combination of both gradients.
         """
-        needs_third = self.gives_rows or of_new is not None
-        of_fit_rows = logits[: gradients.shape[1]]
-        g_task = self._parameter_gradients(of_fit_rows, gradients[0], retain_graph=True)
-        g_distill = self._parameter_gradients(of_fit_rows, gradients[1], retain_graph=needs_third)
-        gram = self._measure(_gradients.in_parameters(g_task, g_distill))
-        self._tell(gram)
+        needs_third = self.gives_rows or of_synthetic is not None
+        of_rows = output[: gradients.shape[1]]
+        of_task = self._in_parameters(of_rows, gradients[0], retain_graph=True)
+        of_teacher = self._in_parameters(of_rows, gradients[1], retain_graph=needs_third)
+        pair = gram.in_parameters(of_task, of_teacher)
+        products = gram.gram(pair if self.processes is None else self.processes.sum(pair))
+        self._tell(products)
         task, distillation = self.balancer.weights(self.state)
         if needs_third:
-            self._follow(logits, (task, distillation), gradients, of_new)
-            return gram
-        for parameter, of_task, of_distillation in zip(
-            self.parameters, g_task, g_distill, strict=True
-        ):
-            parameter.grad = task * of_task + distillation * of_distillation
-        return gram
+            self._follow(output, (task, distillation), gradients, of_synthetic)
+            return products
+        for parameter, g_task, g_teacher in zip(self.parameters, of_task, of_teacher, strict=True):
+            parameter.grad = task * g_task + distillation * g_teacher
+        return products
 
     def _of_batch(self, logits: Tensor, rows) -> tuple[Tensor, Tensor]:
-        """Both losses of the batch, in whatever processes its rows are, and their gradients."""
+        """Return both losses of the batch, in whatever processes its rows are, and gradients."""
         losses, gradients = self.objective(logits, rows)
         if self.processes is None:
             return losses, gradients
         return self.processes.over_batch(losses, gradients)
 
-    def _measure(self, pair: Tensor) -> Tensor:
-        pair = pair if self.processes is None else self.processes.sum(pair)
-        if self.look_ahead is not None:
-            self.pair = pair
-        return _gradients.gram(pair)
-
     def _spread(self, rows) -> Tensor:
-        """What is recorded of the rows' parameters; also keeps the weighted loss."""
-        task, distillation = self.objective.row_losses.unbind()  # type: ignore[union-attr]
+        """Return mean, smallest and largest weight of the rows, and the weighted loss."""
+        assert self.objective.row_losses is not None
+        task, distillation = self.objective.row_losses.unbind()
         weight = self.balancer.weight_
         if not isinstance(weight, Tensor):
             weight = task.new_tensor(weight)
-        self.total = (task + weight * (distillation - task)).sum()
-        row_weight = self.objective.row_weight(rows)
+        total = (task + weight * (distillation - task)).sum()
+        sample_weight = self.objective.row_weight(rows)
         mean = weight.mean()
-        if row_weight is not None:
-            mean = (row_weight * weight).sum() / row_weight.sum()
-        return torch.stack([mean, weight.min(), weight.max(), self.total])
+        if sample_weight is not None:
+            mean = (sample_weight * weight).sum() / sample_weight.sum()
+        return torch.stack([mean, weight.min(), weight.max(), total])
 
-    def _tell(self, gram: Tensor) -> None:
-        self.state.A, self.state.C, _, self.state.B = self._scalars(gram)
+    def _tell(self, products: Tensor) -> None:
+        self.state.A, self.state.C, _, self.state.B = self._scalars(products)
 
     def _scalars(self, values: Tensor):
-        """Entries of a small tensor as a balancer takes them, without waiting for the device."""
+        """Return entries as a balancer takes them, without waiting for the device."""
         if self.is_on_cpu:
             return map(np.float64, values.tolist())  # a third of the time of double().numpy()
         return values.double().unbind()
 
-    def _parameter_gradients(self, logits, gradient, *, retain_graph: bool) -> tuple[Tensor, ...]:
+    def _in_parameters(self, logits, gradient, *, retain_graph: bool) -> tuple[Tensor, ...]:
         return torch.autograd.grad(
             logits, self.parameters, gradient, retain_graph=retain_graph, materialize_grads=True
         )
 
     def _logits(self, X) -> Tensor:
-        """Logits in training mode; random layers draw from this training's own state."""
+        """Return logits in training mode; random layers draw from this training's own state."""
         if self.is_random is None:
             output, self.is_random = self.torch_state.is_drawn_by(self.forward, X)
-        elif self.is_random:
-            with self.torch_state.active():
-                output = self.forward(X)
-        else:
-            output = self.forward(X)
-        return as_logits(output, self.are_probabilities)
+            return output
+        if not self.is_random:
+            return self.forward(X)
+        with self.torch_state.active():
+            return self.forward(X)
 
     @torch.no_grad()
     def _look_back(self, X, rows) -> None:
@@ -261,12 +258,3 @@ class Step:
         """Drop all gradients."""
         for parameter in self.parameters:
             parameter.grad = None
-
-
-def combined(weights: tuple, gradients: Tensor) -> Tensor:
-    """Both losses' gradients in the logits, weighed as a whole or row by row."""
-    task, distillation = weights
-    if isinstance(task, Tensor) and task.ndim:
-        task, distillation = task.unsqueeze(-1), distillation.unsqueeze(-1)
-    of_task, of_distillation = gradients.unbind()
-    return task * of_task + distillation * of_distillation

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import torch
 
-from .._input.chunks import release
+from .._input import release
 
 _WINDOW_BYTES = 2**27
 _BLOCK_BYTES = 2**19

@@ -11,12 +11,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .._input.chunks import MANY_TARGETS
+from .._input import MANY_TARGETS, as_tensor
 from ..balancers import BatchRows
 from ..losses import cross_entropy, kl, soften, takes_labels
-from .batches import as_tensor
 
-Rows = Tensor | slice
+#: The numbers of a batch's rows, or a slice of all rows.
+Numbers = Tensor | slice
 
 # A row's largest temperature under "teacher_entropy": Hinton's choice for sure teachers.
 _LARGEST_TEMPERATURE = 4.0
@@ -31,8 +31,8 @@ def make_objective(
     temperature: float | str,
     device,
     dtype: torch.dtype,
-) -> "ClosedForm | Autograd":
-    """The objective over the training rows.
+) -> "Objective":
+    """Return both losses over some rows, as functions of a batch's logits.
 
     Parameters
     ----------
@@ -42,8 +42,10 @@ def make_objective(
     sample_weight : ndarray of shape (n_rows,) or None
         Positive. Divided by its mean, so that a batch's loss is an unbiased part of
         ``sum(w * loss) / sum(w)``, and exactly that where the batch is all rows.
+    loss : callable
+        The distillation loss.
     temperature : float or "teacher_entropy"
-        The first one; ``soften`` sets another.
+        The first temperature; ``soften`` sets another.
     """
     kind = ClosedForm if loss is kl else Autograd
     objective = kind(labels, proba, sample_weight, loss, device, dtype)
@@ -52,10 +54,10 @@ def make_objective(
 
 
 def temperature_of_rows(proba: Tensor) -> Tensor:
-    r"""A temperature for each row, by the teacher's entropy: :math:`4^{1 - H(q) / \log K}`.
+    r"""Return a temperature for each row by the teacher's entropy: :math:`4^{1 - H(q) / \log K}`.
 
-    A row on which the teacher is sure is softened, which shows what it holds of the other classes;
-    one that is diffuse already is left as it is.
+    A row on which the teacher is sure is softened, which shows what it says of the other classes. A
+    row on which it is unsure is left as it is.
 
     Parameters
     ----------
@@ -70,16 +72,16 @@ def temperature_of_rows(proba: Tensor) -> Tensor:
 
 
 class Objective:
-    """What both kinds share: the rows' labels, weights and softened targets.
+    """What both kinds share: labels, weights and softened targets of all rows.
 
-    Targets are made once for all rows; many are made batch by batch instead, from what the teacher
-    says and in its dtype, for they would take several times its memory.
+    Targets are made once for all rows. Many targets are made batch by batch instead, from the
+    teacher's answers and in their dtype: they would take several times the answers' memory.
     """
 
     def __init__(self, labels, proba, sample_weight, loss, device, dtype):
         self.labels = torch.as_tensor(labels, dtype=torch.int64, device=device)
         self.by_batch = proba.size > MANY_TARGETS
-        proba = as_tensor(proba)  # over numpy's memory
+        proba = as_tensor(proba)
         self.proba = proba if self.by_batch else proba.double()
         self.weight: Tensor | None = None
         if sample_weight is not None:
@@ -87,7 +89,7 @@ class Objective:
             self.weight = torch.as_tensor(weight, dtype=dtype, device=device).unsqueeze(0)
         self.loss = loss
         self.device, self.dtype = device, dtype
-        self.temperature: float | Tensor | None = None
+        self.temperature: float | Tensor = 1.0
         self._asked: float | str | None = None
         self._teacher: Tensor | None = None
         #: Set by who needs ``row_losses`` after each call.
@@ -106,19 +108,21 @@ class Objective:
             self.temperature = temperature
         self._set_targets()
 
+    def __call__(self, logits: Tensor, rows: Numbers) -> tuple[Tensor, Tensor]:
+        """Return mean losses of shape (2,) and gradients of shape (2, n_rows, n_classes)."""
+        raise NotImplementedError
+
     def _set_targets(self) -> None:
         raise NotImplementedError
 
-    def _soft_targets(self, rows: Rows) -> Tensor:
-        """The teacher's probabilities of some rows, softened."""
-        proba = self._of_teacher(rows).double()
-        temperature: float | Tensor = 1.0 if self.temperature is None else self.temperature
-        if isinstance(temperature, Tensor):
-            temperature = temperature_of_rows(proba).unsqueeze(-1)
-        return soften(proba, temperature).to(device=self.device, dtype=self.dtype)
-
-    def _of_teacher(self, rows: Rows) -> Tensor:
-        return self.proba[rows if isinstance(rows, slice) else rows.to(self.proba.device)]
+    def _soft_targets(self, rows: Numbers) -> Tensor:
+        """Return the teacher's probabilities of some rows, softened."""
+        proba = self.proba[rows if isinstance(rows, slice) else rows.to(self.proba.device)].double()
+        if isinstance(self.temperature, Tensor):
+            proba = soften(proba, temperature_of_rows(proba).unsqueeze(-1))
+        elif self.temperature != 1.0:
+            proba = soften(proba, self.temperature)
+        return proba.to(device=self.device, dtype=self.dtype)
 
     @property
     def mean_temperature(self) -> float:
@@ -127,16 +131,18 @@ class Objective:
         if isinstance(temperature, Tensor):
             weight = 1.0 if self.weight is None else self.weight.squeeze(0)
             temperature = (weight * temperature).mean()
-        return float(temperature)  # type: ignore[arg-type]
+        return float(temperature)
 
-    def row_weight(self, rows: Rows) -> Tensor | None:
-        """Weights of shape (1, n_rows), with a mean of one over all rows; None if all are equal."""
-        return None if self.weight is None else take(self.weight, rows)
+    def row_weight(self, rows: Numbers) -> Tensor | None:
+        """Return weights of shape (1, n_rows) with a mean of one over all rows; None if equal."""
+        return None if self.weight is None else _pick(self.weight, rows)
 
-    def batch_rows(self, logits: Tensor, rows: Rows) -> BatchRows:
-        """A batch row by row, with what the teacher says before it is softened."""
+    def batch_rows(self, logits: Tensor, rows: Numbers) -> BatchRows:
+        """Return a batch row by row, with the teacher's answers before they are softened."""
         if self.by_batch:
-            teacher = self._of_teacher(rows).to(device=self.device, dtype=self.dtype)
+            assert isinstance(rows, Tensor)
+            teacher = self.proba[rows.to(self.proba.device)]
+            teacher = teacher.to(device=self.device, dtype=self.dtype)
             return BatchRows(logits, self.labels[rows], teacher)
         if self._teacher is None:
             self._teacher = self.proba.to(device=self.device, dtype=self.dtype)
@@ -155,19 +161,19 @@ class ClosedForm(Objective):
             self.targets, self.entropy = self._make_targets(slice(None))
         self.row_temperature: Tensor | None = None
         self.inverse_temperature: Tensor | None = None
-        of_batch: float | Tensor = 1.0
+        of_batch = 1.0
         if isinstance(self.temperature, Tensor):
             ones = torch.ones_like(self.temperature)
             self.row_temperature = torch.stack([ones, self.temperature])
-        elif self.temperature is not None and self.temperature != 1.0:
+        else:
             of_batch = self.temperature
         self.temperatures = torch.tensor([1.0, of_batch], device=self.device, dtype=self.dtype)
         if of_batch != 1.0:
             self.inverse_temperature = 1.0 / self.temperatures[:, None, None]
         self.scales: dict[int, tuple[Tensor, Tensor]] = {}
 
-    def _make_targets(self, rows: Rows) -> tuple[Tensor, Tensor]:
-        """Targets of shape (2, n_rows, n_classes), and minus their entropies of (2, n_rows)."""
+    def _make_targets(self, rows: Numbers) -> tuple[Tensor, Tensor]:
+        """Return targets of shape (2, n_rows, n_classes), and minus their entropies."""
         soft_targets = self._soft_targets(rows)
         # Both losses' targets side by side: one index operation fetches what both need.
         targets = soft_targets.new_zeros(2, *soft_targets.shape)
@@ -176,17 +182,16 @@ class ClosedForm(Objective):
         # The targets' own entropy makes a divergence of the cross-entropy; zero for the labels.
         return targets, torch.xlogy(targets, targets).sum(-1)
 
-    def __call__(self, logits: Tensor, rows: Rows) -> tuple[Tensor, Tensor]:
-        """Mean losses of shape (2,) and gradients of shape (2, n_rows, n_classes)."""
+    def __call__(self, logits: Tensor, rows: Numbers) -> tuple[Tensor, Tensor]:
         if self.by_batch:
             targets, entropy = self._make_targets(rows)
         else:
-            targets, entropy = take(self.targets, rows), take(self.entropy, rows)
+            targets, entropy = _pick(self.targets, rows), _pick(self.entropy, rows)
         temperature = None
         if self.inverse_temperature is not None:
             logits = logits * self.inverse_temperature
         elif self.row_temperature is not None:
-            temperature = take(self.row_temperature, rows)
+            temperature = _pick(self.row_temperature, rows)
             logits = logits / temperature.unsqueeze(-1)
         # Log-softmax; torch's own is three times slower on rows as short as these.
         logits = logits - logits.amax(-1, keepdim=True)
@@ -196,25 +201,23 @@ class ClosedForm(Objective):
         if temperature is not None:
             row_losses = row_losses * temperature**2
             gradients = gradients * temperature.unsqueeze(-1)
-        weight = self.row_weight(rows)
-        if weight is not None:
+        if self.weight is not None:
+            weight = _pick(self.weight, rows)
             row_losses = row_losses * weight
             gradients = gradients * weight.unsqueeze(-1)
-        loss_scale, gradient_scale = self._scale(logits.shape[-2])
+        n_rows = logits.shape[-2]
+        if n_rows not in self.scales:
+            # T^2 for the losses and T for their gradients, divided by the number of rows.
+            means = self.temperatures / n_rows
+            self.scales[n_rows] = (self.temperatures * means, means[:, None, None])
+        loss_scale, gradient_scale = self.scales[n_rows]
         if self.keeps_rows:
             self.row_losses = row_losses * loss_scale.unsqueeze(-1)
         return row_losses.sum(-1) * loss_scale, gradients * gradient_scale
 
-    def _scale(self, n_rows: int) -> tuple[Tensor, Tensor]:
-        """T^2 for the losses and T for their gradients, divided by the number of rows."""
-        if n_rows not in self.scales:
-            means = self.temperatures / n_rows
-            self.scales[n_rows] = (self.temperatures * means, means[:, None, None])
-        return self.scales[n_rows]
 
-
-def take(values: Tensor, rows: Rows) -> Tensor:
-    """Rows of a tensor whose second dimension they are."""
+def _pick(values: Tensor, rows: Numbers) -> Tensor:
+    """Return rows of a tensor whose second dimension they are."""
     return values if isinstance(rows, slice) else values.index_select(1, rows)
 
 
@@ -227,8 +230,7 @@ class Autograd(Objective):
         self.takes_labels = takes_labels(self.loss)
 
     @torch.enable_grad()
-    def __call__(self, logits: Tensor, rows: Rows) -> tuple[Tensor, Tensor]:
-        """Mean losses of shape (2,) and gradients of shape (2, n_rows, n_classes)."""
+    def __call__(self, logits: Tensor, rows: Numbers) -> tuple[Tensor, Tensor]:
         logits = logits.detach().requires_grad_()
         labels = self.labels[rows]
         row_losses = [cross_entropy(logits, labels), self._distillation(logits, labels, rows)]
@@ -241,13 +243,12 @@ class Autograd(Objective):
         gradients = [torch.autograd.grad(value, logits)[0] for value in losses]
         return torch.stack(losses).detach(), torch.stack(gradients)
 
-    def _distillation(self, logits: Tensor, labels: Tensor, rows: Rows) -> Tensor:
+    def _distillation(self, logits: Tensor, labels: Tensor, rows: Numbers) -> Tensor:
         extra = {"labels": labels} if self.takes_labels else {}
         targets = self._soft_targets(rows) if self.by_batch else self.soft_targets[rows]
-        temperature = self.temperature
-        if not isinstance(temperature, Tensor):
-            return self.loss(logits, targets, temperature, **extra)
+        if not isinstance(self.temperature, Tensor):
+            return self.loss(logits, targets, self.temperature, **extra)
         # A loss softens by dividing the logits and multiplying by T^2, here row by row.
-        of_rows = temperature[rows]
+        of_rows = self.temperature[rows]
         softened = logits / of_rows.unsqueeze(-1)
         return of_rows**2 * self.loss(softened, targets, 1.0, **extra)

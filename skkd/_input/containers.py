@@ -1,4 +1,4 @@
-"""An X that may be larger than memory: read in chunks of rows, of which none is kept."""
+"""Rows in any container: arrays, frames, sparse matrices, and rows that are read when needed."""
 
 import math
 import mmap
@@ -6,21 +6,23 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from .._sklearn_private import _safe_indexing
+
 # From this size on in bytes, X is never copied as a whole, and its rows are shuffled by blocks. The
-# size alone decides, so that a memory-mapped X gives the same student as one in memory.
+# size alone decides, so a memory-mapped X gives the same student as one in memory.
 LARGE = 2**30
 
 # More soft targets than this (134 MB in float64) are not kept in several forms.
 MANY_TARGETS = 2**24
 
-# Entries in a chunk: large enough for numpy, small against memory even where they become float64.
+# Entries in a chunk: large enough for numpy, small against memory even as float64.
 _ENTRIES = 2**20
 
 
 class LazyRows:
     """Rows that are copied, or made, when they are asked for.
 
-    Indexed by a slice or an int array, they give an ndarray; ``take`` gives lazy rows again.
+    Indexed by a slice or an int array, they give an ndarray. ``take`` gives lazy rows again.
 
     Attributes
     ----------
@@ -39,7 +41,7 @@ class LazyRows:
         raise NotImplementedError
 
     def take(self, index: np.ndarray) -> "LazyRows":
-        """Some of these rows."""
+        """Return some of these rows."""
         raise NotImplementedError
 
     @property
@@ -69,8 +71,13 @@ class SomeRows(LazyRows):
         return chosen.astype(self.dtype, copy=False)
 
     def take(self, index: np.ndarray) -> "SomeRows":
-        """Some of these rows."""
+        """Return some of these rows."""
         return SomeRows(self.X, index if self.index is None else self.index[index], self.dtype)
+
+
+def is_frame(X) -> bool:
+    """Whether X is a table with named columns (pandas, polars, ...)."""
+    return hasattr(X, "columns") and hasattr(X, "dtypes")
 
 
 def is_large(X, dtype=None) -> bool:
@@ -81,21 +88,31 @@ def is_large(X, dtype=None) -> bool:
     return isinstance(X, np.ndarray) and X.size * (itemsize or X.itemsize) >= LARGE
 
 
-def some_rows(X, index: np.ndarray):
-    """Rows of X; not yet copied where they are large themselves."""
-    if not is_large(X):
-        return X[index]
-    chosen = X.take(index) if isinstance(X, LazyRows) else SomeRows(X, index)
-    if is_large(chosen):
-        return chosen
-    copied = np.empty(chosen.shape, chosen.dtype)
-    for rows in row_slices(chosen):
-        copied[rows] = chosen[rows]
+def take(values, index: np.ndarray | None):
+    """Return some rows of any container; all of them where ``index`` is None.
+
+    Rows of a large array that are large themselves are not copied.
+    """
+    if values is None or index is None:
+        return values
+    if not isinstance(values, LazyRows) and not is_large(values):
+        return _safe_indexing(values, index)
+    chosen = values.take(index) if isinstance(values, LazyRows) else SomeRows(values, index)
+    return chosen if chosen.is_large else materialized(chosen)
+
+
+def materialized(X):
+    """Return lazy rows as an array, copied in chunks; anything else as it is."""
+    if not isinstance(X, LazyRows):
+        return X
+    copied = np.empty(X.shape, X.dtype)
+    for rows in row_slices(X):
+        copied[rows] = X[rows]
     return copied
 
 
 def row_slices(X, n_entries: int = _ENTRIES) -> Iterator[slice]:
-    """Slices over all rows, in chunks of about ``n_entries``; frees mapped pages in between.
+    """Yield slices over all rows in chunks of about ``n_entries``; free mapped pages in between.
 
     Parameters
     ----------
@@ -112,11 +129,11 @@ def row_slices(X, n_entries: int = _ENTRIES) -> Iterator[slice]:
 def release(X) -> None:
     """Unmap the pages of a memory-mapped X that were read; they stay in the system's cache.
 
-    Otherwise all that was ever read counts as resident, until the system needs the memory.
+    Otherwise all pages that were ever read count as resident until the system needs the memory.
     """
     X = X.X if isinstance(X, SomeRows) else X
     while isinstance(X, np.ndarray):
-        # Not where writing goes to private pages (mode "c"), which would be lost.
+        # Not in mode "c", whose writes go to private pages that would be lost.
         if isinstance(X, np.memmap) and X.mode != "c" and isinstance(X.base, mmap.mmap):
             if hasattr(mmap, "MADV_DONTNEED"):
                 X.base.madvise(mmap.MADV_DONTNEED)

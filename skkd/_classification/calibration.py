@@ -6,7 +6,7 @@ import numpy as np
 from scipy.optimize import minimize
 from scipy.special import expit, log_softmax
 
-from .._input.labels import of_labels
+from .knowledge import of_labels
 
 METHODS = ("temperature", "vector")
 
@@ -63,7 +63,7 @@ class Calibration:
     Examples
     --------
     >>> import numpy as np
-    >>> from skkd._teacher.calibration import Calibration
+    >>> from skkd._classification.calibration import Calibration
     >>> calibration = Calibration("temperature", 2.0, np.zeros(2), 0.0, 0.6, 0.5, kept=True)
     >>> calibration.apply(np.array([[0.75, 0.25]]))
     array([[0.9, 0.1]])
@@ -259,7 +259,7 @@ def _minimize(objective, start: np.ndarray) -> np.ndarray:
     ).x
     for _ in range(10):
         _, gradient, hessian = evaluated(theta)
-        step = np.linalg.lstsq(hessian, gradient)[0]
+        step = np.linalg.lstsq(hessian, gradient, rcond=None)[0]
         if np.abs(step).max() > 1:
             break  # flat: of a teacher that knows nothing all is floor, and there is no one minimum
         theta = theta - step

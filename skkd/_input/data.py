@@ -1,0 +1,52 @@
+"""Rows with all that belongs to each of them."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from .containers import LazyRows, take
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Rows to train on or to validate on.
+
+    Attributes
+    ----------
+    X : array or CSR matrix of shape (n_rows, ...)
+        As the student's net takes them.
+    raw : array, frame or CSR matrix of shape (n_rows, ...)
+        As the teacher takes them.
+    labels : int ndarray of shape (n_rows,)
+        Columns of the right classes.
+    sample_weight : ndarray of shape (n_rows,) or None
+    answers : ndarray of shape (n_rows, n_outputs) or None
+        What the teacher says of each row; None before it is asked.
+    folds : int ndarray of shape (n_rows,) or None
+        Rows of one number were kept from the teacher together when it gave their answers.
+    numbers : int ndarray of shape (n_rows,) or None
+        Which of the rows that the user gave these are; None: all.
+    """
+
+    X: Any
+    raw: Any
+    labels: np.ndarray
+    sample_weight: np.ndarray | None = None
+    answers: Any = None
+    folds: np.ndarray | None = None
+    numbers: np.ndarray | None = None
+
+    def take(self, index: np.ndarray) -> "Rows":
+        """Return the rows of an index array."""
+        X = take(self.X, index)
+        shares = self.raw is self.X and not isinstance(X, LazyRows)
+        return Rows(
+            X,
+            X if shares else take(self.raw, index),
+            self.labels[index],
+            take(self.sample_weight, index),
+            take(self.answers, index),
+            take(self.folds, index),
+            index if self.numbers is None else self.numbers[index],
+        )
