@@ -14,7 +14,7 @@ from ._student import net as _student
 from ._student.predictor import StudentPredictor
 from ._teacher import asking as _teacher
 from ._training.loop import Patience, train
-from .balancers._make_balancer import make_balancer
+from .balancers import make_balancer
 
 __all__ = ["DistilledClassifier"]
 

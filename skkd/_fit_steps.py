@@ -16,11 +16,10 @@ from ._student import net as _student
 from ._teacher.signal import TeacherSignal
 from ._training.batches import are_plain
 from ._training.choose_augmenter import choose_augmenter, looks_for_new_rows
-from ._training.loop import layer_to_watch
 from ._training.pilot import run_pilot
 from ._training.processes import check_accelerator
 from ._training.synthetic import AugmentedRows, UnlabeledRows
-from .augmenters._make_augmenter import make_augmenter
+from .augmenters import make_augmenter
 from .balancers import Pilot
 
 
@@ -46,7 +45,6 @@ class FitSteps(TeacherSignal):
         inputs, n_classes = _inputs.as_net_input(inputs, net, dtype), len(self.classes_)
         net = _student.initialise_net(net, inputs, take(weight, kept), n_classes, torch_state)
         net.classes = self.classes_
-        layer_to_watch(net, inputs, n_classes, balancer, torch_state)
         labels = columns_of(take(y, kept), self.classes_)
         student = Pipeline([*steps, ("net", net)]) if steps else net
         return GivenRows(X, y, weight, kept, inputs, labels), student
@@ -64,7 +62,7 @@ class FitSteps(TeacherSignal):
     def _split(self, given, net, balancer, seed):
         """Indices of training and held-out rows; None where nothing needs the latter."""
         needed_by = who_needs_held_out_rows(self.early_stopping, net, balancer)
-        if not (needed_by or "held_out_losses" in balancer.wants):
+        if not needed_by:
             return None
         kept, held_out = split_held_out(given.inputs, given.labels, self.validation_fraction, seed)
         if len(held_out):
@@ -189,8 +187,6 @@ def who_needs_held_out_rows(early_stopping, net, balancer) -> str | None:
     """What can't do without rows held out, as an error names it; None: nothing."""
     if early_stopping:
         return "early_stopping"
-    if balancer.requirements() & {"held_out_losses", "held_out_slopes"} - balancer.wants:
-        return f"The balancer {type(balancer).__name__}"
     if net is not None and _student.looks_at_held_out_rows(net):
         return "A callback of the student"
     return None

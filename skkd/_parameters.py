@@ -13,7 +13,7 @@ from ._sklearn_private import Interval, StrOptions
 from ._teacher.asking import check_teacher
 from ._teacher.cache import check_memory
 from ._teacher.calibration import METHODS
-from .augmenters._make_augmenter import make_augmenter
+from .augmenters import make_augmenter
 from .schedules import TemperatureSchedule
 
 CONSTRAINTS: dict = {

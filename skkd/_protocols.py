@@ -10,8 +10,8 @@ from ._sklearn_private import _VisualBlock
 from ._student.net import as_net, input_tags, is_known
 from ._teacher.asking import is_fitted
 from .augmenters import Augmenter
-from .augmenters._make_augmenter import make_augmenter
-from .balancers._make_balancer import make_balancer
+from .augmenters import make_augmenter
+from .balancers import make_balancer
 
 
 class Protocols(BaseEstimator):

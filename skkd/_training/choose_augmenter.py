@@ -23,9 +23,8 @@ from .._input.tables import is_frame
 from .._input.validation_split import split_held_out
 from .._random import PrivateTorchState
 from .._teacher.competence import knowledge_of_teacher
-from ..augmenters import Augmenter, NeighborSwap, RandomSwap, ShiftFlipCrop
-from ..augmenters._neighbors import have_distances
-from ..balancers import Balancer, DescentShare, Pilot
+from ..augmenters import Augmenter, NeighborSwap, RandomSwap, ShiftFlipCrop, have_distances
+from ..balancers import Balancer, Pilot
 from .batches import are_plain, batch_size_of
 from .loop import held_out_log_proba, train
 from .pilot import copy_for_short_training
@@ -68,7 +67,7 @@ def candidates_for(X, *, knows_all: bool) -> list[Augmenter]:
     if _are_images(X):
         return [ShiftFlipCrop(shift=0.05, crop=0.0), ShiftFlipCrop(shift=0.1, crop=0.1)]
     n_new = 1.0 if knows_all else most_new_rows(X)
-    many = {"n_new": n_new, "weight": n_new**0.5}
+    many = {"n_new": n_new, "loss_weight": n_new**0.5}
     swaps: list[Augmenter] = [RandomSwap(prob=0.1, **many), RandomSwap(prob=0.3, **many)]
     return [NeighborSwap(prob=0.3, **many), *swaps] if have_distances(X) else swaps
 
@@ -161,9 +160,6 @@ def choose_augmenter(
     fit_rows, held_out_rows = rows.take(kept), rows.take(held_out)
     fit_rows.proba, ask = teacher_of(fit_rows)
 
-    if balancer.requirements() & {"held_out_losses", "held_out_slopes"}:
-        balancer = DescentShare()
-
     n_batches = -(-len(kept) // batch_size_of(net, len(kept)))
     n_epochs = max(round(min(_N_STEPS / n_batches, _SHARE_OF_EPOCHS * net.max_epochs)), 1)
 
@@ -171,7 +167,7 @@ def choose_augmenter(
         sources = []
         if augmenter is not None:
             n_new = min(augmenter.n_new, _MOST_COMPARED)
-            augmenter = clone(augmenter).set_params(n_new=n_new, weight=n_new**0.5)
+            augmenter = clone(augmenter).set_params(n_new=n_new, loss_weight=n_new**0.5)
             if knows_all:  # it may be an ensemble of seconds for so many rows: asked once
                 augmenter.set_params(refresh=n_epochs)
             augmenter.fit(fit_rows.raw, fit_rows.sample_weight)

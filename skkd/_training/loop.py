@@ -17,13 +17,11 @@ from torch import Tensor
 from .._input.labels import of_labels
 from .._input.rows import Rows
 from .._random import PrivateTorchState
-from .._student.net import net_dtype, probe, student_logits
-from .._teacher.competence import Competence, knowledge_of_teacher
+from .._student.net import net_dtype, student_logits
+from .._teacher.competence import knowledge_of_teacher
 from ..balancers import Balancer, Pilot
 from .batches import make_batches
-from .gram import LastLayerInput, find_last_layer
 from .history import EpochRecord, History
-from .look_ahead import LookAhead
 from .objective import make_objective
 from .processes import processes_of
 from .step import Step
@@ -104,22 +102,17 @@ def train(
     net.notify("on_train_begin", X=rows.X, y=rows.labels)
     batches = make_batches(net, rows.X, seed=seed, torch_state=torch_state)
     processes = processes_of(net)
-    layer = layer_to_watch(net, rows.X, rows.proba.shape[1], balancer, torch_state)
-    layer_input = None if layer is None else LastLayerInput(layer)
     kind = {"loss": loss, "device": net.device, "dtype": getattr(torch, net_dtype(net).name)}
     objective = make_objective(
         rows.labels, rows.proba, rows.sample_weight, temperature=temperature(0.0), **kind
     )
     new = NewRows(new_rows, n_batches=len(batches), seed=seed, **kind) if new_rows else None
-    look_ahead = None
-    if "held_out_slopes" in balancer.requirements():
-        look_ahead = _look_ahead(net, held_out, layer_input, len(batches), rows, seed)
     if processes is not None:
         processes.check_alike(net, rows, held_out, seed)
         batches = processes.parts(batches)
         if processes.number:  # the first one draws as it would alone; others print nothing
             torch_state, verbose = PrivateTorchState(seed + processes.number), 0
-    step = Step(net, objective, balancer, layer_input, torch_state, look_ahead, new, processes)
+    step = Step(net, objective, balancer, torch_state, new, processes)
     step.state.seed, step.state.pilot = seed, pilot
     if "teacher" in balancer.requirements() and earlier is None:
         step.state.teacher = knowledge_of_teacher(rows)
@@ -149,53 +142,11 @@ def train(
     finally:
         history.close()
         step.zero_gradients()
-        if layer_input is not None:
-            layer_input.close()
     if patience is not None and patience.best_state is not None:
         net.module_.load_state_dict(patience.best_state)
     net.module_.eval()
     net.notify("on_train_end", X=rows.X, y=rows.labels)
     return history.columns()
-
-
-def layer_to_watch(
-    net: NeuralNet, X, n_classes: int, balancer: Balancer, torch_state: PrivateTorchState
-) -> torch.nn.Linear | None:
-    """The student's last layer, if the balancer measures gradients there.
-
-    Raises
-    ------
-    ValueError
-        If it is not linear.
-    """
-    if "gradients" not in balancer.requirements() or balancer.gradients != "last_layer":
-        return None
-    layer = find_last_layer(net.module_, lambda: probe(net, X, torch_state), n_classes)
-    if layer is None:
-        others = "gradients='logits', which is as cheap, or gradients='all'"
-        if "held_out_slopes" in balancer.requirements():
-            others = "gradients='all'"
-        raise ValueError(
-            f"{type(balancer).__name__} with gradients='last_layer' needs a student whose last "
-            "layer is a torch.nn.Linear with one output a class, and this one's is not. Use "
-            f"{others}."
-        )
-    return layer
-
-
-def _look_ahead(net, held_out, layer_input, n_batches: int, rows: Rows, seed: int) -> LookAhead:
-    return LookAhead(
-        net,
-        held_out.X,
-        held_out.labels,
-        held_out.sample_weight,
-        n_classes=rows.proba.shape[1],
-        layer_input=layer_input,
-        parameters=[p for group in net.optimizer_.param_groups for p in group["params"]],
-        # Half as many as are trained on: the noise of a look averages out over the steps.
-        batch_size=-(-len(rows.labels) // (2 * n_batches)),
-        seed=seed,
-    )
 
 
 class _Epochs:
@@ -234,10 +185,6 @@ class _Epochs:
             if held_out is not None:
                 self.datasets["dataset_valid"] = net.get_dataset(held_out.X, held_out.labels)
 
-        self.competence = None
-        if held_out is not None and "held_out_losses" in step.balancer.requirements():
-            self.competence = Competence(rows, held_out)
-
     @property
     def settings(self) -> dict[str, float]:
         """What an epoch ran with, for the record."""
@@ -272,8 +219,6 @@ class _Epochs:
         if self.held_out is not None:
             log_proba = held_out_log_proba(self.net, self.held_out)
             row.update(score_held_out(log_proba, self.held_out))
-            if self.competence is not None:
-                state.held_out = self.competence.losses(log_proba)
         _record_for_callbacks(self.net, row)
         return row
 

@@ -12,7 +12,6 @@ from .._random import PrivateTorchState
 from .._student.net import as_logits, gives_probabilities, plain_forward
 from ..balancers import Balancer, StepState
 from . import gram as _gradients
-from .look_ahead import LookAhead
 from .objective import Autograd, ClosedForm
 from .processes import Processes
 from .synthetic import NewRows
@@ -34,12 +33,8 @@ class Step:
         Gives both losses and their gradients in the logits.
     balancer : Balancer
         Reset.
-    layer_input : LastLayerInput or None
-        Where the gradients over the last layer are measured.
     torch_state : PrivateTorchState
         Which random layers draw from.
-    look_ahead : LookAhead or None
-        For a balancer that asks what a step does to held-out rows.
     new_rows : NewRows or None
         Rows without labels that join each batch.
     processes : Processes or None
@@ -51,18 +46,14 @@ class Step:
         net: NeuralNet,
         objective: ClosedForm | Autograd,
         balancer: Balancer,
-        layer_input: "_gradients.LastLayerInput | None",
         torch_state: PrivateTorchState,
-        look_ahead: LookAhead | None = None,
         new_rows: NewRows | None = None,
         processes: Processes | None = None,
     ):
         self.net = net
         self.objective = objective
         self.balancer = balancer
-        self.layer_input = layer_input
         self.torch_state = torch_state
-        self.look_ahead = look_ahead
         self.new_rows = new_rows
         self.processes = processes
         self.new_loss: Tensor | None = None
@@ -78,7 +69,6 @@ class Step:
         self.looks_back = "losses_after" in needs
         self.gradients = balancer.gradients if "gradients" in needs else None
         self.gives_rows = objective.keeps_rows = "rows" in needs
-        self.pair: Tensor | None = None  # both gradients, where the balancer looks ahead
         self.total: Tensor | None = None
         inner = getattr(self.optimizer, "optimizer", self.optimizer)  # that of an accelerator's
         closure = inspect.signature(inner.step).parameters.get("closure")
@@ -117,10 +107,6 @@ class Step:
             self.optimizer.step()
         if self.looks_back:
             self._look_back(X, rows)
-        if self.pair is not None:
-            slopes = self._scalars(self.look_ahead.slopes(self.pair))  # type: ignore[union-attr]
-            self.state.held_out_slope_task, self.state.held_out_slope_distillation = slopes
-        if self.looks_back or self.pair is not None:
             self.balancer.update(self.state)
         return losses, logits
 
@@ -158,13 +144,8 @@ class Step:
         """Weigh in the logits, then go back through the student once."""
         gram = None
         if self.gradients is not None:
-            if self.layer_input is not None:
-                layer_input = self.layer_input.value[: gradients.shape[1]]
-                pair = _gradients.in_last_layer(gradients, layer_input)
-                gram = self._measure(pair)
-            else:
-                gram = _gradients.over_logits(gradients, self.objective.row_weight(rows))
-                gram = gram if self.processes is None else self.processes.sum(gram)
+            gram = _gradients.over_logits(gradients, self.objective.row_weight(rows))
+            gram = gram if self.processes is None else self.processes.sum(gram)
             self._tell(gram)
         self._follow(logits, self.balancer.weights(self.state), gradients, of_new)
         return gram
@@ -209,8 +190,6 @@ class Step:
 
     def _measure(self, pair: Tensor) -> Tensor:
         pair = pair if self.processes is None else self.processes.sum(pair)
-        if self.look_ahead is not None:
-            self.pair = pair
         return _gradients.gram(pair)
 
     def _spread(self, rows) -> Tensor:

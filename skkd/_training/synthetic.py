@@ -49,7 +49,7 @@ class AugmentedRows:
         self, augmenter: Augmenter, n_rows: int, ask: Function, prepare: Function, seed: int
     ):
         self.augmenter = augmenter
-        self.weight = float(augmenter.weight)
+        self.weight = float(augmenter.loss_weight)
         self.size = max(round(augmenter.n_new * n_rows), 1)
         self.ask, self.prepare = ask, prepare
         self.rng = np.random.default_rng(seed)
