@@ -9,8 +9,7 @@ from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping
 from ._sklearn_private import _VisualBlock
 from ._student.net import as_net, input_tags, is_known
 from ._teacher.asking import is_fitted
-from .augmenters import Augmenter
-from .augmenters import make_augmenter
+from .augmenters import Augmenter, make_augmenter
 from .balancers import make_balancer
 
 

@@ -7,9 +7,10 @@ from typing import Any, ClassVar, Literal, Self
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy import sparse
-from sklearn.base import BaseEstimator, clone
+from sklearn.base import clone
 from sklearn.utils.validation import check_is_fitted
 
+from .._estimator import BaseEstimator
 from .._input.tables import is_frame
 from .._sklearn_private import Interval
 from ._columns import described
@@ -223,8 +224,8 @@ def cumulated_share(sample_weight: ArrayLike | None) -> np.ndarray | None:
     weight = np.asarray(sample_weight, dtype=np.float64)
     if (weight == weight[0]).all():
         return None
-    cumulated = np.cumsum(weight)
-    return cumulated / cumulated[-1]
+    cumulated: np.ndarray = np.cumsum(weight)
+    return np.divide(cumulated, cumulated[-1])
 
 
 def _type_name(X: object) -> str:
@@ -273,6 +274,6 @@ def make_augmenter(augmenter: str | Augmenter) -> Augmenter:
             "augmenter must be None, a name or an instance of skkd.augmenters.Augmenter; got "
             f"{augmenter!r}."
         )
-    fresh = clone(augmenter)
+    fresh: Augmenter = clone(augmenter)
     fresh.validate()
     return fresh

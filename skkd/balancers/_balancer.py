@@ -5,9 +5,10 @@ from numbers import Real
 from typing import Any, ClassVar, Literal, Self, get_args
 
 import numpy as np
-from sklearn.base import BaseEstimator, clone
+from sklearn.base import clone
 from torch import Tensor
 
+from .._estimator import BaseEstimator
 from .._sklearn_private import Interval, StrOptions
 from ._fading import Fade, faded
 from ._step_state import Need, Scalar, StepState, clip, where
@@ -278,7 +279,7 @@ class FixedBalance(Balancer):
 
     @property
     def hears_teacher(self) -> bool:
-        return clip(self.weight, self.min_weight, self.max_weight) > 0
+        return min(max(self.weight, self.min_weight), self.max_weight) > 0
 
     def propose(self, state: StepState) -> float:
         return self.weight
@@ -344,7 +345,7 @@ def make_balancer(balancer: str | Balancer) -> Balancer:
                 f"{', '.join(map(repr, BALANCERS))}, or give an instance of "
                 "skkd.balancers.Balancer."
             )
-        fresh = BALANCERS[balancer]()
+        fresh: Balancer = BALANCERS[balancer]()
     elif isinstance(balancer, Balancer):
         fresh = clone(balancer)
     else:

@@ -1,8 +1,7 @@
 """The decay of the teacher's or of the labels' weight: the parameter ``fade`` of every rule."""
 
+import math
 from typing import Literal, NamedTuple
-
-import numpy as np
 
 from ._step_state import Scalar, StepState, clip
 
@@ -52,5 +51,5 @@ def _decay(state: StepState, teacher_loss: float) -> float:
     """The factor clip(student's training loss / teacher's log-loss, 0, 1) ** 2."""
     if teacher_loss <= 0:
         return 1.0
-    student_loss = state.epoch_losses[-1][0] if state.epoch_losses else np.inf
-    return min(student_loss / teacher_loss, 1.0) ** _POWER
+    student_loss = state.epoch_losses[-1][0] if state.epoch_losses else math.inf
+    return math.pow(min(student_loss / teacher_loss, 1.0), _POWER)
