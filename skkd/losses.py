@@ -1,10 +1,10 @@
 r"""Task and distillation losses: pure functions of the student's logits.
 
 Every distillation loss has the signature ``loss(student_logits, soft_targets, temperature=1.0)``
-and returns one value a row, shape (n_rows,), differentiable in the logits. The *soft targets* are
-the teacher's probabilities already softened by :func:`soften`, so that this is done once and not
-in every step. The student's side is softened inside, and the value is multiplied by
-:math:`T^2`, which keeps the size of the gradient independent of the temperature [1]_.
+and returns one value per row, shape (n_rows,), differentiable in the logits. A loss of your own
+may also take ``labels``. The *soft targets* are the teacher's probabilities, already softened by
+:func:`soften`. The loss softens the student's side itself and multiplies its value by :math:`T^2`,
+so that the size of the gradient does not depend on the temperature [1]_.
 
 References
 ----------
@@ -36,15 +36,15 @@ DistillationLoss = Callable[..., Tensor]
 def soften(proba: Tensor, temperature: float | Tensor = 1.0) -> Tensor:
     r"""Soften probabilities: :math:`q_k^{1/T} / \sum_j q_j^{1/T}`.
 
-    This is the softmax of the teacher's logits divided by T, written in its probabilities, so that
-    it serves teachers which have no logits. Exact zeros stay zero.
+    This is the softmax of the teacher's logits divided by T, for teachers without logits. Exact
+    zeros stay zero.
 
     Parameters
     ----------
     proba : Tensor of shape (n_rows, n_classes)
         Probabilities; every row sums to one.
     temperature : float or Tensor of shape (n_rows, 1), default=1.0
-        T > 0, or one a row. Above one the distribution gets flatter, below one sharper.
+        T > 0, one for all rows or one per row. Above one the distribution gets flatter.
 
     Returns
     -------
@@ -63,7 +63,7 @@ def soften(proba: Tensor, temperature: float | Tensor = 1.0) -> Tensor:
 
 
 def cross_entropy(student_logits: Tensor, labels: Tensor) -> Tensor:
-    """Task loss: minus the log-probability of each row's label.
+    """Compute the task loss: minus the log-probability of each row's label.
 
     Parameters
     ----------
@@ -84,10 +84,10 @@ def cross_entropy(student_logits: Tensor, labels: Tensor) -> Tensor:
 
 
 def kl(student_logits: Tensor, soft_targets: Tensor, temperature: float = 1.0) -> Tensor:
-    r"""Kullback-Leibler divergence from teacher to student, :math:`T^2 KL(q_T \| p_T)`.
+    r"""Compute the Kullback-Leibler divergence :math:`T^2 KL(q_T \| p_T)`.
 
-    Not the soft cross-entropy: the teacher's own entropy is subtracted, so that zero means that the
-    student has reached its teacher.
+    It is the soft cross-entropy less the teacher's entropy. Zero means that the student equals its
+    teacher.
 
     Parameters
     ----------
@@ -112,10 +112,10 @@ def kl(student_logits: Tensor, soft_targets: Tensor, temperature: float = 1.0) -
 
 
 def reverse_kl(student_logits: Tensor, soft_targets: Tensor, temperature: float = 1.0) -> Tensor:
-    r"""Reverse divergence :math:`T^2 KL(p_T \| q_T)`: the student keeps to the teacher's modes.
+    r"""Compute the reverse divergence :math:`T^2 KL(p_T \| q_T)`.
 
-    Infinite where the teacher says zero and the student does not, so the teacher's
-    log-probabilities are floored at the log of the dtype's resolution.
+    The student concentrates on the teacher's modes. The divergence is infinite where the teacher's
+    probability is zero, so its log-probabilities are floored at the log of the dtype's resolution.
 
     Parameters
     ----------
@@ -136,9 +136,10 @@ def reverse_kl(student_logits: Tensor, soft_targets: Tensor, temperature: float 
 
 
 def js(student_logits: Tensor, soft_targets: Tensor, temperature: float = 1.0) -> Tensor:
-    r"""Jensen-Shannon divergence, :math:`T^2 [KL(q \| m) + KL(p \| m)] / 2`, m = (p + q) / 2.
+    r"""Compute the Jensen-Shannon divergence :math:`T^2 [KL(q \| m) + KL(p \| m)] / 2`.
 
-    Symmetric and bounded by :math:`T^2 \log 2`, so a few badly matched rows can't rule the batch.
+    Here m = (p + q) / 2. The divergence is symmetric and bounded by :math:`T^2 \log 2`, so a few
+    badly matched rows can't dominate the batch.
 
     Parameters
     ----------
@@ -163,10 +164,10 @@ def js(student_logits: Tensor, soft_targets: Tensor, temperature: float = 1.0) -
 
 
 def logit_mse(student_logits: Tensor, soft_targets: Tensor, temperature: float = 1.0) -> Tensor:
-    r"""Mean squared difference of the centred logits of student and teacher.
+    r"""Compute the mean squared difference of the centered logits.
 
-    Logits are known up to a constant a row, so both sides are centred. The teacher's are
-    :math:`T \log q_T`; probabilities of zero are floored at the dtype's resolution.
+    Logits are known up to a constant per row, so both sides are centered. The teacher's logits are
+    :math:`T \log q_T`, with probabilities floored at the dtype's resolution.
 
     Parameters
     ----------
@@ -183,7 +184,7 @@ def logit_mse(student_logits: Tensor, soft_targets: Tensor, temperature: float =
     tensor([1.])
     """
     teacher_logits = temperature * _floored_log(soft_targets)
-    difference = _centred(student_logits) - _centred(teacher_logits)
+    difference = _centered(student_logits) - _centered(teacher_logits)
     return difference.square().mean(-1)
 
 
@@ -196,19 +197,19 @@ def dkd(
     alpha: float = 1.0,
     beta: float = 8.0,
 ) -> Tensor:
-    r"""Decoupled distillation, :math:`T^2 [\alpha\, TCKD + \beta\, NCKD]` [1]_.
+    r"""Compute decoupled distillation, :math:`T^2 [\alpha\, TCKD + \beta\, NCKD]` [1]_.
 
-    TCKD is the divergence of (target class, all others), NCKD that among the others. The plain
-    divergence is their sum with :math:`\alpha = 1` and :math:`\beta = 1 - q_{target}`.
+    TCKD is the divergence between target class and all others, NCKD the one among the others.
+    :func:`kl` is their sum with :math:`\alpha = 1` and :math:`\beta = 1 - q_{target}`.
 
     Parameters
     ----------
     student_logits, soft_targets, temperature
         As in :func:`kl`.
     labels : int64 Tensor of shape (n_rows,), default=None
-        The target classes; None: the class that the teacher finds most likely.
+        The target classes. None: the teacher's most probable classes.
     alpha, beta : float, default=1.0 and 8.0
-        The weights of the two parts, the defaults of [1]_.
+        Weights of the two parts, with the defaults of [1]_.
 
     Returns
     -------
@@ -232,7 +233,7 @@ def dkd(
     log_p_target = log_p.gather(-1, target).squeeze(-1)
     log_p_others = log_p.masked_fill(~others, -torch.inf).logsumexp(-1)
     q_target = soft_targets.gather(-1, target).squeeze(-1)
-    # Summed, not 1 - q_target: the difference would lose every digit of a confident teacher.
+    # Not 1 - q_target, which loses every digit of a confident teacher.
     q_others = soft_targets.masked_fill(~others, 0.0).sum(-1)
     tckd = (
         torch.xlogy(q_target, q_target)
@@ -249,10 +250,12 @@ def dkd(
 
 
 def _floored_log(proba: Tensor) -> Tensor:
+    """Logarithm of probabilities, floored at the resolution of their dtype."""
     return proba.clamp_min(torch.finfo(proba.dtype).eps).log()
 
 
-def _centred(logits: Tensor) -> Tensor:
+def _centered(logits: Tensor) -> Tensor:
+    """Logits less their mean over the classes."""
     return logits - logits.mean(-1, keepdim=True)
 
 
@@ -266,5 +269,43 @@ DISTILLATION_LOSSES: dict[str, DistillationLoss] = {
 
 
 def takes_labels(loss: DistillationLoss) -> bool:
-    """Whether a distillation loss asks for the labels besides the soft targets."""
+    """Whether a distillation loss has a parameter ``labels``."""
     return "labels" in inspect.signature(loss).parameters
+
+
+def check_loss_values(values: object, logits: Tensor) -> None:
+    """Check what a distillation loss returned for a batch.
+
+    Parameters
+    ----------
+    values : object
+        What the loss returned.
+    logits : Tensor of shape (n_rows, n_classes)
+        The student's logits that it was given.
+
+    Raises
+    ------
+    TypeError
+        If it is no Tensor of floating-point numbers.
+    ValueError
+        If there is not one value per row, or the values have no gradient in the logits.
+
+    Examples
+    --------
+    >>> logits = torch.zeros(2, 3, requires_grad=True)
+    >>> check_loss_values(kl(logits, torch.full((2, 3), 1 / 3)), logits)
+    """
+    expected = f"expected a Tensor of shape ({len(logits)},), one value per row"
+    if not isinstance(values, Tensor) or not values.is_floating_point():
+        got = f"a Tensor of {values.dtype}" if isinstance(values, Tensor) else repr(values)
+        raise TypeError(f"distillation_loss returned {got}; {expected}.")
+    if values.shape != logits.shape[:1]:
+        hint = " Leave out the mean over the rows." if values.ndim == 0 else ""
+        raise ValueError(
+            f"distillation_loss returned a Tensor of shape {tuple(values.shape)}; {expected}.{hint}"
+        )
+    if logits.requires_grad and not values.requires_grad:
+        raise ValueError(
+            "distillation_loss returned values without a gradient in the student's logits. Compute "
+            "it from them with torch, without detach() or numpy."
+        )

@@ -1,15 +1,17 @@
-r"""Schedules: functions of training progress that rise from 0 at its start to 1 at its end.
+"""Schedules: functions of training progress that rise from 0 to 1.
 
 Each takes ``progress`` in [0, 1], the finished share of the optimizer steps, and returns a float in
-[0, 1]. :class:`skkd.balancers.ScheduledBalance` stretches them between two weights, so the same
-shape serves a rising and a falling weight.
+[0, 1]. :class:`skkd.balancers.ScheduledBalance` stretches them between two weights, and
+:class:`TemperatureSchedule` between two temperatures.
 """
 
 import math
 from collections.abc import Callable
 from numbers import Real
+from typing import Any, ClassVar
 
-from sklearn.base import BaseEstimator
+from ._estimator import BaseEstimator
+from ._sklearn_private import Interval, StrOptions
 
 __all__ = [
     "SCHEDULES",
@@ -51,7 +53,7 @@ def exponential(progress: float, rate: float = 5.0) -> float:
     ----------
     progress : float
     rate : float, default=5.0
-        r. Half of the way is done after about ``0.69 / rate`` of the training; negative rates are
+        r. Half of the way is done after about ``0.69 / rate`` of the training. Negative rates are
         slow at first.
 
     Examples
@@ -63,7 +65,13 @@ def exponential(progress: float, rate: float = 5.0) -> float:
 
 
 def step(progress: float, n_steps: int = 3) -> float:
-    """Rise in ``n_steps`` equal jumps with equal plateaus between them.
+    """Rise in equal jumps with equal plateaus between them.
+
+    Parameters
+    ----------
+    progress : float
+    n_steps : int, default=3
+        Number of jumps.
 
     Examples
     --------
@@ -74,20 +82,19 @@ def step(progress: float, n_steps: int = 3) -> float:
 
 
 def logistic(progress: float, steepness: float = 10.0) -> float:
-    r"""Rise along a sigmoid centred at half-time, rescaled to run from exactly 0 to exactly 1.
+    """Rise along a sigmoid centered at half-time, rescaled to run from 0 to 1.
 
     Parameters
     ----------
     progress : float
     steepness : float, default=10.0
-        Slope of the sigmoid's argument; the larger, the closer to a jump at half-time.
+        Slope of the sigmoid's argument. The larger, the closer to a jump at half-time.
 
     Examples
     --------
     >>> round(logistic(0.25), 3)
     0.07
     """
-
     rising = math.tanh(steepness * (progress - 0.5) / 2) / math.tanh(steepness / 4)
     return 0.5 + 0.5 * rising
 
@@ -102,12 +109,12 @@ SCHEDULES: dict[str, Callable[..., float]] = {
 
 
 class TemperatureSchedule(BaseEstimator):
-    r"""A temperature that moves over the training, for ``DistilledClassifier(temperature=...)``.
+    r"""Move the temperature over the training, from epoch to epoch.
 
     .. math:: T = start + (end - start)\, s(progress)
 
-    Falling, it is a curriculum from easy to hard: targets are flat at first and sharpen [1]_. It
-    moves from epoch to epoch. Searched as ``temperature__start``.
+    A falling temperature is a curriculum from easy to hard: targets are flat at first and sharpen
+    [1]_. A grid search reaches the parameters as ``temperature__start``, for example.
 
     Parameters
     ----------
@@ -116,16 +123,25 @@ class TemperatureSchedule(BaseEstimator):
     schedule : str or callable, default="linear"
         A name in :data:`SCHEDULES`, or a function of progress that rises from 0 to 1.
 
+    Notes
+    -----
+    NOTE: in [1]_ the temperature is learned against the student. Here it is given.
+
     References
     ----------
-    .. [1] Li et al., "Curriculum Temperature for Knowledge Distillation", AAAI 2023; there the
-       temperature is learned against the student, here it is given.
+    .. [1] Li et al., "Curriculum Temperature for Knowledge Distillation", AAAI 2023.
 
     Examples
     --------
     >>> TemperatureSchedule(start=4.0, end=1.0)(0.5)
     2.5
     """
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "start": [Interval(Real, 0, None, closed="neither")],
+        "end": [Interval(Real, 0, None, closed="neither")],
+        "schedule": [StrOptions(set(SCHEDULES)), callable],
+    }
 
     def __init__(
         self,
@@ -139,23 +155,9 @@ class TemperatureSchedule(BaseEstimator):
 
     def validate(self) -> None:
         """Check the parameters; raise a ValueError that names the wrong one."""
-        for name in ("start", "end"):
-            value = getattr(self, name)
-            if isinstance(value, bool) or not (
-                isinstance(value, Real) and 0 < float(value) < math.inf
-            ):
-                raise ValueError(
-                    f"{name}={value!r} of TemperatureSchedule is not allowed; give a finite number "
-                    "above 0."
-                )
-        if not callable(self.schedule) and self.schedule not in tuple(SCHEDULES):
-            raise ValueError(
-                f"schedule={self.schedule!r} of TemperatureSchedule is not known; choose one of "
-                f"{', '.join(map(repr, SCHEDULES))}, or give a function of progress that rises "
-                "from 0 to 1."
-            )
+        self._validate_params()
 
     def __call__(self, progress: float) -> float:
-        """The temperature at a progress in [0, 1]."""
+        """Give the temperature at a progress in [0, 1]."""
         schedule = self.schedule if callable(self.schedule) else SCHEDULES[self.schedule]
         return self.start + (self.end - self.start) * schedule(progress)

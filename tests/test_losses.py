@@ -9,7 +9,16 @@ from scipy.special import log_softmax, rel_entr, softmax
 from scipy.stats import entropy
 from sklearn.metrics import log_loss
 
-from skkd.losses import DISTILLATION_LOSSES, cross_entropy, dkd, kl, logit_mse, soften, takes_labels
+from skkd.losses import (
+    DISTILLATION_LOSSES,
+    check_loss_values,
+    cross_entropy,
+    dkd,
+    kl,
+    logit_mse,
+    soften,
+    takes_labels,
+)
 
 TEMPERATURES = [1.0, 2.0, 4.0]
 EPS = np.finfo(np.float64).eps
@@ -166,6 +175,38 @@ def test_soften_keeps_zeros_and_sums_to_one(temperature):
 
 def test_only_dkd_takes_labels():
     assert [name for name, loss in DISTILLATION_LOSSES.items() if takes_labels(loss)] == ["dkd"]
+
+
+# A loss of one's own
+
+
+@all_losses
+def test_own_losses_return_what_they_should(loss):
+    logits = torch.zeros(5, 4, requires_grad=True)
+    check_loss_values(loss(logits, torch.full((5, 4), 0.25), 2.0), logits)
+
+
+@pytest.mark.parametrize(
+    ("values", "error", "message"),
+    [
+        (0.5, TypeError, "returned 0.5; expected a Tensor of shape"),
+        (None, TypeError, "returned None; expected"),
+        (np.zeros(5), TypeError, "returned array.*; expected"),
+        (
+            torch.zeros(5, dtype=torch.int64),
+            TypeError,
+            "returned a Tensor of torch.int64; expected",
+        ),
+        (torch.tensor(0.5), ValueError, r"a Tensor of shape \(\); .* Leave out the mean"),
+        (torch.zeros(5, 4), ValueError, r"shape \(5, 4\); expected a Tensor of shape \(5,\), one"),
+        (torch.zeros(4), ValueError, r"shape \(4,\); expected a Tensor of shape \(5,\)"),
+        (torch.zeros(5), ValueError, "without a gradient in the student's logits"),
+    ],
+    ids=str,
+)
+def test_what_a_loss_returns_is_checked(values, error, message):
+    with pytest.raises(error, match=f"^distillation_loss .*{message}"):
+        check_loss_values(values, torch.zeros(5, 4, requires_grad=True))
 
 
 logits_of_four = hnp.arrays(np.float64, (3, 4), elements=st.floats(-15, 15))

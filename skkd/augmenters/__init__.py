@@ -1,8 +1,8 @@
-"""Augmenters: new rows for the teacher to label."""
+"""Augmenters: make synthetic rows, which the teacher then labels."""
 
-from ._augmenter import Augmenter
+from ._augmenter import AUGMENTERS, Augmenter, make_augmenter
 from ._images import ShiftFlipCrop
-from ._make_augmenter import AUGMENTERS
+from ._neighbors import have_distances as have_distances  # which the choice of an augmenter asks
 from ._numbers import GaussianJitter, MixUp
 from ._swaps import NeighborSwap, RandomSwap
 
@@ -14,4 +14,15 @@ __all__ = [
     "NeighborSwap",
     "RandomSwap",
     "ShiftFlipCrop",
+    "make_augmenter",
 ]
+
+AUGMENTERS.update(
+    {
+        "neighbor_swap": NeighborSwap,
+        "random_swap": RandomSwap,
+        "gaussian_jitter": GaussianJitter,
+        "mix_up": MixUp,
+        "shift_flip_crop": ShiftFlipCrop,
+    }
+)

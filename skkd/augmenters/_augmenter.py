@@ -1,41 +1,45 @@
-"""What every augmenter shares: the rows it learned from, and how it draws from them."""
+"""The base of all augmenters, and augmenters by name."""
 
 from dataclasses import dataclass
 from numbers import Integral, Real
-from typing import ClassVar
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy import sparse
-from sklearn.base import BaseEstimator
+from sklearn.base import clone
 from sklearn.utils.validation import check_is_fitted
 
+from .._estimator import BaseEstimator
 from .._input.tables import is_frame
 from .._sklearn_private import Interval
 from ._columns import described
 
-__all__ = ["Augmenter"]
+__all__ = ["AUGMENTERS", "Augmenter", "make_augmenter"]
+
+POSITIVE = Interval(Real, 0, None, closed="neither")
 
 
 @dataclass(eq=False, repr=False, kw_only=True)
 class Augmenter(BaseEstimator):
-    """Base of all augmenters: makes new rows for the teacher to label, from the fit rows alone.
+    """Base of all augmenters: make synthetic rows from the training rows.
 
-    A subclass writes :meth:`make`, and :meth:`learn` where it must know more than the rows.
+    A subclass writes :meth:`make`, and :meth:`learn` if it needs to know more than the rows.
 
     Parameters
     ----------
     n_new : float, default=1.0
-        New rows for each fit row, in every epoch and in every batch. Positive. They come on top of
-        the student's ``batch_size``; where large batches train worse, make that smaller.
+        Synthetic rows per training row, in every epoch and on top of every batch. Positive.
     refresh : int, default=10
-        Epochs after which new rows take the place of the last ones. Each of them costs the teacher
-        an answer: about ``n_new * n_rows * n_epochs / refresh`` in all.
-    weight : float, default=1.0
-        How much the loss of all new rows together counts against that of all fit rows. Positive.
+        Epochs after which all synthetic rows are replaced. The teacher labels about
+        ``n_new * n_rows * n_epochs / refresh`` rows in total.
+    loss_weight : float, default=1.0
+        Weight of the mean loss of the synthetic rows, relative to that of the training rows.
+        Positive.
 
     Examples
     --------
-    An augmenter of one's own:
+    An augmenter of your own:
 
     >>> from dataclasses import dataclass
     >>> import numpy as np
@@ -54,58 +58,58 @@ class Augmenter(BaseEstimator):
            [1., 0.]])
     """
 
-    #: What the augmenter takes: "tables" (two-dimensional) or "images" (four-dimensional).
-    takes: ClassVar[str] = "tables"
+    #: The input: "tables" (two-dimensional) or "images" (four-dimensional).
+    takes: ClassVar[Literal["tables", "images"]] = "tables"
 
-    _parameter_constraints: ClassVar[dict] = {
-        "n_new": [Interval(Real, 0, None, closed="neither")],
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "n_new": [POSITIVE],
         "refresh": [Interval(Integral, 1, None, closed="left")],
-        "weight": [Interval(Real, 0, None, closed="neither")],
+        "loss_weight": [POSITIVE],
     }
 
     n_new: float = 1.0
     refresh: int = 10
-    weight: float = 1.0
+    loss_weight: float = 1.0
 
     # What an augmenter writes itself
 
-    def learn(self, X) -> None:
-        """Learn what :meth:`make` will need of the fit rows; here nothing.
+    def learn(self, X: Any) -> None:
+        """Learn what :meth:`make` needs from the training rows; here nothing.
 
         Parameters
         ----------
-        X : array or frame of shape (n_fit_rows, ...)
+        X : array or frame of shape (n_train_rows, ...)
         """
 
-    def make(self, X, index: np.ndarray, rng: np.random.Generator):
-        """Make one new row from each of the given ones.
+    def make(self, X: Any, index: np.ndarray, rng: np.random.Generator) -> Any:
+        """Make one synthetic row from each of the given rows.
 
         Parameters
         ----------
-        X : array or frame of shape (n_fit_rows, ...)
-            The fit rows, not to be changed.
+        X : array or frame of shape (n_train_rows, ...)
+            The training rows. Don't change them.
         index : int ndarray of shape (n_rows,)
-            Which of them the new rows start from.
+            The training rows that the synthetic rows start from.
         rng : numpy.random.Generator
             The only source of randomness.
 
         Returns
         -------
         X_new : array or frame of shape (n_rows, ...)
-            Of the same kind as X, with the same columns and dtypes.
+            Of the same type as X, with the same columns and dtypes.
         """
         raise NotImplementedError
 
     # What others call
 
-    def fit(self, X, sample_weight=None):
-        """Learn from rows. They are kept as they are, not copied.
+    def fit(self, X: Any, sample_weight: ArrayLike | None = None) -> Self:
+        """Learn from the training rows, which are not copied.
 
         Parameters
         ----------
         X : array or frame of shape (n_rows, n_columns), or array (n_rows, c, h, w) of images
         sample_weight : array of shape (n_rows,), default=None
-            A row is drawn in proportion to its weight.
+            Rows are drawn in proportion to their weights. Equal weights are the same as None.
 
         Returns
         -------
@@ -114,21 +118,17 @@ class Augmenter(BaseEstimator):
         Raises
         ------
         ValueError
-            For a sparse matrix, for images where tables are meant, and the other way round.
+            For a sparse matrix, for images where tables are expected, and the other way round.
         """
         self.validate()
         X = self.check_rows(X)
-        self._cumulated_weight = None
-        if sample_weight is not None:
-            self._cumulated_weight = np.cumsum(np.asarray(sample_weight, dtype=np.float64))
+        self._cumulated_share = cumulated_share(sample_weight)
         self._fit_X = X
         self.learn(X)
         return self
 
-    def sample(self, n_rows: int, rng: np.random.Generator):
-        """Draw new rows.
-
-        The memory needed is in proportion to ``n_rows``: ask for many in several calls.
+    def sample(self, n_rows: int, rng: np.random.Generator) -> Any:
+        """Make synthetic rows. Memory grows with ``n_rows``: call several times for many.
 
         Parameters
         ----------
@@ -139,12 +139,12 @@ class Augmenter(BaseEstimator):
         Returns
         -------
         X_new : array or frame of shape (n_rows, ...)
-            Of the same kind as the fit rows, with the same columns and dtypes.
+            Of the same type as the training rows, with the same columns and dtypes.
 
         Raises
         ------
         ValueError
-            Where :meth:`make` gave something else.
+            If :meth:`make` returned something else.
         """
         check_is_fitted(self, "_fit_X")
         X_new = self.make(self._fit_X, self.draw(n_rows, rng), rng)
@@ -152,7 +152,7 @@ class Augmenter(BaseEstimator):
         return X_new
 
     def draw(self, n_rows: int, rng: np.random.Generator) -> np.ndarray:
-        """Numbers of random fit rows, in proportion to their weights.
+        """Draw random training rows, in proportion to their weights.
 
         Parameters
         ----------
@@ -163,17 +163,16 @@ class Augmenter(BaseEstimator):
         -------
         index : int ndarray of shape (n_rows,)
         """
-        if self._cumulated_weight is None:
+        if self._cumulated_share is None:
             return rng.integers(self._fit_X.shape[0], size=n_rows)
-        levels = rng.random(n_rows) * self._cumulated_weight[-1]
-        return np.searchsorted(self._cumulated_weight, levels, side="right")
+        return np.searchsorted(self._cumulated_share, rng.random(n_rows), side="right")
 
     def validate(self) -> None:
         """Check the parameters; raise a ValueError that names the wrong one."""
         self._validate_params()
 
-    def check_rows(self, X):
-        """Check that rows can be learned from, before any work.
+    def check_rows(self, X: Any) -> Any:
+        """Check that the augmenter can use these rows, before any work.
 
         Parameters
         ----------
@@ -204,11 +203,11 @@ class Augmenter(BaseEstimator):
             raise ValueError(f"{name} needs at least one row and column; X has shape {X.shape}.")
         return X
 
-    def _check_new(self, X_new, n_rows: int) -> None:
-        """Raise a ValueError unless new rows look like the fit rows."""
+    def _check_new(self, X_new: Any, n_rows: int) -> None:
+        """Raise a ValueError unless synthetic rows look like the training rows."""
         X, name = self._fit_X, type(self).__name__
         if not isinstance(X_new, type(X) if is_frame(X) else np.ndarray):
-            raise ValueError(f"{name} made {_kind(X_new)} from {_kind(X)}.")
+            raise ValueError(f"{name} made {_type_name(X_new)} from {_type_name(X)}.")
         if X_new.shape != (n_rows, *X.shape[1:]):
             raise ValueError(
                 f"{name} made rows of shape {X_new.shape}; expected {(n_rows, *X.shape[1:])}."
@@ -218,5 +217,63 @@ class Augmenter(BaseEstimator):
                 raise ValueError(f"{name} made {new}; expected {old}.")
 
 
-def _kind(X) -> str:
+def cumulated_share(sample_weight: ArrayLike | None) -> np.ndarray | None:
+    """Cumulated shares of the weights, ending at 1; None if all weights are equal."""
+    if sample_weight is None:
+        return None
+    weight = np.asarray(sample_weight, dtype=np.float64)
+    if (weight == weight[0]).all():
+        return None
+    cumulated: np.ndarray = np.cumsum(weight)
+    return np.divide(cumulated, cumulated[-1])
+
+
+def _type_name(X: object) -> str:
     return f"{type(X).__module__.partition('.')[0]}.{type(X).__name__}"
+
+
+#: Augmenters by name; filled by ``skkd.augmenters``.
+AUGMENTERS: dict[str, type[Augmenter]] = {}
+
+
+def make_augmenter(augmenter: str | Augmenter) -> Augmenter:
+    """Make a fresh, checked augmenter from a name or an instance.
+
+    Parameters
+    ----------
+    augmenter : str or Augmenter
+        A name in :data:`AUGMENTERS`, or an instance, which is copied without what it learned.
+
+    Returns
+    -------
+    augmenter : Augmenter
+
+    Raises
+    ------
+    ValueError
+        If the name is unknown or a parameter is wrong.
+    TypeError
+        If it is neither a name nor an Augmenter.
+
+    Examples
+    --------
+    >>> from skkd.augmenters import make_augmenter
+    >>> make_augmenter("neighbor_swap")
+    NeighborSwap()
+    """
+    if isinstance(augmenter, str):
+        if augmenter not in AUGMENTERS:
+            raise ValueError(
+                f"augmenter={augmenter!r} is not known; choose 'auto' or one of "
+                f"{', '.join(map(repr, AUGMENTERS))}, or give an instance of "
+                "skkd.augmenters.Augmenter."
+            )
+        return AUGMENTERS[augmenter]()
+    if not isinstance(augmenter, Augmenter):
+        raise TypeError(
+            "augmenter must be None, a name or an instance of skkd.augmenters.Augmenter; got "
+            f"{augmenter!r}."
+        )
+    fresh: Augmenter = clone(augmenter)
+    fresh.validate()
+    return fresh

@@ -1,4 +1,6 @@
-"""New rows put together column by column, of the same kind of table as the rows they come from."""
+"""Synthetic rows put together column by column, in a table of the same kind."""
+
+from typing import Any
 
 import numpy as np
 
@@ -6,24 +8,24 @@ from .._input.tables import column_kinds, dtypes_of, is_frame
 from .._sklearn_private import _safe_indexing
 
 
-def described(X) -> list[str]:
-    """What rows must have in common: names and dtypes of a frame's columns, an array's dtype."""
+def described(X: Any) -> list[str]:
+    """What rows must share: names and dtypes of a frame's columns, or an array's dtype."""
     if not is_frame(X):
         return [f"rows of dtype {X.dtype}"]
     dtypes = zip(X.columns, dtypes_of(X), strict=True)
     return [f"a column {name!r} of dtype {dtype!r}" for name, dtype in dtypes]
 
 
-def take(X, rows: np.ndarray):
-    """A fresh copy of some rows; those of a pandas frame are numbered anew."""
+def copy_rows(X: Any, index: np.ndarray) -> Any:
+    """Copy some rows; a pandas frame gets a fresh index."""
     if not is_frame(X):
-        return X[rows]
-    taken = _safe_indexing(X, rows)
-    return taken.reset_index(drop=True) if hasattr(taken, "iloc") else taken
+        return X[index]
+    copied = _safe_indexing(X, index)
+    return copied.reset_index(drop=True) if hasattr(copied, "iloc") else copied
 
 
-def numbers(X, column: int) -> np.ndarray:
-    """A column of numbers as float64, with NaN for what is missing."""
+def numbers(X: Any, column: int) -> np.ndarray:
+    """A column of numbers as float64, with NaN for missing values."""
     if not is_frame(X):
         return X[:, column].astype(np.float64)
     if hasattr(X, "iloc"):
@@ -31,8 +33,8 @@ def numbers(X, column: int) -> np.ndarray:
     return X.to_series(column).to_numpy().astype(np.float64)
 
 
-def write(X, column: int, where: np.ndarray, values: np.ndarray) -> None:
-    """Overwrite some numbers of a column, in its dtype and in place."""
+def overwrite(X: Any, column: int, where: np.ndarray, values: np.ndarray) -> None:
+    """Overwrite some numbers of a column in place, in its dtype."""
     if not is_frame(X):
         X[where, column] = values
     elif hasattr(X, "iloc"):
@@ -43,16 +45,16 @@ def write(X, column: int, where: np.ndarray, values: np.ndarray) -> None:
         X.replace_column(column, X.to_series(column).scatter(np.flatnonzero(where), values))
 
 
-def exchange(X, rows: np.ndarray, donors: np.ndarray, mask: np.ndarray):
-    """New rows of X: where ``mask`` is True entries of ``donors``, and else those of ``rows``.
+def exchange(X: Any, rows: np.ndarray, donors: np.ndarray, mask: np.ndarray) -> Any:
+    """Copy ``rows`` of X, with the entries of ``donors`` where ``mask`` is True.
 
     Parameters
     ----------
-    X : array or frame of shape (n_fit_rows, n_columns)
+    X : array or frame of shape (n_train_rows, n_columns)
     rows, donors : int ndarrays of shape (n_rows,)
     mask : bool ndarray of shape (n_rows, n_columns)
     """
-    new = take(X, rows)
+    new = copy_rows(X, rows)
     if not is_frame(X):
         np.copyto(new, X[donors], where=mask)
         return new
@@ -65,10 +67,10 @@ def exchange(X, rows: np.ndarray, donors: np.ndarray, mask: np.ndarray):
     return new
 
 
-def fractional_columns(X) -> list[int]:
-    """Numbers of the columns that hold numbers with fractions.
+def fractional_columns(X: Any) -> list[int]:
+    """Find the columns of numbers with fractions.
 
-    Whole numbers may be codes or counts, whatever their dtype, and are none of these.
+    Whole numbers may be codes or counts, whatever their dtype, so they don't count.
     """
     if is_frame(X):
         dtypes = enumerate(dtypes_of(X))

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from numbers import Real
-from typing import ClassVar
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 
@@ -16,19 +16,19 @@ __all__ = ["ShiftFlipCrop"]
 class ShiftFlipCrop(Augmenter):
     """Shift, zoom and flip images.
 
-    Each new image is cut from a random fit image and stretched to its size. Pixels are taken, never
-    averaged, which keeps any dtype what it is; beyond the edge, the edge is repeated.
+    Each synthetic image is cut from a random training image and stretched to its size. Pixels are
+    copied, never averaged, so any dtype stays as it is. Beyond the edge, the edge is repeated.
 
     Parameters
     ----------
     shift : float, default=0.1
         Largest shift up, down, left or right, as a share of height or width, in [0, 1).
     crop : float, default=0.1
-        Largest part of height and width (both the same) that the cut leaves out, in [0, 1).
+        Largest share of height and width (the same for both) that is cut off, in [0, 1).
     flip : bool, default=False
-        Flip half of the images left to right. Off, for a flipped digit, letter or sign is another
-        one, or none.
-    n_new, refresh, weight
+        Flip half of the images left to right. A flipped digit, letter or sign may change its
+        class.
+    n_new, refresh, loss_weight
         As in :class:`Augmenter`.
 
     Examples
@@ -43,9 +43,9 @@ class ShiftFlipCrop(Augmenter):
            [12, 12, 13, 14]], dtype=uint8)
     """
 
-    takes: ClassVar[str] = "images"
+    takes: ClassVar[Literal["tables", "images"]] = "images"
 
-    _parameter_constraints: ClassVar[dict] = {
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **Augmenter._parameter_constraints,
         "shift": [Interval(Real, 0, 1, closed="left")],
         "crop": [Interval(Real, 0, 1, closed="left")],
@@ -56,20 +56,20 @@ class ShiftFlipCrop(Augmenter):
     crop: float = 0.1
     flip: bool = False
 
-    def make(self, X, index, rng):
+    def make(self, X: Any, index: np.ndarray, rng: np.random.Generator) -> Any:
         zoom = 1 - rng.uniform(0, self.crop, size=len(index))
         y = self._pixels(X.shape[2], zoom, rng)
         x = self._pixels(X.shape[3], zoom, rng)
         if self.flip:
             flipped = rng.random(len(index)) < 0.5
             x[flipped] = x[flipped, ::-1]
-        # Indices apart from each other put their dimensions in front: (n_rows, h, w, c).
+        # numpy puts the dimensions of separated indices in front: (n_rows, h, w, c).
         new = X[index[:, None, None], :, y[:, :, None], x[:, None, :]]
         return np.ascontiguousarray(np.moveaxis(new, 3, 1))
 
-    def _pixels(self, size: int, zoom: np.ndarray, rng) -> np.ndarray:
-        """Which pixel of the old image each one of the new image is, along one side."""
-        centre = (size - 1) / 2
+    def _pixels(self, size: int, zoom: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """Find the old pixel of each new pixel, along one side."""
+        center = (size - 1) / 2
         shift = rng.uniform(-self.shift, self.shift, size=len(zoom)) * size
-        places = centre + shift[:, None] + zoom[:, None] * (np.arange(size) - centre)
+        places = center + shift[:, None] + zoom[:, None] * (np.arange(size) - center)
         return np.rint(places).clip(0, size - 1).astype(np.intp)

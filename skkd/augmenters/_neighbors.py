@@ -1,49 +1,51 @@
-"""Near neighbours in a table of mixed columns, in a time linear in the rows.
+"""Near neighbors in a table of mixed columns, in a time linear in the number of rows.
 
-Distances weigh columns alike, as Gower's do: numbers are standardised, and two different categories
+Distances treat columns alike, as Gower's do. Numbers are standardized. Two different categories
 are as far apart as two random values of a number are on average, a squared distance of 2.
 """
+
+from typing import Any
 
 import numpy as np
 from sklearn.decomposition import PCA
 from sklearn.neighbors import NearestNeighbors
 
 from .._input.tables import table_encoder
-from ._columns import take
+from ._columns import copy_rows
 
-# Rows among which neighbours are searched exactly; more rows are split into groups up to this size.
+# Neighbors are searched exactly among so many rows; more are split into groups of this size.
 _GROUP = 8192
 # Rows that scales, levels and principal components are learned from.
 _SAMPLE = 8192
-# Levels of a category that are told apart; the rarer ones count as one.
+# Levels of a category that count as different; the rarer ones count as one.
 _LEVELS = 32
 # Dimensions in which distances are taken; wider tables are reduced to their principal components.
 _WIDTH = 64
 _CHUNK = 4096
-# Rows by which it is told whether there are distances at all.
+# Rows that show whether the columns have distances at all.
 _LOOKED_AT = 8
 
 
-def neighbors_of(X, n_neighbors: int) -> np.ndarray:
-    """Numbers of the near neighbours of each row, itself not among them.
+def neighbors_of(X: Any, n_neighbors: int) -> np.ndarray:
+    """Find near neighbors of each row, which is not its own neighbor.
 
-    Up to 8,192 rows of up to 64 encoded columns they are the nearest; beyond, near ones.
+    Up to 8,192 rows of up to 64 encoded columns they are the nearest.
 
     Parameters
     ----------
     X : array or frame of shape (n_rows, n_columns)
     n_neighbors : int
-        Of fewer rows, all others are neighbours.
+        All other rows are neighbors if there are fewer.
 
     Returns
     -------
     neighbors : int32 ndarray of shape (n_rows, k), k <= n_neighbors, nearest first
-        A single row is its own neighbour.
+        A single row is its own neighbor.
 
     Raises
     ------
     ValueError
-        Where a column is neither numbers nor categories, such as dates.
+        If a column holds neither numbers nor categories, but dates, for example.
     """
     if X.shape[0] == 1:
         return np.zeros((1, 1), dtype=np.int32)
@@ -57,24 +59,26 @@ def neighbors_of(X, n_neighbors: int) -> np.ndarray:
     return neighbors
 
 
-def have_distances(X) -> bool:
-    """Whether rows can be compared: columns are numbers and categories, and no dates or lists."""
+def have_distances(X: Any) -> bool:
+    """Whether all columns are numbers or categories, so that rows have distances."""
     try:
-        points_of(take(X, np.arange(min(X.shape[0], _LOOKED_AT))))
+        points_of(copy_rows(X, np.arange(min(X.shape[0], _LOOKED_AT))))
     except (TypeError, ValueError):
         return False
     return True
 
 
-def points_of(X) -> np.ndarray:
-    """Rows as points whose Euclidean distances weigh columns alike.
+def points_of(X: Any) -> np.ndarray:
+    """Turn rows into points whose Euclidean distances treat columns alike.
 
     Returns
     -------
     points : float32 ndarray of shape (n_rows, at most 64)
     """
     n_rows = X.shape[0]
-    sample = take(X, np.unique(np.linspace(0, n_rows - 1, min(n_rows, _SAMPLE), dtype=np.intp)))
+    sample = copy_rows(
+        X, np.unique(np.linspace(0, n_rows - 1, min(n_rows, _SAMPLE), dtype=np.intp))
+    )
     encoder = _encoder(X)
     if any(name == "categorical" for name, *_ in encoder.transformers):
         encoder.set_params(categorical__one_hot__max_categories=_LEVELS)
@@ -90,13 +94,13 @@ def points_of(X) -> np.ndarray:
         reduce.fit((encoded - shift) * scale)
     parts = []
     for start in range(0, n_rows, _CHUNK):
-        rows = take(X, np.arange(start, min(start + _CHUNK, n_rows)))
+        rows = copy_rows(X, np.arange(start, min(start + _CHUNK, n_rows)))
         scaled = (np.asarray(encoder.transform(rows)) - shift) * scale
         parts.append((scaled if reduce is None else reduce.transform(scaled)).astype(np.float32))
     return np.concatenate(parts)
 
 
-def _encoder(X):
+def _encoder(X: Any) -> Any:
     try:
         return table_encoder(X)
     except ValueError as error:
@@ -107,7 +111,7 @@ def _encoder(X):
 
 
 def _groups(points: np.ndarray) -> list[np.ndarray]:
-    """Row numbers in groups of rows near each other, halved at the median until small enough."""
+    """Split row numbers into groups of near rows, at the median until they are small enough."""
     pending, groups = [np.arange(len(points))], []
     while pending:
         group = pending.pop()
@@ -121,7 +125,7 @@ def _groups(points: np.ndarray) -> list[np.ndarray]:
 
 
 def _widest_direction(points: np.ndarray) -> np.ndarray:
-    """The first principal component, near enough, by power iteration on some of the points."""
+    """Approximate the first principal component by power iteration on some of the points."""
     some = points[:: -(-len(points) // 1024)]
     some = some - some.mean(axis=0)
     direction = some[np.abs(some).sum(axis=1).argmax()]

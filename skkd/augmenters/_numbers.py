@@ -1,34 +1,30 @@
-"""Augmenters that make new numbers. Whole numbers may be codes, and are never invented."""
+"""Augmenters that make new numbers, but leave whole numbers alone, because they may be codes."""
 
 from dataclasses import dataclass
-from numbers import Real
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
-from .._sklearn_private import Interval
-from ._augmenter import Augmenter
-from ._columns import exchange, fractional_columns, numbers, take, write
+from ._augmenter import POSITIVE, Augmenter
+from ._columns import copy_rows, exchange, fractional_columns, numbers, overwrite
 
 __all__ = ["GaussianJitter", "MixUp"]
-
-_POSITIVE = [Interval(Real, 0, None, closed="neither")]
 
 
 @dataclass(eq=False, repr=False)
 class GaussianJitter(Augmenter):
     r"""Add normal noise to numbers.
 
-    Each new row is a copy of a random fit row with :math:`\mathcal{N}(0, (s\,\sigma_j)^2)` added to
-    entry j, where :math:`\sigma_j` is the column's standard deviation in the fit rows, and kept
-    within the column's range there. Columns of whole numbers, whatever their dtype, and categories
-    stay as they are, and so do missing values.
+    Each synthetic row is a copy of a random training row with
+    :math:`\mathcal{N}(0, (s\,\sigma_j)^2)` added to entry j, where :math:`\sigma_j` is the column's
+    standard deviation. Results are clipped to the column's range. Columns of whole numbers,
+    categories and missing values stay as they are.
 
     Parameters
     ----------
     scale : float, default=0.1
         s > 0, in units of a column's standard deviation.
-    n_new, refresh, weight
+    n_new, refresh, loss_weight
         As in :class:`Augmenter`.
 
     Examples
@@ -41,14 +37,14 @@ class GaussianJitter(Augmenter):
            [0.52, 1.  ]])
     """
 
-    _parameter_constraints: ClassVar[dict] = {
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **Augmenter._parameter_constraints,
-        "scale": _POSITIVE,
+        "scale": [POSITIVE],
     }
 
     scale: float = 0.1
 
-    def learn(self, X) -> None:
+    def learn(self, X: Any) -> None:
         self._ranges = {}
         for column in fractional_columns(X):
             values = numbers(X, column)
@@ -60,13 +56,13 @@ class GaussianJitter(Augmenter):
                 "numbers. Use NeighborSwap."
             )
 
-    def make(self, X, index, rng):
-        new = take(X, index)
+    def make(self, X: Any, index: np.ndarray, rng: np.random.Generator) -> Any:
+        new = copy_rows(X, index)
         for column, (spread, low, high) in self._ranges.items():
             values = numbers(new, column)
             finite = np.isfinite(values)
             noise = rng.normal(scale=self.scale * spread, size=len(index))
-            write(new, column, finite, np.clip(values + noise, low, high)[finite])
+            overwrite(new, column, finite, np.clip(values + noise, low, high)[finite])
         return new
 
 
@@ -74,16 +70,16 @@ class GaussianJitter(Augmenter):
 class MixUp(Augmenter):
     r"""Average the numbers of two random rows.
 
-    Each new row is :math:`\mu x + (1 - \mu) x'` of two random fit rows, with one
-    :math:`\mu \sim \mathrm{Beta}(\alpha, \alpha)` a row [1]_. What can't be averaged is taken from
-    the first of the two with probability :math:`\mu`, and else from the second: categories, entries
-    of which one is missing, and columns of whole numbers, whatever their dtype, which may be codes.
+    Each synthetic row is :math:`\mu x + (1 - \mu) x'` of two random training rows, with one
+    :math:`\mu \sim \mathrm{Beta}(\alpha, \alpha)` per row [1]_. Categories, whole numbers and pairs
+    with a missing value are not averaged. They come from the first row with probability
+    :math:`\mu`, and otherwise from the second.
 
     Parameters
     ----------
     alpha : float, default=1.0
         :math:`\alpha` > 0. Small values stay near one of the two rows; 1 is uniform between them.
-    n_new, refresh, weight
+    n_new, refresh, loss_weight
         As in :class:`Augmenter`.
 
     Notes
@@ -104,26 +100,26 @@ class MixUp(Augmenter):
            [0.5 , 1.  ]])
     """
 
-    _parameter_constraints: ClassVar[dict] = {
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **Augmenter._parameter_constraints,
-        "alpha": _POSITIVE,
+        "alpha": [POSITIVE],
     }
 
     alpha: float = 1.0
 
-    def learn(self, X) -> None:
+    def learn(self, X: Any) -> None:
         self._fractional = fractional_columns(X)
 
-    def make(self, X, index, rng):
+    def make(self, X: Any, index: np.ndarray, rng: np.random.Generator) -> Any:
         others = self.draw(len(index), rng)
         share = rng.beta(self.alpha, self.alpha, size=len(index))
         new = exchange(X, index, others, rng.random((len(index), X.shape[1])) >= share[:, None])
-        own, other = take(X, index), take(X, others)
+        own, other = copy_rows(X, index), copy_rows(X, others)
         for column in self._fractional:
             a, b = numbers(own, column), numbers(other, column)
             both = np.isfinite(a) & np.isfinite(b)
             a, b, mu = a[both], b[both], share[both]
             # Rounding must not leave the segment.
             mixed = np.clip(b + mu * (a - b), np.minimum(a, b), np.maximum(a, b))
-            write(new, column, both, mixed)
+            overwrite(new, column, both, mixed)
         return new

@@ -1,8 +1,10 @@
-"""Augmenters that put together rows from entries of others: no value that was not there before."""
+"""Augmenters that combine entries of different rows, so that every value is a real one."""
 
 from dataclasses import dataclass
 from numbers import Integral, Real
-from typing import ClassVar
+from typing import Any, ClassVar
+
+import numpy as np
 
 from .._sklearn_private import Interval
 from ._augmenter import Augmenter
@@ -16,34 +18,34 @@ _PROB = [Interval(Real, 0, 1, closed="right")]
 
 @dataclass(eq=False, repr=False)
 class NeighborSwap(Augmenter):
-    r"""Swap some entries of a row with those of a near neighbour.
+    r"""Swap some entries of a row with those of a near neighbor.
 
-    Each new row starts as a copy of a random fit row, to which one of its near neighbours is drawn;
-    each entry becomes the neighbour's with probability ``prob``. Distances weigh columns alike:
-    numbers are standardised, with missing ones at the median, and two different categories are as
-    far apart as two random values of a number are on average. Every value comes from the same
-    column of the fit rows, so categories, whole numbers and missing values stay what they are.
-
-    The idea is that of MUNGE [1]_, which AutoGluon offers as well.
+    Each synthetic row starts as a copy of a random training row and draws one of its near
+    neighbors. Each entry becomes the neighbor's with probability ``prob``. Every value comes from
+    the same column of the training rows, so categories, whole numbers and missing values stay
+    valid. The idea is that of MUNGE [1]_.
 
     Parameters
     ----------
     prob : float, default=0.3
-        Probability of a swap, in (0, 1]. 1 makes copies of neighbours.
+        Probability of a swap, in (0, 1]. 1 makes copies of neighbors.
     n_neighbors : int, default=5
-        Near rows to draw from, at least 1. Of fewer rows all are neighbours.
-    n_new, refresh, weight
+        Near rows to draw from, at least 1. All other rows, if there are fewer.
+    n_new, refresh, loss_weight
         As in :class:`Augmenter`.
 
     Notes
     -----
-    Neighbours are the nearest rows of up to 8,192 rows with up to 64 encoded columns. More rows are
-    split into groups up to that size by their principal component, and of more columns the first 64
-    components count: then some neighbours are near ones but not the nearest. The time grows with
-    the number of rows, not with its square; what is kept is ``n_rows * n_neighbors`` int32.
+    Distances treat columns alike. Numbers are standardized, with missing values at the median. Two
+    different categories are as far apart as two random values of a number are on average.
 
-    NOTE: MUNGE knows the nearest neighbour only, and draws numbers from a normal distribution
-    around the neighbour's. Here they are swapped, which keeps whole numbers whole and zeros zero.
+    Up to 8,192 rows and 64 encoded columns, neighbors are the nearest rows. Beyond, rows are split
+    into groups by their principal component, and the first 64 principal components give the
+    distance. The time grows linearly with the number of rows. The neighbors take
+    ``4 * n_rows * n_neighbors`` bytes.
+
+    NOTE: MUNGE uses the nearest neighbor only, and draws numbers from a normal distribution around
+    the neighbor's. Swapping keeps whole numbers whole and zeros zero.
 
     References
     ----------
@@ -62,7 +64,7 @@ class NeighborSwap(Augmenter):
            [  1,  20]])
     """
 
-    _parameter_constraints: ClassVar[dict] = {
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **Augmenter._parameter_constraints,
         "prob": _PROB,
         "n_neighbors": [Interval(Integral, 1, None, closed="left")],
@@ -71,10 +73,10 @@ class NeighborSwap(Augmenter):
     prob: float = 0.3
     n_neighbors: int = 5
 
-    def learn(self, X) -> None:
+    def learn(self, X: Any) -> None:
         self._neighbors = neighbors_of(X, self.n_neighbors)
 
-    def make(self, X, index, rng):
+    def make(self, X: Any, index: np.ndarray, rng: np.random.Generator) -> Any:
         choice = rng.integers(self._neighbors.shape[1], size=len(index))
         donors = self._neighbors[index, choice]
         return exchange(X, index, donors, rng.random((len(index), X.shape[1])) < self.prob)
@@ -84,15 +86,15 @@ class NeighborSwap(Augmenter):
 class RandomSwap(Augmenter):
     r"""Swap some entries of a row with those of a random row.
 
-    Each new row starts as a copy of a random fit row, and each entry becomes that of another random
-    row with probability ``prob``. Bolder than :class:`NeighborSwap`, and needs no search. Every
-    value comes from the same column of the fit rows.
+    Each synthetic row starts as a copy of a random training row. Each entry becomes that of another
+    random row with probability ``prob``. Rows differ more from real ones than those of
+    :class:`NeighborSwap`, and no search is needed.
 
     Parameters
     ----------
     prob : float, default=0.3
         Probability of a swap, in (0, 1].
-    n_new, refresh, weight
+    n_new, refresh, loss_weight
         As in :class:`Augmenter`.
 
     Examples
@@ -105,13 +107,13 @@ class RandomSwap(Augmenter):
            ['red', 'small']], dtype=object)
     """
 
-    _parameter_constraints: ClassVar[dict] = {
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **Augmenter._parameter_constraints,
         "prob": _PROB,
     }
 
     prob: float = 0.3
 
-    def make(self, X, index, rng):
+    def make(self, X: Any, index: np.ndarray, rng: np.random.Generator) -> Any:
         donors = self.draw(len(index), rng)
         return exchange(X, index, donors, rng.random((len(index), X.shape[1])) < self.prob)

@@ -1,34 +1,35 @@
-"""Balancing rules: how much distillation and task count in each optimizer step."""
+"""Balancing rules: choose the weight of distillation and task in each optimizer step."""
 
-from ._balancer import Balancer
-from ._gradient_rules import ConflictAverse, DescentShare, GradientNorm, GradientSurgery, MinNorm
+from ._balancer import BALANCERS, Balancer, FixedBalance, make_balancer
+from ._gradient_rules import (
+    ConflictAverse,
+    DescentShare,
+    EqualGradients,
+    GradientSurgery,
+    MinNorm,
+)
 from ._learned_rules import Famo, GradNorm, UncertaintyWeighting
-from ._loss_rules import DynamicWeightAverage, GeometricMean, LossShare
-from ._make_balancer import BALANCERS
-from ._progress_rules import FixedBalance, RandomBalance, ScheduledBalance
+from ._learned_rules import ScalarAdam as ScalarAdam  # which saved files may hold
+from ._loss_rules import DynamicWeightAverage, LossShare
+from ._progress_rules import RandomBalance, ScheduledBalance
 from ._sample_rules import SampleWise
-from ._step_state import BatchRows, HeldOutLosses, Pilot, StepState, TeacherKnowledge
-from ._validation_rules import Competence, Gated, Hypergradient
+from ._step_state import BatchRows, Need, Pilot, StepState, TeacherKnowledge
 
 __all__ = [
     "BALANCERS",
     "Balancer",
     "BatchRows",
-    "Competence",
     "ConflictAverse",
     "DescentShare",
     "DynamicWeightAverage",
+    "EqualGradients",
     "Famo",
     "FixedBalance",
-    "Gated",
-    "GeometricMean",
     "GradNorm",
-    "GradientNorm",
     "GradientSurgery",
-    "HeldOutLosses",
-    "Hypergradient",
     "LossShare",
     "MinNorm",
+    "Need",
     "Pilot",
     "RandomBalance",
     "SampleWise",
@@ -36,6 +37,7 @@ __all__ = [
     "StepState",
     "TeacherKnowledge",
     "UncertaintyWeighting",
+    "make_balancer",
 ]
 
 BALANCERS.update(
@@ -44,19 +46,15 @@ BALANCERS.update(
         "scheduled": ScheduledBalance,
         "random": RandomBalance,
         "loss_share": LossShare,
-        "geometric_mean": GeometricMean,
         "uncertainty": UncertaintyWeighting,
         "dynamic_weight_average": DynamicWeightAverage,
         "famo": Famo,
         "descent_share": DescentShare,
-        "gradient_norm": GradientNorm,
+        "equal_gradients": EqualGradients,
         "grad_norm": GradNorm,
         "min_norm": MinNorm,
         "gradient_surgery": GradientSurgery,
         "conflict_averse": ConflictAverse,
         "sample_wise": SampleWise,
-        "hypergradient": Hypergradient,
-        "competence": Competence,
-        "gated": Gated,
     }
 )

@@ -1,83 +1,85 @@
-"""What every balancing rule shares: its bounds and its guards."""
+"""The base of all balancing rules, the simplest rule, and rules by name."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from numbers import Real
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal, Self, get_args
 
 import numpy as np
-import torch
-from sklearn.base import BaseEstimator
+from sklearn.base import clone
 from torch import Tensor
 
-from ._step_state import Scalar, StepState
+from .._estimator import BaseEstimator
+from .._sklearn_private import Interval, StrOptions
+from ._fading import Fade, faded
+from ._step_state import Need, Scalar, StepState, clip, where
 
-__all__ = ["Balancer"]
+__all__ = ["BALANCERS", "Balancer", "FixedBalance", "make_balancer"]
 
-# Share of a step's gain that a move of the balancing parameter may use up.
+Gradients = Literal["logits", "all"]
+
+SHARE = Interval(Real, 0, 1, closed="both")
+BELOW_ONE = Interval(Real, 0, 1, closed="left")
+POSITIVE = Interval(Real, 0, None, closed="neither")
+NOT_NEGATIVE = Interval(Real, 0, None, closed="left")
+
+# Share of a step's gain that a move of λ may use up.
 _SPENDABLE = 0.9
-
-# How fast a say fades with the student's own loss (of .5, 1 and 2 the one that harmed no set), and
-# from what the teacher's does: no more than that of the labels, or the student can't leave it.
-_FADING_POWER = 2.0
-_FADING_FROM = 0.5
-
-# The most that a rule may propose in an epoch, and what is left of the teacher's and labels' say.
-_UNFADED = (1.0, 1.0, 1.0)
-
-GRADIENTS = ("logits", "last_layer", "all")
 
 
 @dataclass(eq=False, repr=False, kw_only=True)
 class Balancer(BaseEstimator):
-    r"""Base of all balancing rules: decides how much distillation counts in each step.
+    r"""Base of all balancing rules: choose the weight of distillation in each step.
 
-    A subclass says what it ``needs`` and gives the balancing parameter :math:`\lambda` in
-    :meth:`propose`; the step then follows
+    A subclass lists what it ``needs`` and returns the balancing parameter :math:`\lambda` from
+    :meth:`propose`. The step then follows
     :math:`(1 - \lambda) \nabla L_{task} + \lambda \nabla L_{distill}`. The weights sum to one, so
-    that a moving :math:`\lambda` does not become a learning-rate schedule. What a rule proposes
-    passes, in this order: the fading, a guard (NaN becomes the last one), the conflict
-    clamp, the moving average, the bounds, the conflict clamp again, the admissible-step cap.
+    a moving :math:`\lambda` is no hidden learning-rate schedule.
+
+    A proposed :math:`\lambda` passes through the decay (``fade``), a guard that replaces NaN by
+    the last :math:`\lambda`, the conflict clamp, the moving average, the bounds, the conflict
+    clamp again, and the cap on the move, in this order.
 
     Parameters
     ----------
     min_weight, max_weight : float, default=0.0 and 1.0
-        Bounds of the balancing parameter.
+        Bounds of :math:`\lambda`.
     smoothing : float, default=0.0
-        Share of the last balancing parameter in the next one, in [0, 1): an exponential moving
+        Share of the last :math:`\lambda` in the next one, in [0, 1): an exponential moving
         average over about ``1 / (1 - smoothing)`` steps.
     conflict_clamp : bool, default=False
-        Where the gradients conflict (C < 0), keep the parameter where both losses fall to first
-        order: :math:`|C|/B \le x \le A/|C|` with :math:`x = \lambda/(1-\lambda)`. With exactly
-        opposed gradients no such step exists, and the parameter is held. Goes over the bounds.
+        Where the gradients conflict, keep :math:`\lambda` where both losses fall to first order.
+        Takes precedence over the bounds. See Notes.
     admissible_step : bool, default=False
-        Let the parameter move only as far as the step's gain pays for. With R the distillation
-        less the task loss after the step, the total of the batch still falls if
-        :math:`\Delta\lambda R < L(\theta, \lambda) - L(\theta', \lambda)`; at most nine tenths
-        of the right side are spent, so that it does fall. Costs a forward pass.
-    gradients : {"logits", "last_layer", "all"}, default="logits"
-        Where gradients are measured, if they are: over the student's logits or the weights of its
-        last linear layer (both in closed form), or over all parameters (a second backward pass).
-        A guarantee holds for what was measured. Accuracy was the same within noise with logits and
-        last layer, and logits are cheapest and there in every student.
+        Limit each move of :math:`\lambda` so that the weighted loss of the batch still falls.
+        Costs a forward pass. See Notes.
+    gradients : {"logits", "all"}, default="logits"
+        Where gradients are measured: over the student's logits, or over all parameters by a
+        second backward pass. Guarantees hold for what was measured.
     fade : {"auto", True, False}, default=False
-        Let the teacher's say fade as the student comes to know the labels better than its teacher:
-        what the rule proposes, at most one half, is multiplied by
-        :math:`f = \mathrm{clip}(L_{task} / L_T, 0, 1)^2`, with the mean task loss of the last
-        epoch and the log-loss of the teacher's probabilities on the same labels. Right where labels
-        are clean and the teacher is not good enough for them; where they are noisy, the student's
-        own loss falls because it learns the noise. "auto" tells the two apart by a short training
-        on labels alone before the real one, of at most 1,000 steps and on at most 10,000 rows (see
-        :class:`Pilot`); from 250 rows and six epochs on, without an accelerator. Where what labels
-        teach beyond the teacher made that student better, the teacher's say fades; where it made it
-        worse, that of the labels does, :math:`1 - \lambda` being multiplied by :math:`f`; and
-        otherwise nothing is changed. In any case a teacher that knows no more than how frequent the
-        classes are has no say. The idea is ours. Without effect with a teacher that knows the rows
-        by heart itself, and in ``partial_fit``.
+        Let :math:`\lambda` decay once the student outgrows its teacher (True). "auto" lets a
+        short training on labels only decide whose weight decays, if any. See Notes.
+
+    Notes
+    -----
+    *Conflict clamp.* With :math:`C < 0` both losses fall for
+    :math:`|C|/B \le x \le A/|C|`, :math:`x = \lambda/(1-\lambda)`. Exactly opposed gradients leave
+    no such :math:`x`, and :math:`\lambda` stays as it is.
+
+    *Admissible step.* R is the distillation loss less the task loss after the step. The weighted
+    loss still falls if :math:`\Delta\lambda R < L(\theta, \lambda) - L(\theta', \lambda)`. A move
+    spends at most nine tenths of the right side.
+
+    *Decay.* The factor is :math:`f = \mathrm{clip}(L_{task} / L_T, 0, 1)^2`, with the mean task
+    loss of the last epoch and the log-loss of the teacher's probabilities on the same labels.
+    ``True`` caps :math:`\lambda` at one half and multiplies it by f. "auto" does so if labels teach
+    more than the teacher knows, and multiplies :math:`1 - \lambda` by f if labels mislead, see
+    :class:`Pilot`. With both, a teacher that knows no more than the class frequencies has no
+    weight. There is no decay in ``partial_fit``, nor with a teacher that was trained on these rows.
+    The method is ours.
 
     Examples
     --------
-    A rule of one's own:
+    A rule of your own:
 
     >>> from skkd.balancers import Balancer
     >>> class MatchLosses(Balancer):
@@ -87,36 +89,31 @@ class Balancer(BaseEstimator):
     ...         return state.task_loss / (state.task_loss + state.distillation_loss)
     """
 
-    #: What the rule asks of the training loop, which computes only what is asked: "losses",
-    #: "losses_after", "gradients", "rows", "held_out_losses", "held_out_slopes", "teacher",
-    #: "pilot". The rest of the state costs nothing and is always there.
-    needs: ClassVar[frozenset[str]] = frozenset()
+    #: What the rule asks of the training loop, which computes nothing else. See :data:`Need`.
+    needs: ClassVar[frozenset[Need]] = frozenset()
 
-    #: What the rule can do without: where there are too few rows to hold any out, it gets none.
-    wants: ClassVar[frozenset[str]] = frozenset()
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "min_weight": [SHARE],
+        "max_weight": [SHARE],
+        "smoothing": [BELOW_ONE],
+        "conflict_clamp": ["boolean"],
+        "admissible_step": ["boolean"],
+        "gradients": [StrOptions({"logits", "all"})],
+        "fade": ["boolean", StrOptions({"auto"})],
+    }
 
     min_weight: float = 0.0
     max_weight: float = 1.0
     smoothing: float = 0.0
     conflict_clamp: bool = False
     admissible_step: bool = False
-    gradients: str = "logits"
-    fade: bool | str = False
+    gradients: Gradients = "logits"
+    fade: Fade = False
 
     # What a rule writes itself
 
-    @property
-    def target_share(self) -> float | None:
-        """The share of importance that the rule aims at; None if it has no such aim."""
-        return None
-
-    @property
-    def hears_teacher(self) -> bool:
-        """Whether the teacher ever has a say; where not, there is no use in making new rows."""
-        return True
-
     def propose(self, state: StepState) -> Scalar:
-        """Propose the balancing parameter for this step.
+        r"""Propose :math:`\lambda` for this step.
 
         Parameters
         ----------
@@ -129,8 +126,18 @@ class Balancer(BaseEstimator):
         """
         raise NotImplementedError
 
+    @property
+    def target_share(self) -> float | None:
+        """The share of importance that the rule aims at, or None."""
+        return None
+
+    @property
+    def hears_teacher(self) -> bool:
+        """Whether the teacher ever has a weight; if not, synthetic rows are useless."""
+        return True
+
     def importance(self, trace: dict[str, np.ndarray]) -> np.ndarray:
-        """Share of the distillation in the importance that the rule looks at.
+        """Share of distillation in what the rule balances: here, in the weighted loss.
 
         Parameters
         ----------
@@ -141,7 +148,6 @@ class Balancer(BaseEstimator):
         Returns
         -------
         share : ndarray
-            Here the share of the distillation in the value of the weighted loss.
         """
         return share_of(
             trace["weight"] * trace["distillation_loss"],
@@ -150,58 +156,51 @@ class Balancer(BaseEstimator):
 
     def validate(self) -> None:
         """Check the parameters; raise a ValueError that names the wrong one."""
-        check_real("min_weight", self.min_weight, 0, 1, self)
-        check_real("max_weight", self.max_weight, 0, 1, self)
+        self._validate_params()
         if self.min_weight > self.max_weight:
             raise ValueError(
                 f"min_weight={self.min_weight!r} of {type(self).__name__} is above "
                 f"max_weight={self.max_weight!r}; give 0 <= min_weight <= max_weight <= 1."
             )
-        check_real("smoothing", self.smoothing, 0, 1, self, closed="left")
-        check_choice("gradients", self.gradients, GRADIENTS, self)
-        if not isinstance(self.fade, (bool, np.bool_)) and self.fade != "auto":
+        unknown = set(self.needs) - set(get_args(Need))
+        if unknown:
             raise ValueError(
-                f"fade={self.fade!r} of {type(self).__name__} is not known; give 'auto', True or "
-                "False."
-            )
-        if "held_out_slopes" in self.needs and self.gradients == "logits":
-            raise ValueError(
-                f"gradients='logits' of {type(self).__name__} is not allowed: held-out rows have "
-                "other logits than the batch. Give 'last_layer' or 'all'."
+                f"{type(self).__name__}.needs holds {sorted(unknown)}, which the training loop "
+                f"does not know; choose from {', '.join(map(repr, get_args(Need)))}."
             )
 
     # What the training loop calls
 
-    def requirements(self) -> frozenset[str]:
-        """All that the loop must compute: what the rule and what its guards need."""
-        return (
-            frozenset(self.needs)
-            | self.wants
-            | ({"gradients"} if self.conflict_clamp or "held_out_slopes" in self.needs else set())
-            | ({"losses", "losses_after"} if self.admissible_step else set())
-            | ({"teacher"} if self.fade else set())
-            | ({"pilot"} if self.fade == "auto" else set())
-        )
+    def requirements(self) -> frozenset[Need]:
+        """What the training loop must compute: for the rule, its guards and its decay."""
+        required: set[Need] = set(self.needs)
+        if self.conflict_clamp:
+            required.add("gradients")
+        if self.admissible_step:
+            required.update(("losses", "losses_after"))
+        if self.fade:
+            required.add("teacher")
+        if self.fade == "auto":
+            required.add("pilot")
+        return frozenset(required)
 
-    def reset(self) -> "Balancer":
-        """Forget what was learned in an earlier training. Called before the first step."""
+    def reset(self) -> Self:
+        """Forget an earlier training. Called before the first step."""
         self.weight_: Scalar = None
         self._room: Scalar = None
-        self._fading_epoch: int | None = None
-        self._fading = _UNFADED
         return self
 
     def weights(self, state: StepState) -> tuple[Scalar, Scalar]:
-        """Weights of the task and of the distillation loss in this step; they sum to one."""
+        """Weights of the task and the distillation loss in this step; they sum to one."""
         weight = self.propose(state)
         if self.fade:
-            weight = self._faded(weight, state)
+            weight = faded(weight, self.fade, state)
         weight = self._guarded(weight, state)
         self.weight_ = weight if isinstance(weight, Tensor) else float(weight)
         return 1.0 - self.weight_, self.weight_
 
     def update(self, state: StepState) -> None:
-        """Look at what there is after the step, where ``needs`` asks for such."""
+        """Learn from the losses after the step, if ``needs`` asks for them."""
         if self.admissible_step:
             task, distillation = state.task_loss_after, state.distillation_loss_after
             task_fall = state.task_loss - task
@@ -212,30 +211,8 @@ class Balancer(BaseEstimator):
 
     # The guards
 
-    def _faded(self, weight: Scalar, state: StepState) -> Scalar:
-        if state.epoch != self._fading_epoch:
-            self._fading_epoch, self._fading = state.epoch, self._fading_in(state)
-        if self._fading == _UNFADED:
-            return weight
-        most, teacher, labels = self._fading
-        return 1.0 - (1.0 - clip(weight, 0.0, most) * teacher) * labels
-
-    def _fading_in(self, state: StepState) -> tuple[float, float, float]:
-        teacher, pilot = state.teacher, state.pilot
-        if teacher is None:
-            return _UNFADED
-        if not teacher.is_any:
-            return 1.0, 0.0, 1.0
-        own_loss = state.epoch_losses[-1][0] if state.epoch_losses else np.inf
-        known = min(own_loss / teacher.loss, 1.0) if teacher.loss > 0 else 1.0
-        factor = known**_FADING_POWER
-        if self.fade != "auto" or (pilot is not None and pilot.labels_teach_on):
-            return _FADING_FROM, factor, 1.0
-        if pilot is not None and pilot.labels_mislead:
-            return 1.0, 1.0, factor
-        return _UNFADED
-
     def _guarded(self, weight: Scalar, state: StepState) -> Scalar:
+        """Apply NaN guard, conflict clamp, moving average, bounds and cap."""
         last = self.weight_
         if last is None:
             last = (self.min_weight + self.max_weight) / 2
@@ -259,19 +236,64 @@ class Balancer(BaseEstimator):
         return where(conflict > 0, where(opposed, last, clamped), weight)
 
     def _admissible(self, weight: Scalar, last: Scalar) -> Scalar:
+        """Cap the move if it raises the weighted loss."""
         move = weight - last
         capped = last + clip(move, -self._room, self._room)
         return where(move * self._slope > 0, capped, weight)
 
 
+@dataclass(eq=False, repr=False)
+class FixedBalance(Balancer):
+    r"""Keep the balancing parameter constant, the classic choice [1]_.
+
+    .. math:: \lambda = weight
+
+    0 trains on labels only, 1 on the teacher only. The best constant differs between data sets.
+    Costs nothing per step.
+
+    Parameters
+    ----------
+    weight : float, default=0.5
+        The balancing parameter, in [0, 1].
+    min_weight, max_weight, smoothing, conflict_clamp, admissible_step, gradients, fade
+        As in :class:`Balancer`. The clamp and the decay move the parameter if they are set.
+
+    References
+    ----------
+    .. [1] Hinton, Vinyals, Dean, "Distilling the Knowledge in a Neural Network",
+       arXiv 1503.02531.
+
+    Examples
+    --------
+    >>> from skkd.balancers import FixedBalance, StepState
+    >>> FixedBalance(0.7).reset().weights(StepState())[1]
+    0.7
+    """
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        **Balancer._parameter_constraints,
+        "weight": [SHARE],
+    }
+
+    weight: float = 0.5
+
+    @property
+    def hears_teacher(self) -> bool:
+        return min(max(self.weight, self.min_weight), self.max_weight) > 0
+
+    def propose(self, state: StepState) -> float:
+        return self.weight
+
+
 class RatioBalancer(Balancer):
-    """A rule that keeps distillation's importance at a multiple of the task's."""
+    """Base of rules that keep distillation's importance at a multiple of the task's."""
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        **Balancer._parameter_constraints,
+        "ratio": [POSITIVE],
+    }
 
     ratio: float
-
-    def validate(self) -> None:
-        super().validate()
-        check_real("ratio", self.ratio, 0, float("inf"), self, closed="neither")
 
     @property
     def target_share(self) -> float:
@@ -279,54 +301,56 @@ class RatioBalancer(Balancer):
         return self.ratio / (1 + self.ratio)
 
 
-def where(condition: Scalar, value: Scalar, other: Scalar) -> Scalar:
-    """A choice without a look at the device; on the CPU simply a choice."""
-    if isinstance(condition, Tensor):
-        return torch.where(condition, value, other)
-    return value if condition else other
-
-
-def clip(value: Scalar, low: Scalar, high: Scalar) -> Scalar:
-    if isinstance(value, Tensor):
-        return value.clamp(low, high)
-    if isinstance(low, Tensor):
-        return low.new_tensor(value).clamp(low, high)
-    return min(max(value, low), high)
-
-
 def share_of(distillation: np.ndarray, task: np.ndarray) -> np.ndarray:
+    """Share of distillation in the sum of both, NaN where the sum is not positive."""
     total = distillation + task
     with np.errstate(invalid="ignore", divide="ignore"):
         return np.where(total > 0, distillation / total, np.nan)
 
 
-def check_real(
-    name: str,
-    value: Any,
-    low: float,
-    high: float,
-    owner: object,
-    *,
-    closed: str = "both",
-) -> None:
-    """Raise a ValueError unless ``value`` is a real number in the interval."""
-    is_real = isinstance(value, Real) and not isinstance(value, bool)
-    above = is_real and (low <= value if closed in ("both", "left") else low < value)
-    below = is_real and (value <= high if closed in ("both", "right") else value < high)
-    if not (above and below):
-        left = "[" if closed in ("both", "left") else "("
-        right = "]" if closed in ("both", "right") else ")"
-        raise ValueError(
-            f"{name}={value!r} of {type(owner).__name__} is not allowed; "
-            f"give a number in {left}{low}, {high}{right}."
-        )
+#: Balancing rules by name, in the order of the guide; filled by ``skkd.balancers``.
+BALANCERS: dict[str, type[Balancer]] = {}
 
 
-def check_choice(name: str, value: Any, choices: Iterable[str], owner: object) -> None:
-    """Raise a ValueError unless ``value`` is one of the choices."""
-    choices = tuple(choices)
-    if value not in choices:
-        raise ValueError(
-            f"{name}={value!r} of {type(owner).__name__} is not known; "
-            f"choose one of {', '.join(map(repr, choices))}."
+def make_balancer(balancer: str | Balancer) -> Balancer:
+    """Make a fresh, checked rule from a name or an instance.
+
+    Parameters
+    ----------
+    balancer : str or Balancer
+        A name in :data:`BALANCERS`, or an instance, which is copied without its state.
+
+    Returns
+    -------
+    balancer : Balancer
+        Ready for the first step.
+
+    Raises
+    ------
+    ValueError
+        If the name is unknown or a parameter is wrong.
+    TypeError
+        If it is neither a name nor a Balancer.
+
+    Examples
+    --------
+    >>> from skkd.balancers import make_balancer
+    >>> make_balancer("descent_share")
+    DescentShare()
+    """
+    if isinstance(balancer, str):
+        if balancer not in BALANCERS:
+            raise ValueError(
+                f"balancer={balancer!r} is not known; choose one of "
+                f"{', '.join(map(repr, BALANCERS))}, or give an instance of "
+                "skkd.balancers.Balancer."
+            )
+        fresh: Balancer = BALANCERS[balancer]()
+    elif isinstance(balancer, Balancer):
+        fresh = clone(balancer)
+    else:
+        raise TypeError(
+            f"balancer must be a name or an instance of skkd.balancers.Balancer; got {balancer!r}."
         )
+    fresh.validate()
+    return fresh.reset()

@@ -1,42 +1,27 @@
 """Rules that look at the gradients of the two losses."""
 
 import math
-from dataclasses import dataclass, field
-from typing import ClassVar
+from dataclasses import KW_ONLY, dataclass
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 
-from ._balancer import (
-    Balancer,
-    RatioBalancer,
-    check_choice,
-    check_real,
-    clip,
-    share_of,
-    where,
-)
-from ._step_state import Scalar, StepState
+from .._sklearn_private import StrOptions
+from ._balancer import BELOW_ONE, Balancer, RatioBalancer, share_of
+from ._fading import Fade
+from ._step_state import Need, Scalar, StepState, clip, where
 
-__all__ = ["ConflictAverse", "DescentShare", "GradientNorm", "GradientSurgery", "MinNorm"]
+__all__ = ["ConflictAverse", "DescentShare", "EqualGradients", "GradientSurgery", "MinNorm"]
 
 
 class GradientBalancer(Balancer):
-    """What looks at gradients: importance is a loss's part of the first-order decrease."""
+    """Base of rules that look at gradients: importance is a share of first-order decrease."""
 
-    needs: ClassVar[frozenset[str]] = frozenset({"gradients"})
+    needs: ClassVar[frozenset[Need]] = frozenset({"gradients"})
 
     def importance(self, trace: dict[str, np.ndarray]) -> np.ndarray:
-        """Share of the distillation in the first-order decrease of the weighted loss.
-
-        Parameters
-        ----------
-        trace : dict of arrays, one entry a step
-
-        Returns
-        -------
-        share : ndarray
-        """
-        weight, A, B, C = (trace[name] for name in ("weight", "A", "B", "C"))
+        """Share of distillation in the first-order decrease of the weighted loss."""
+        weight, A, B, C = trace["weight"], trace["A"], trace["B"], trace["C"]
         task = (1 - weight) * ((1 - weight) * A + weight * C)
         distillation = weight * ((1 - weight) * C + weight * B)
         return share_of(distillation, task)
@@ -44,7 +29,7 @@ class GradientBalancer(Balancer):
 
 @dataclass(eq=False, repr=False)
 class DescentShare(RatioBalancer, GradientBalancer):
-    r"""Distillation's share of each step's descent is kept constant: the Taylor rule.
+    r"""Keep distillation's share of each step's descent constant: the Taylor rule.
 
     A step along :math:`-g`, :math:`g = (1-\lambda) g_t + \lambda g_d`, lowers the weighted loss to
     first order by :math:`\eta |g|^2 = \eta[(1-\lambda) D_t + \lambda D_d]` with
@@ -55,27 +40,30 @@ class DescentShare(RatioBalancer, GradientBalancer):
     .. math:: B x^2 + (1-\rho) C x - \rho A = 0, \qquad
        x = \frac{\sqrt{(1-\rho)^2 C^2 + 4 \rho A B} - (1-\rho) C}{2 B}.
 
-    There always is such a weight, and both losses fall to first order at it, unless their gradients
-    are exactly opposed: no other definition of importance has that. At :math:`\rho = 1` it is
-    :math:`x = \sqrt{A/B}`, the two-task case of IMTL-G [2]_ and of Nash bargaining [3]_. Inspired
-    by [1]_; the derivation is ours.
+    Such a weight always exists. Both losses fall to first order at it, unless their gradients are
+    exactly opposed. At :math:`\rho = 1` it is :math:`x = \sqrt{A/B}`, the two-task case of IMTL-G
+    [2]_ and of Nash bargaining [3]_. Inspired by [1]_, the derivation is ours.
 
-    Costs a small matrix product and a dozen scalar operations a step (``gradients="all"``: a
-    second backward pass). Near the best fixed weight on most data; but it does not know
-    how good the teacher is, which ``fade`` is for.
+    Costs a small matrix product and a dozen scalar operations per step. The rule itself does not
+    know how good the teacher is; ``fade`` takes care of that.
 
     Parameters
     ----------
     ratio : float, default=0.05
         :math:`\rho` > 0: distillation's part of the descent as a multiple of the task's.
-    min_weight, max_weight, conflict_clamp, admissible_step, gradients
-        As in :class:`Balancer`.
     smoothing : float, default=0.9
         As in :class:`Balancer`. Gradients of a minibatch are noisy; with 0 the equation holds in
         every single step.
     fade : {"auto", True, False}, default="auto"
-        As in :class:`Balancer`. Where the teacher's say fades, its share is smaller than what
-        ``ratio`` says.
+        As in :class:`Balancer`. Where :math:`\lambda` decays, distillation's share is below
+        ``ratio``.
+    min_weight, max_weight, conflict_clamp, admissible_step, gradients
+        As in :class:`Balancer`.
+
+    Notes
+    -----
+    NOTE: only the abstract of [1]_ was available, which speaks of a parameter that moves while the
+    loss decreases. Here importance is each loss's part of the first-order decrease.
 
     References
     ----------
@@ -92,12 +80,10 @@ class DescentShare(RatioBalancer, GradientBalancer):
     0.6667
     """
 
-    # NOTE: the paper speaks of a parameter that moves while the loss decreases; only its abstract
-    # was at hand. Here importance is each loss's part of the first-order decrease.
-
     ratio: float = 0.05
-    smoothing: float = field(default=0.9, kw_only=True)
-    fade: bool | str = field(default="auto", kw_only=True)
+    _: KW_ONLY
+    smoothing: float = 0.9
+    fade: Fade = "auto"
 
     def propose(self, state: StepState) -> Scalar:
         # x = root / (2 B), so lambda = x / (1 + x) = root / (root + 2 B): no division by B. There
@@ -109,28 +95,28 @@ class DescentShare(RatioBalancer, GradientBalancer):
 
 
 @dataclass(eq=False, repr=False)
-class GradientNorm(RatioBalancer, GradientBalancer):
-    r"""The weighted gradients keep a constant ratio of lengths.
+class EqualGradients(RatioBalancer, GradientBalancer):
+    r"""Keep the lengths of the weighted gradients at a constant ratio.
 
     .. math:: \lambda |g_d| = \rho (1-\lambda) |g_t|, \qquad
        \lambda = \frac{\rho \sqrt A}{\rho \sqrt A + \sqrt B}.
 
     At :math:`\rho = 1` it is the two-task case of IMTL-G [1]_ and of Nash bargaining [2]_, and what
     :class:`GradNorm` with ``alpha=0`` moves towards. Costs the measuring of gradients and three
-    operations a step.
+    scalar operations per step.
 
-    Looks at lengths only: where the gradients conflict, one of the losses may rise
-    (``conflict_clamp=True`` prevents it). Large ratios run to distillation alone, for a larger
-    weight shortens :math:`g_d`, which raises the weight; :class:`DescentShare` settles.
+    The rule ignores directions, so one loss may rise where the gradients conflict;
+    ``conflict_clamp=True`` prevents this. A large ratio ends in distillation only, because a larger
+    weight shortens :math:`g_d`. :class:`DescentShare` has no such feedback.
 
     Parameters
     ----------
     ratio : float, default=0.1
         :math:`\rho` > 0: length of the distillation's gradient as a multiple of the task's.
-    min_weight, max_weight, conflict_clamp, admissible_step, gradients, fade
-        As in :class:`Balancer`.
     smoothing : float, default=0.9
         As in :class:`Balancer`. Gradients of a minibatch are noisy.
+    min_weight, max_weight, conflict_clamp, admissible_step, gradients, fade
+        As in :class:`Balancer`.
 
     References
     ----------
@@ -139,56 +125,52 @@ class GradientNorm(RatioBalancer, GradientBalancer):
 
     Examples
     --------
-    >>> from skkd.balancers import GradientNorm, StepState
-    >>> rule = GradientNorm(ratio=1.0).reset()
+    >>> from skkd.balancers import EqualGradients, StepState
+    >>> rule = EqualGradients(ratio=1.0).reset()
     >>> round(rule.weights(StepState(A=4.0, B=1.0, C=0.0))[1], 4)
     0.6667
     """
 
     ratio: float = 0.1
-    smoothing: float = field(default=0.9, kw_only=True)
+    _: KW_ONLY
+    smoothing: float = 0.9
 
     def propose(self, state: StepState) -> Scalar:
         task = self.ratio * state.A**0.5
         return task / (task + state.B**0.5)
 
     def importance(self, trace: dict[str, np.ndarray]) -> np.ndarray:
-        """Share of the distillation in the sum of the weighted gradients' lengths.
-
-        Parameters
-        ----------
-        trace : dict of arrays, one entry a step
-
-        Returns
-        -------
-        share : ndarray
-        """
-        weight, A, B = (trace[name] for name in ("weight", "A", "B"))
-        return share_of(weight * np.sqrt(B), (1 - weight) * np.sqrt(A))
+        """Share of distillation in the sum of the weighted gradients' lengths."""
+        weight = trace["weight"]
+        return share_of(weight * np.sqrt(trace["B"]), (1 - weight) * np.sqrt(trace["A"]))
 
 
 @dataclass(eq=False, repr=False)
 class MinNorm(GradientBalancer):
-    r"""The shortest combination of both gradients: MGDA [1]_.
+    r"""Follow the shortest combination of both gradients: MGDA [1]_.
 
     .. math:: \lambda = \arg\min_{0 \le \lambda \le 1} |(1-\lambda) g_t + \lambda g_d|^2
        = \mathrm{clip}\left(\frac{A - C}{A + B - 2C}, 0, 1\right).
 
-    Along it both losses fall by the same amount to first order (or one gradient is so short that it
-    is followed alone), and where none of them can, the step is zero. The gradients can be scaled
-    before: to length one (``"l2"``), which is :class:`GradientNorm` with a ratio of one; or as
-    those of the losses' logarithms (``"log"``), so that relative decreases are equal. Costs the
-    measuring of gradients and a few operations a step.
+    Along it both losses fall by the same amount to first order, or one short gradient is followed
+    alone. If no direction lowers both, the step is zero. The gradients can be scaled first: to
+    length one (``"l2"``), which is :class:`EqualGradients` with a ratio of one; or as those of the
+    losses' logarithms (``"log"``), so that relative decreases are equal. Costs the measuring of
+    gradients and a few scalar operations per step.
 
-    Known to favour the shorter gradient, which is the loss that is nearly solved: unscaled, a
-    distillation loss close to zero takes all the weight.
+    Without scaling, a distillation loss close to zero takes all the weight.
 
     Parameters
     ----------
     normalize : {None, "l2", "log"}, default=None
-        How the gradients are scaled.
+        How the gradients are scaled. None: not at all.
     min_weight, max_weight, smoothing, conflict_clamp, admissible_step, gradients, fade
         As in :class:`Balancer`.
+
+    Notes
+    -----
+    NOTE: the direction keeps the scaling. The authors' code gives the weights found for scaled
+    gradients to unscaled losses; with two losses and "l2" that would always be one half.
 
     References
     ----------
@@ -201,20 +183,17 @@ class MinNorm(GradientBalancer):
     0.25
     """
 
-    # NOTE: the scaling stays in the step's direction, as in the geometry. The authors' code gives
-    # the weights found for scaled gradients to unscaled losses; with two of them and "l2" that
-    # would always be one half.
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        **Balancer._parameter_constraints,
+        "normalize": [StrOptions({"l2", "log"}), None],
+    }
 
-    normalize: str | None = None
+    normalize: Literal["l2", "log"] | None = None
 
-    def validate(self) -> None:
-        super().validate()
-        if self.normalize is not None:
-            check_choice("normalize", self.normalize, ("l2", "log"), self)
-
-    def requirements(self) -> frozenset[str]:
-        """Gradients, and the losses where they scale them."""
-        return super().requirements() | ({"losses"} if self.normalize == "log" else set())
+    def requirements(self) -> frozenset[Need]:
+        """Gradients, and the losses if they scale the gradients."""
+        required = super().requirements()
+        return required | {"losses"} if self.normalize == "log" else required
 
     def propose(self, state: StepState) -> Scalar:
         A, B, C = state.A, state.B, state.C
@@ -231,22 +210,27 @@ class MinNorm(GradientBalancer):
 
 @dataclass(eq=False, repr=False)
 class GradientSurgery(GradientBalancer):
-    r"""Conflicting gradients lose the part that works against the other one: PCGrad [1]_.
+    r"""Remove from each gradient what works against the other: PCGrad [1]_.
 
-    The step follows :math:`g_t + g_d`; where :math:`C < 0`, each is first projected on the plane
-    normal to the other, :math:`g_t - (C/B) g_d` and :math:`g_d - (C/A) g_t`. In weights this is
+    The step follows :math:`g_t + g_d`. Where :math:`C < 0`, each gradient is first projected on the
+    plane normal to the other, :math:`g_t - (C/B) g_d` and :math:`g_d - (C/A) g_t`. In weights this
+    is
 
     .. math:: \frac{\lambda}{1-\lambda} = \frac{1 - C/B}{1 - C/A} \ (C < 0), \qquad
        \lambda = 1/2 \ (C \ge 0).
 
-    Both losses then fall to first order, unless the gradients are exactly opposed. Costs the
-    measuring of gradients and a few operations a step. Without conflict, the usual case with a good
-    teacher, it is a fixed weight of one half.
+    Both losses then fall to first order, unless the gradients are exactly opposed. Without
+    conflict, the usual case with a good teacher, :math:`\lambda` is one half. Costs the measuring
+    of gradients and a few scalar operations per step.
 
     Parameters
     ----------
     min_weight, max_weight, smoothing, conflict_clamp, admissible_step, gradients, fade
         As in :class:`Balancer`.
+
+    Notes
+    -----
+    NOTE: the weights are scaled to sum to one, as everywhere in skkd.
 
     References
     ----------
@@ -260,8 +244,6 @@ class GradientSurgery(GradientBalancer):
     [0.5, 0.438]
     """
 
-    # NOTE: the weights are scaled to sum to one, as everywhere in skkd; the source's sum to more.
-
     def propose(self, state: StepState) -> Scalar:
         A, B, C = state.A, state.B, state.C
         distillation, task = A * (B - C), B * (A - C)
@@ -270,17 +252,17 @@ class GradientSurgery(GradientBalancer):
 
 @dataclass(eq=False, repr=False)
 class ConflictAverse(GradientBalancer):
-    r"""The step near the mean gradient that helps the worse-off loss most: CAGrad [1]_.
+    r"""Help the worse-off loss most, near the mean gradient: CAGrad [1]_.
 
-    Among all d within :math:`c |g_0|` of the mean :math:`g_0 = (g_t + g_d)/2` it is the one with
-    the largest :math:`\min_i \langle g_i, d \rangle`:
+    Among all d within :math:`c |g_0|` of the mean :math:`g_0 = (g_t + g_d)/2` the step follows the
+    one with the largest :math:`\min_i \langle g_i, d \rangle`:
 
     .. math:: d = g_0 + \frac{c |g_0|}{|g_w|} g_w, \quad g_w = (1-w) g_t + w g_d, \quad
        w = \arg\min_{0 \le w \le 1} \langle g_w, g_0 \rangle + c |g_0| |g_w|.
 
-    With two gradients the minimum has a closed form. Costs the measuring of gradients and some
-    thirty operations a step. ``c=0`` is a fixed weight of one half; the larger c, the closer to
-    :class:`MinNorm`, whose failing it shares by as much.
+    With two gradients the minimum has a closed form. ``c=0`` is a fixed weight of one half; a
+    larger c comes closer to :class:`MinNorm`. Costs the measuring of gradients and about thirty
+    scalar operations per step.
 
     Parameters
     ----------
@@ -288,6 +270,11 @@ class ConflictAverse(GradientBalancer):
         Radius in [0, 1) around the mean gradient, as a share of its length.
     min_weight, max_weight, smoothing, conflict_clamp, admissible_step, gradients, fade
         As in :class:`Balancer`.
+
+    Notes
+    -----
+    NOTE: the source searches w numerically, and its weights sum to more than one. Here they are
+    scaled to sum to one.
 
     References
     ----------
@@ -301,14 +288,12 @@ class ConflictAverse(GradientBalancer):
     0.293
     """
 
-    # NOTE: the source searches w numerically, and its weights sum to more than one; here they are
-    # scaled to sum to one.
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        **Balancer._parameter_constraints,
+        "c": [BELOW_ONE],
+    }
 
     c: float = 0.5
-
-    def validate(self) -> None:
-        super().validate()
-        check_real("c", self.c, 0, 1, self, closed="left")
 
     def propose(self, state: StepState) -> Scalar:
         A, B, C = state.A, state.B, state.C
@@ -321,7 +306,7 @@ class ConflictAverse(GradientBalancer):
 
     @staticmethod
     def _worst_case(A: Scalar, B: Scalar, C: Scalar, radius: Scalar) -> Scalar:
-        """The w that minimises slope * w + radius * sqrt(curve (w - middle)^2 + rest)."""
+        """The w that minimizes slope * w + radius * sqrt(curve (w - middle)^2 + rest)."""
         curve = A + B - 2.0 * C
         middle, slope = (A - C) / curve, (B - A) / 2.0
         rest = (A * B - C * C) / curve

@@ -1,29 +1,32 @@
 """Rules that learn their weights by gradient descent beside the student's."""
 
 import math
-from dataclasses import dataclass, field
-from typing import ClassVar
+from dataclasses import KW_ONLY, dataclass
+from numbers import Real
+from typing import Any, ClassVar, Self
 
 from torch import Tensor
 
-from ._balancer import Balancer, check_real, clip, where
-from ._step_state import Scalar, StepState
+from .._sklearn_private import Interval
+from ._balancer import NOT_NEGATIVE, POSITIVE, Balancer
+from ._step_state import Need, Scalar, StepState, clip, where
 
 __all__ = ["Famo", "GradNorm", "UncertaintyWeighting"]
 
-# Losses are taken to be at least this, or a distillation loss of zero has no logarithm.
+# Losses count as at least this, because a distillation loss of zero has no logarithm.
 _SMALLEST_LOSS = 1e-8
 _LARGEST_LOG = -math.log(_SMALLEST_LOSS)
 
 
 class ScalarAdam:
-    """Adam [1]_ on one number: torch's would cost a tenth of a whole step.
+    """Adam [1]_ on one number, because torch's would cost a tenth of a whole step.
 
     Parameters
     ----------
     lr : float
+        Learning rate.
     value : float
-        Where it starts.
+        The number at the start.
 
     References
     ----------
@@ -58,27 +61,32 @@ def sigmoid(value: Scalar) -> Scalar:
 
 @dataclass(eq=False, repr=False)
 class UncertaintyWeighting(Balancer):
-    r"""Each loss is divided by its own noise, which is learned [1]_.
+    r"""Divide each loss by its own noise, which is learned [1]_.
 
-    Minimises :math:`\frac{1}{2} \sum_i (e^{-s_i} L_i + s_i)` over the student and over both log
+    Minimizes :math:`\frac{1}{2} \sum_i (e^{-s_i} L_i + s_i)` over the student and over both log
     variances :math:`s_i`, so that
 
     .. math:: \lambda = \frac{e^{-s_d}}{e^{-s_t} + e^{-s_d}}, \qquad
        \frac{\partial}{\partial s_i} = \frac{1}{2} \left( 1 - e^{-s_i} L_i \right).
 
-    Costs a dozen operations a step. Where the losses stand still, :math:`s_i = \log L_i`, and the
-    rule is :class:`GeometricMean` with a memory: a distillation loss close to zero takes all the
-    weight.
+    Where the losses are constant, :math:`s_i = \log L_i`, which is :class:`LossShare` with a ratio
+    of one. A distillation loss close to zero takes all the weight. Costs a dozen scalar operations
+    per step.
 
     Parameters
     ----------
     lr : float, default=0.05
-        Learning rate of the log variances, which descend by themselves, without the student's
-        optimizer and its weight decay. They follow the losses over some ``2 / lr`` steps.
+        Learning rate of the log variances, which follow the losses over about ``2 / lr`` steps.
     initial : float, default=0.0
         Both log variances at the start.
     min_weight, max_weight, smoothing, conflict_clamp, admissible_step, gradients, fade
         As in :class:`Balancer`.
+
+    Notes
+    -----
+    NOTE: the weights are scaled to sum to one; the source's also change the step's length. Plain
+    gradient descent replaces the student's optimizer. One exploding loss moves the log variances
+    only a little, because their slopes stay above -1.
 
     References
     ----------
@@ -95,22 +103,19 @@ class UncertaintyWeighting(Balancer):
     0.25
     """
 
-    # NOTE: the weights are scaled to sum to one; the source's also change the step's length. The
-    # log variances are kept within those of losses between 1e-8 and 1e8, and their slopes above -1,
-    # or one exploding loss would throw them far away. Plain gradient descent serves: two Adams in
-    # Python took 5 % of a step.
+    needs: ClassVar[frozenset[Need]] = frozenset({"losses"})
 
-    needs: ClassVar[frozenset[str]] = frozenset({"losses"})
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        **Balancer._parameter_constraints,
+        "lr": [POSITIVE],
+        "initial": [Interval(Real, -_LARGEST_LOG, _LARGEST_LOG, closed="both")],
+    }
 
     lr: float = 0.05
-    initial: float = field(default=0.0, kw_only=True)
+    _: KW_ONLY
+    initial: float = 0.0
 
-    def validate(self) -> None:
-        super().validate()
-        check_real("lr", self.lr, 0, float("inf"), self, closed="neither")
-        check_real("initial", self.initial, -_LARGEST_LOG, _LARGEST_LOG, self)
-
-    def reset(self) -> "UncertaintyWeighting":
+    def reset(self) -> Self:
         super().reset()
         self._of_task: Scalar = self.initial
         self._of_distillation: Scalar = self.initial
@@ -133,17 +138,16 @@ class UncertaintyWeighting(Balancer):
 
 @dataclass(eq=False, repr=False)
 class Famo(Balancer):
-    r"""Both losses' logarithms are made to fall at the same rate: FAMO [1]_.
+    r"""Make the logarithms of both losses fall at the same rate: FAMO [1]_.
 
     With :math:`z = \mathrm{softmax}(\xi)` the step follows the gradient of
-    :math:`\sum_i z_i \log L_i`, and :math:`\xi` then moves by what the step did:
+    :math:`\sum_i z_i \log L_i`. Adam then moves :math:`\xi` by what the step achieved:
 
     .. math:: \frac{\lambda}{1-\lambda} = \frac{z_d L_t}{z_t L_d}, \qquad
        \nabla_\xi = J_z^\top \left( \log L(\theta) - \log L(\theta') \right) + \gamma \xi,
 
-    by Adam: the loss that fell less gets more. Costs a forward pass a step, for the losses of the
-    same batch after it; no gradients. Known to fail as :class:`GeometricMean` does, where the
-    distillation loss comes close to zero.
+    so that the loss that fell less gets more weight. A distillation loss close to zero takes all
+    the weight. Costs a forward pass per step, and no gradients.
 
     Parameters
     ----------
@@ -153,6 +157,11 @@ class Famo(Balancer):
         :math:`\gamma` >= 0, which pulls z back to one half.
     min_weight, max_weight, smoothing, conflict_clamp, admissible_step, gradients, fade
         As in :class:`Balancer`.
+
+    Notes
+    -----
+    NOTE: with two losses, one number v describes :math:`\xi = (-v, v)`. The weights are scaled to
+    sum to one.
 
     References
     ----------
@@ -165,20 +174,19 @@ class Famo(Balancer):
     0.25
     """
 
-    # NOTE: with two losses both entries of xi move by the same amount in opposite directions, so
-    # that one number says it all: xi = (-v, v). The weights are scaled to sum to one.
+    needs: ClassVar[frozenset[Need]] = frozenset({"losses", "losses_after"})
 
-    needs: ClassVar[frozenset[str]] = frozenset({"losses", "losses_after"})
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        **Balancer._parameter_constraints,
+        "lr": [POSITIVE],
+        "decay": [NOT_NEGATIVE],
+    }
 
     lr: float = 0.025
-    decay: float = field(default=1e-3, kw_only=True)
+    _: KW_ONLY
+    decay: float = 1e-3
 
-    def validate(self) -> None:
-        super().validate()
-        check_real("lr", self.lr, 0, float("inf"), self, closed="neither")
-        check_real("decay", self.decay, 0, float("inf"), self, closed="left")
-
-    def reset(self) -> "Famo":
+    def reset(self) -> Self:
         super().reset()
         self._v = ScalarAdam(self.lr)
         return self
@@ -192,12 +200,12 @@ class Famo(Balancer):
         """Move towards the loss whose logarithm fell less in this step."""
         super().update(state)
         z = sigmoid(2.0 * self._v.value)
-        fall_of_task, fall_of_distillation = (
-            state.xp.log((before + _SMALLEST_LOSS) / (after + _SMALLEST_LOSS))
-            for before, after in (
-                (state.task_loss, state.task_loss_after),
-                (state.distillation_loss, state.distillation_loss_after),
-            )
+        log = state.xp.log
+        task, task_after = state.task_loss, state.task_loss_after
+        distillation, distillation_after = state.distillation_loss, state.distillation_loss_after
+        fall_of_task = log((task + _SMALLEST_LOSS) / (task_after + _SMALLEST_LOSS))
+        fall_of_distillation = log(
+            (distillation + _SMALLEST_LOSS) / (distillation_after + _SMALLEST_LOSS)
         )
         slope = z * (1.0 - z) * (fall_of_distillation - fall_of_task)
         self._v.step(slope + self.decay * self._v.value)
@@ -206,7 +214,7 @@ class Famo(Balancer):
 
 @dataclass(eq=False, repr=False)
 class GradNorm(Balancer):
-    r"""Weights are learned such that slower losses get longer gradients: GradNorm [1]_.
+    r"""Learn weights that give slower losses longer gradients: GradNorm [1]_.
 
     With :math:`G_t = (1-\lambda)|g_t|`, :math:`G_d = \lambda |g_d|`, their mean :math:`\bar G` and
     the relative losses :math:`r_i = \tilde L_i / \mathrm{mean}(\tilde L)`,
@@ -214,8 +222,8 @@ class GradNorm(Balancer):
 
     .. math:: \left| G_t - \bar G\, r_t^\alpha \right| + \left| G_d - \bar G\, r_d^\alpha \right|
 
-    with the targets held constant. Costs the measuring of gradients and two dozen operations a
-    step. :math:`L_i(0)` is the loss of the first batch, whose noise stays in the weights for good.
+    with the targets held constant. :math:`L_i(0)` is the loss of the first batch, so its noise
+    stays in the weights. Costs the measuring of gradients and two dozen scalar operations per step.
 
     Parameters
     ----------
@@ -225,6 +233,11 @@ class GradNorm(Balancer):
         Learning rate (Adam) of the balancing parameter.
     min_weight, max_weight, smoothing, conflict_clamp, admissible_step, gradients, fade
         As in :class:`Balancer`.
+
+    Notes
+    -----
+    NOTE: the source learns one weight per loss and rescales them to a constant sum after each
+    step. With two weights that sum to one there is one to learn.
 
     References
     ----------
@@ -242,20 +255,19 @@ class GradNorm(Balancer):
     0.7
     """
 
-    # NOTE: the source learns one weight a loss and rescales them to a constant sum after each step;
-    # with two that sum to one there is one to learn.
+    needs: ClassVar[frozenset[Need]] = frozenset({"losses", "gradients"})
 
-    needs: ClassVar[frozenset[str]] = frozenset({"losses", "gradients"})
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        **Balancer._parameter_constraints,
+        "alpha": [NOT_NEGATIVE],
+        "lr": [POSITIVE],
+    }
 
     alpha: float = 1.5
-    lr: float = field(default=0.025, kw_only=True)
+    _: KW_ONLY
+    lr: float = 0.025
 
-    def validate(self) -> None:
-        super().validate()
-        check_real("alpha", self.alpha, 0, float("inf"), self, closed="left")
-        check_real("lr", self.lr, 0, float("inf"), self, closed="neither")
-
-    def reset(self) -> "GradNorm":
+    def reset(self) -> Self:
         super().reset()
         self._learned = ScalarAdam(self.lr, 0.5)
         self._first_losses: tuple[Scalar, Scalar] | None = None

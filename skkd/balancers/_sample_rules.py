@@ -2,13 +2,15 @@
 
 import math
 from collections.abc import Callable
-from typing import ClassVar
+from dataclasses import KW_ONLY, dataclass
+from typing import Any, ClassVar, Literal
 
 import torch
 from torch import Tensor
 
-from ._balancer import Balancer, check_choice, check_real
-from ._step_state import BatchRows, StepState
+from .._sklearn_private import StrOptions
+from ._balancer import BELOW_ONE, Balancer
+from ._step_state import BatchRows, Need, Scalar, StepState, clip
 
 __all__ = ["SampleWise"]
 
@@ -27,14 +29,14 @@ def teacher_correct(rows: BatchRows) -> Tensor:
 
 
 def student_entropy(rows: BatchRows) -> Tensor:
-    """The student's entropy, as a share of the largest possible: more where it is unsure."""
+    """The student's entropy as a share of the largest possible: more where it is unsure."""
     log_p = torch.log_softmax(rows.logits, -1)
     entropy = -(log_p.exp() * log_p).sum(-1)
     return entropy / math.log(log_p.shape[-1])
 
 
 def agreement(rows: BatchRows) -> Tensor:
-    """One less the total variation between student and teacher: less where they contradict."""
+    """One less the total variation between student and teacher: less where they differ."""
     difference = torch.softmax(rows.logits, -1) - rows.teacher_proba
     return 1.0 - difference.abs().sum(-1) / 2.0
 
@@ -47,8 +49,9 @@ RULES: dict[str, Callable[[BatchRows], Tensor]] = {
 }
 
 
+@dataclass(eq=False, repr=False)
 class SampleWise(Balancer):
-    r"""A balancing parameter for each row, by what student and teacher make of it.
+    r"""Give each row its own balancing parameter, from what student and teacher say about it.
 
     A rule gives each row a factor :math:`f_i \in [0, 1]` on the ratio of its weights,
 
@@ -60,17 +63,26 @@ class SampleWise(Balancer):
     - ``"student_entropy"``: :math:`f_i = H(p_{s,i}) / \log K` [2]_;
     - ``"agreement"``: one less the total variation between student and teacher.
 
-    Costs a few operations on tensors of the size of a batch. Helps where the teacher is wrong on
-    some rows and known to be; "teacher_correct" on out-of-fold targets trusts the labels as much as
-    the teacher, and so fails where labels are noisy.
+    Costs a few tensor operations of the size of a batch. "teacher_correct" trusts the labels as
+    much as the teacher, so it fails where labels are noisy.
 
     Parameters
     ----------
     rule : {"wsl", "teacher_correct", "student_entropy", "agreement"} or callable, default="wsl"
         A callable takes :class:`BatchRows` and returns the factors as a Tensor of shape (n_rows,).
     weight : float, default=0.7
-        :math:`\lambda_{max}` in [0, 1), the parameter of a row that counts in full. The default is
-        about the source's :math:`\alpha = 2.5` for "wsl".
+        :math:`\lambda_{max}` in [0, 1), the parameter of a row with factor 1. The default is
+        about :math:`\alpha = 2.5` of [1]_.
+    min_weight, max_weight, fade
+        As in :class:`Balancer`, applied to each row.
+    smoothing, conflict_clamp, admissible_step, gradients
+        Not available: they describe one parameter for all rows. :meth:`validate` raises a
+        ValueError unless they keep their defaults.
+
+    Notes
+    -----
+    NOTE: a row's two weights sum to one. In the sources the task loss keeps a weight of one, so
+    that a row with more distillation also counts more.
 
     References
     ----------
@@ -92,32 +104,46 @@ class SampleWise(Balancer):
     tensor([0.5000, 0.0000])
     """
 
-    # NOTE: a row's two weights sum to one. In the sources the task loss keeps its weight of one, so
-    # that a row with more distillation also counts for more.
+    needs: ClassVar[frozenset[Need]] = frozenset({"rows"})
 
-    needs: ClassVar[frozenset[str]] = frozenset({"rows"})
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        **Balancer._parameter_constraints,
+        "rule": [StrOptions(set(RULES)), callable],
+        "weight": [BELOW_ONE],
+    }
 
-    def __init__(self, rule: str | Callable[[BatchRows], Tensor] = "wsl", *, weight: float = 0.7):
-        super().__init__()
-        self.rule = rule
-        self.weight = weight
+    rule: (
+        Literal["wsl", "teacher_correct", "student_entropy", "agreement"]
+        | Callable[[BatchRows], Tensor]
+    ) = "wsl"
+    _: KW_ONLY
+    weight: float = 0.7
 
     def validate(self) -> None:
-        if not callable(self.rule):
-            check_choice("rule", self.rule, RULES, self)
-        check_real("weight", self.weight, 0, 1, self, closed="left")
+        super().validate()
+        for name in ("smoothing", "conflict_clamp", "admissible_step", "gradients"):
+            value, default = getattr(self, name), getattr(Balancer, name)
+            if value != default:
+                raise ValueError(
+                    f"{name}={value!r} of SampleWise is not allowed, because each row has a weight "
+                    f"of its own; leave it at {default!r}."
+                )
 
-    def weights(self, state: StepState) -> tuple[Tensor, Tensor]:
-        """Weights of both losses for each row, of shape (n_rows,)."""
+    def propose(self, state: StepState) -> Tensor:
+        """Give the balancing parameters of all rows, of shape (n_rows,)."""
+        rows = state.rows
+        assert rows is not None
         rule = self.rule if callable(self.rule) else RULES[self.rule]
-        factors = rule(state.rows)  # type: ignore[arg-type]
-        if factors.shape != state.rows.labels.shape:  # type: ignore[union-attr]
+        factors = rule(rows)
+        if factors.shape != rows.labels.shape:
             raise ValueError(
                 f"The rule of SampleWise gave factors of shape {tuple(factors.shape)}; expected "
-                f"one a row, {tuple(state.rows.labels.shape)}."  # type: ignore[union-attr]
+                f"one per row, {tuple(rows.labels.shape)}."
             )
-        factors = factors.to(state.rows.logits.dtype)  # type: ignore[union-attr]
-        factors = torch.nan_to_num(factors, nan=0.0).clamp(0.0, 1.0)
+        factors = torch.nan_to_num(factors.to(rows.logits.dtype), nan=0.0).clamp(0.0, 1.0)
         distillation = self.weight * factors
-        self.weight_ = distillation / (1.0 - self.weight + distillation)
-        return 1.0 - self.weight_, self.weight_
+        return distillation / (1.0 - self.weight + distillation)
+
+    def _guarded(self, weight: Scalar, state: StepState) -> Scalar:
+        """Apply the bounds. The other guards compare a step with the one before."""
+        return clip(weight, self.min_weight, self.max_weight)

@@ -1,34 +1,47 @@
-"""What the training loop tells a balancing rule."""
+"""What the training loop reports to a balancing rule, and arithmetic on its scalars."""
 
 from dataclasses import dataclass, field
 from types import ModuleType
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
 from torch import Tensor
 
-__all__ = ["BatchRows", "HeldOutLosses", "Pilot", "StepState", "TeacherKnowledge"]
+__all__ = ["BatchRows", "Need", "Pilot", "StepState", "TeacherKnowledge"]
 
-Scalar = Any  # float, numpy.float64 or Tensor without dimension
+#: A float, a numpy.float64, or a Tensor without dimension.
+Scalar = Any
 
-# In standard errors: when labels surely teach on, when they probably mislead, and when a teacher is
-# likely to know anything.
-_SURE = 3.0
+Need = Literal["losses", "losses_after", "gradients", "rows", "teacher", "pilot"]
+"""What a rule can ask of the training loop, and the fields of `StepState` that it gets:
+
+- "losses": ``task_loss`` and ``distillation_loss``;
+- "losses_after": ``task_loss_after`` and ``distillation_loss_after``, in ``update``;
+- "gradients": ``A``, ``B`` and ``C``;
+- "rows": ``rows``;
+- "teacher": ``teacher``;
+- "pilot": ``pilot``.
+
+All other fields are always there.
+"""
+
+# In standard errors.
+_CERTAIN = 3.0
 _PROBABLE = 1.5
 _LIKELY = 1.0
 
 
 @dataclass(slots=True)
 class BatchRows:
-    """The rows of one batch, for rules that weigh each by itself.
+    """The rows of one batch, for rules that give each row its own λ.
 
     Attributes
     ----------
     logits : Tensor of shape (n_rows, n_classes)
-        The student's, detached.
+        The student's logits, detached.
     labels : int64 Tensor of shape (n_rows,)
-        Column numbers.
+        Column numbers, 0 .. n_classes - 1.
     teacher_proba : Tensor of shape (n_rows, n_classes)
         The teacher's probabilities, not softened.
     """
@@ -39,37 +52,14 @@ class BatchRows:
 
 
 @dataclass(frozen=True, slots=True)
-class HeldOutLosses:
-    """Log-loss of student and teacher by class, a new one after each epoch.
-
-    Attributes
-    ----------
-    student : ndarray of shape (n_classes,)
-        The student's mean log-loss on the held-out rows of each class after the last epoch; NaN
-        where there is none.
-    teacher : ndarray of shape (n_classes,)
-        The teacher's, over all fit rows of the class; honest only if its probabilities are.
-    share : ndarray of shape (n_classes,)
-        Share of each class in the weight of all fit rows.
-    n_rows : int ndarray of shape (n_classes,)
-        Distinct held-out rows of each class.
-    """
-
-    student: np.ndarray
-    teacher: np.ndarray
-    share: np.ndarray
-    n_rows: np.ndarray
-
-
-@dataclass(frozen=True, slots=True)
 class Pilot:
-    """What a short training on labels alone told, in which a part of the rows was held out.
+    """The result of a short training on labels only, scored on validation rows.
 
     Attributes
     ----------
     gain : float
-        Held-out accuracy at its end, less that when the student's own loss had fallen below its
-        teacher's log-loss; near zero where it never did.
+        Final validation accuracy, less that at the moment when the student's training loss fell
+        below the teacher's log-loss. Near zero if it never did.
     error : float
         Standard error of the gain.
     """
@@ -79,25 +69,25 @@ class Pilot:
 
     @property
     def labels_teach_on(self) -> bool:
-        """Whether labels taught the student more than its teacher knows, beyond chance."""
-        return self.gain > _SURE * self.error + 1e-9
+        """Whether the labels taught the student more than its teacher knows."""
+        return self.gain > _CERTAIN * self.error + 1e-9
 
     @property
     def labels_mislead(self) -> bool:
-        """Whether the student got worse as it learned what its teacher does not know: the noise."""
+        """Whether the student got worse once it learned more than its teacher knows: noise."""
         return self.gain < -_PROBABLE * self.error - 1e-9
 
 
 @dataclass(frozen=True, slots=True)
 class TeacherKnowledge:
-    """What the teacher's probabilities tell of the labels of the fit rows.
+    """How well the teacher's probabilities predict the labels of the training rows.
 
     Attributes
     ----------
     loss : float
-        Their log-loss.
+        Log-loss of the probabilities.
     gain : float
-        The log-loss of the classes' frequencies less it.
+        Log-loss of the class frequencies, less ``loss``.
     error : float
         Standard error of the gain.
     """
@@ -108,17 +98,17 @@ class TeacherKnowledge:
 
     @property
     def is_any(self) -> bool:
-        """Whether the teacher is likely to know more than the classes' frequencies."""
+        """Whether the teacher is likely to know more than the class frequencies."""
         return self.gain > _LIKELY * self.error + 1e-9
 
 
 @dataclass(slots=True)
 class StepState:
-    r"""What the training loop tells a balancer about one optimizer step.
+    """What a balancing rule knows in one optimizer step.
 
-    Scalars are ``numpy.float64`` on the CPU, where reading memory costs nothing, and tensors
-    without dimension on other devices, where it would stop the device in every step. Operators work
-    on both; functions are found in ``xp``.
+    Scalars are ``numpy.float64`` on the CPU. On other devices they are tensors without
+    dimension, because reading a number would stop the device in every step. Operators work on
+    both kinds. Functions such as ``log`` are in :attr:`xp`.
 
     Attributes
     ----------
@@ -127,28 +117,22 @@ class StepState:
     progress : float
         Share of all planned steps that is done, from 0 at the first step to 1 at the last.
     seed : int
-        Of this training; where a rule that draws numbers starts from.
+        Seed of this training, for rules that draw random numbers.
     task_loss, distillation_loss : scalar or None
-        The two losses of this batch, before the step.
+        Losses of this batch before the step.
     A, B, C : scalar or None
-        Squared norms of the gradients of task and distillation loss, and their inner product, over
-        what ``balancer.gradients`` names.
+        Squared norms of the gradients of task and distillation loss, and their inner product.
+        ``balancer.gradients`` says where they are measured.
     task_loss_after, distillation_loss_after : scalar or None
-        The two losses of the same batch after the step, for :meth:`Balancer.update`.
+        Losses of the same batch after the step, for :meth:`Balancer.update`.
     epoch_losses : list of (float, float)
         Mean task and distillation loss of each finished epoch.
     rows : BatchRows or None
         The batch row by row.
-    held_out : HeldOutLosses or None
-        None before the end of the first epoch, and where there are too few rows to hold any out.
     teacher : TeacherKnowledge or None
-        None where nothing asks for it, and in parts of a training (``partial_fit``).
+        None also in ``partial_fit``.
     pilot : Pilot or None
-        None where nothing asks for it, and where rows or epochs are too few to tell.
-    held_out_slope_task, held_out_slope_distillation : scalar or None
-        :math:`\langle \nabla L_v(\theta'), g_i \rangle`: inner products of the gradient of a
-        held-out batch's task loss after the step with those of both losses before it, for
-        :meth:`Balancer.update`.
+        None also if there are too few rows or epochs for a short training.
     """
 
     step: int = 0
@@ -164,14 +148,27 @@ class StepState:
     distillation_loss_after: Scalar = None
     epoch_losses: list[tuple[float, float]] = field(default_factory=list)
     rows: BatchRows | None = None
-    held_out: HeldOutLosses | None = None
     teacher: TeacherKnowledge | None = None
     pilot: Pilot | None = None
-    held_out_slope_task: Scalar = None
-    held_out_slope_distillation: Scalar = None
 
     @property
     def xp(self) -> ModuleType:
-        """The module that the scalars' functions are found in."""
+        """The module with functions for these scalars: numpy or torch."""
         one = self.task_loss if self.A is None else self.A
         return torch if isinstance(one, Tensor) else np
+
+
+def where(condition: Scalar, value: Scalar, other: Scalar) -> Scalar:
+    """Choose between two scalars without reading them from the device."""
+    if isinstance(condition, Tensor):
+        return torch.where(condition, value, other)
+    return value if condition else other
+
+
+def clip(value: Scalar, low: Scalar, high: Scalar) -> Scalar:
+    """Limit a scalar to an interval."""
+    if isinstance(value, Tensor):
+        return value.clamp(low, high)
+    if isinstance(low, Tensor):
+        return low.new_tensor(value).clamp(low, high)
+    return min(max(value, low), high)

@@ -7,8 +7,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from ..balancers import Balancer
-from ..balancers._learned_rules import ScalarAdam
+from ..balancers import Balancer, ScalarAdam
 
 
 @dataclass

@@ -15,8 +15,7 @@ from .. import losses, schedules, students
 from .._input import tables as _tables
 from .._teacher import calibration as _calibration
 from ..augmenters import AUGMENTERS
-from ..balancers import BALANCERS, HeldOutLosses
-from ..balancers._learned_rules import ScalarAdam
+from ..balancers import BALANCERS, ScalarAdam
 from ..exceptions import LoadError
 from ._missing_teacher import MissingTeacher
 from ._tensors import SavedTensor
@@ -39,7 +38,6 @@ def trusted_by_default() -> list[str]:
         *schedules.SCHEDULES.values(),
         *(getattr(students, name) for name in students.__all__ if name != "STUDENTS"),
         schedules.TemperatureSchedule,
-        HeldOutLosses,
         ScalarAdam,
         _calibration.Calibration,
         _tables._to_float,

@@ -8,14 +8,9 @@ from torch import nn
 from torch.nn.utils import parameters_to_vector
 
 from skkd._random import PrivateTorchState
-from skkd._training.gram import LastLayerInput
-from skkd._training.look_ahead import LookAhead
 from skkd._training.objective import make_objective
 from skkd._training.step import Step
 from skkd.losses import kl
-
-#: Where the weights of the last layer are among all parameters.
-LAST_LAYER = slice(25, 40)
 
 
 class TinyProblem:
@@ -28,27 +23,17 @@ class TinyProblem:
         Step size.
     conflict : bool
         Whether the teacher contradicts the labels.
-    frozen : bool
-        Whether nothing but the weights of the last layer moves.
-    held_out_weight : ndarray of shape (9,) or None
-        Weights of the held-out rows that a balancer may ask for.
     """
 
-    def __init__(self, balancer, lr, *, seed=0, conflict=False, frozen=False, held_out_weight=None):
+    def __init__(self, balancer, lr, *, seed=0, conflict=False):
         rng = np.random.default_rng(seed)
         self.X = rng.standard_normal((12, 4))
         self.labels = rng.permutation(np.arange(12) % 3)
         self.proba = rng.dirichlet(np.ones(3), 12)
         if conflict:
             self.proba = 0.02 * self.proba + 0.98 * np.eye(3)[(self.labels + 1) % 3]
-        self.held_out_X = rng.standard_normal((9, 4))
-        self.held_out_labels = np.arange(9) % 3
-        self.held_out_weight = held_out_weight
         torch.manual_seed(seed)
         module = nn.Sequential(nn.Linear(4, 5), nn.Tanh(), nn.Linear(5, 3)).double()
-        if frozen:
-            for parameter in (*module[0].parameters(), module[2].bias):
-                parameter.requires_grad_(False)
         net = NeuralNetClassifier(module, criterion=nn.CrossEntropyLoss, lr=lr).initialize()
         objective = make_objective(
             self.labels,
@@ -60,24 +45,7 @@ class TinyProblem:
             dtype=torch.float64,
         )
         self.module = net.module_
-        layer_input = look_ahead = None
-        if balancer.gradients == "last_layer":
-            layer_input = LastLayerInput(self.module[2])
-        if "held_out_slopes" in balancer.requirements():
-            look_ahead = LookAhead(
-                net,
-                self.held_out_X,
-                self.held_out_labels,
-                held_out_weight,
-                n_classes=3,
-                layer_input=layer_input,
-                parameters=[p for p in self.module.parameters() if p.requires_grad],
-                batch_size=9,
-                seed=0,
-            )
-        self._step = Step(
-            net, objective, balancer.reset(), layer_input, PrivateTorchState(0), look_ahead
-        )
+        self._step = Step(net, objective, balancer.reset(), PrivateTorchState(0))
 
     @property
     def theta(self):
@@ -94,11 +62,11 @@ class TinyProblem:
         """What the balancer was told."""
         return self._step.state
 
-    def logits(self, theta=None, X=None):
+    def logits(self, theta=None):
         """The student's logits, by numpy."""
         theta = self.theta if theta is None else theta
         W, b, V, c = np.split(theta, [20, 25, 40])
-        hidden = np.tanh((self.X if X is None else X) @ W.reshape(5, 4).T + b)
+        hidden = np.tanh(self.X @ W.reshape(5, 4).T + b)
         return hidden @ V.reshape(3, 5).T + c
 
     def row_losses(self, theta=None):
@@ -111,12 +79,6 @@ class TinyProblem:
     def losses(self, theta=None):
         """Task and distillation loss, by numpy."""
         return self.row_losses(theta).mean(axis=1)
-
-    def held_out_loss(self, theta=None):
-        """The mean task loss of the held-out rows, by numpy."""
-        log_p = log_softmax(self.logits(theta, self.held_out_X), axis=1)
-        own = -log_p[np.arange(9), self.held_out_labels]
-        return np.average(own, weights=self.held_out_weight)
 
     def slopes(self, theta, direction, h=1e-5):
         """Slopes of both losses along a direction, by finite differences."""

@@ -5,7 +5,14 @@ from scipy import sparse
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 
-from skkd.augmenters import AUGMENTERS, Augmenter, NeighborSwap, RandomSwap, ShiftFlipCrop
+from skkd.augmenters import (
+    AUGMENTERS,
+    Augmenter,
+    NeighborSwap,
+    RandomSwap,
+    ShiftFlipCrop,
+    make_augmenter,
+)
 from tests.augmenters.tables import columns_of, dtypes_of, pandas_frame, polars_frame
 
 TABULAR = {name: kind for name, kind in AUGMENTERS.items() if kind.takes == "tables"}
@@ -38,7 +45,7 @@ def sampled(augmenter, X, n_rows=25, seed=0):
 
 @all_augmenters
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
-def test_new_rows_have_the_shape_and_dtype_of_the_fit_rows(kind, dtype):
+def test_synthetic_rows_have_the_shape_and_dtype_of_the_training_rows(kind, dtype):
     X = rows_for(kind, dtype=dtype)
     X_new = sampled(kind(), X, n_rows=70)
     assert X_new.shape == (70, *X.shape[1:])
@@ -46,7 +53,7 @@ def test_new_rows_have_the_shape_and_dtype_of_the_fit_rows(kind, dtype):
 
 
 @all_augmenters
-def test_new_rows_are_new(kind):
+def test_synthetic_rows_are_new(kind):
     X = rows_for(kind)
     old = {row.tobytes() for row in X}
     new = sampled(kind(), X, n_rows=100)
@@ -140,9 +147,64 @@ def test_rows_are_drawn_in_proportion_to_their_weights():
     assert share == pytest.approx(0.75, abs=4 * np.sqrt(0.75 * 0.25 / 4000))
 
 
+@all_augmenters
+@pytest.mark.parametrize("level", [1.0, 0.1, 7])
+def test_equal_weights_draw_the_same_rows_as_none(kind, level):
+    X = rows_for(kind)
+    weighted = kind().fit(X, sample_weight=np.full(len(X), level))
+    got = weighted.sample(25, np.random.default_rng(0))
+    np.testing.assert_array_equal(got, sampled(kind(), X))
+
+
+@pytest.mark.parametrize("factor", [64.0, 3.0, 0.1])
+def test_scale_of_the_weights_does_not_matter(factor):
+    X, weight = rows_for(RandomSwap), np.random.default_rng(1).uniform(0.5, 2, 30)
+    one, other = (RandomSwap().fit(X, sample_weight=w) for w in (weight, factor * weight))
+    np.testing.assert_array_equal(
+        one.draw(10_000, np.random.default_rng(0)), other.draw(10_000, np.random.default_rng(0))
+    )
+
+
 def test_rows_must_be_fitted_first():
     with pytest.raises(NotFittedError, match="RandomSwap"):
         RandomSwap().sample(3, np.random.default_rng(0))
+
+
+# By name
+
+
+@pytest.mark.parametrize("name", AUGMENTERS)
+def test_make_augmenter_by_name_and_by_instance(name):
+    by_name, given = make_augmenter(name), AUGMENTERS[name](n_new=3).fit(rows_for(AUGMENTERS[name]))
+    by_instance = make_augmenter(given)
+    assert type(by_name) is type(by_instance) is AUGMENTERS[name]
+    assert by_instance is not given and by_instance.n_new == 3
+    assert not hasattr(by_instance, "_fit_X")
+
+
+def test_make_augmenter_refuses_what_it_does_not_know():
+    with pytest.raises(ValueError, match="augmenter='swap' is not known; choose 'auto' or one of"):
+        make_augmenter("swap")
+    with pytest.raises(TypeError, match="must be None, a name or an instance.*got 0.5"):
+        make_augmenter(0.5)
+    with pytest.raises(ValueError, match="'prob' parameter of RandomSwap"):
+        make_augmenter(RandomSwap(prob=2))
+
+
+#: What users live by without having written it.
+DEFAULTS = {
+    "neighbor_swap": {"prob": 0.3, "n_neighbors": 5},
+    "random_swap": {"prob": 0.3},
+    "gaussian_jitter": {"scale": 0.1},
+    "mix_up": {"alpha": 1.0},
+    "shift_flip_crop": {"shift": 0.1, "crop": 0.1, "flip": False},
+}
+
+
+@pytest.mark.parametrize("name", AUGMENTERS)
+def test_defaults(name):
+    shared = {"n_new": 1.0, "refresh": 10, "loss_weight": 1.0}
+    assert AUGMENTERS[name]().get_params() == shared | DEFAULTS[name]
 
 
 # Bad input
@@ -185,6 +247,9 @@ def test_empty_tables_are_refused(kind):
         ("shift_flip_crop", {"shift": 1}),
         ("shift_flip_crop", {"crop": 1.0}),
         ("shift_flip_crop", {"flip": 2}),
+        ("random_swap", {"n_new": 0}),
+        ("random_swap", {"refresh": 0}),
+        ("random_swap", {"loss_weight": 0}),
     ],
 )
 def test_wrong_parameters_are_named(name, params):

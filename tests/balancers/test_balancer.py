@@ -1,3 +1,6 @@
+import inspect
+import re
+
 import numpy as np
 import pytest
 import torch
@@ -8,17 +11,13 @@ from sklearn.base import clone
 from skkd.balancers import (
     BALANCERS,
     Balancer,
-    Competence,
     ConflictAverse,
     DescentShare,
     DynamicWeightAverage,
+    EqualGradients,
     Famo,
     FixedBalance,
-    Gated,
-    GradientNorm,
     GradNorm,
-    HeldOutLosses,
-    Hypergradient,
     LossShare,
     MinNorm,
     Pilot,
@@ -28,6 +27,7 @@ from skkd.balancers import (
     StepState,
     TeacherKnowledge,
     UncertaintyWeighting,
+    make_balancer,
 )
 from skkd.losses import DISTILLATION_LOSSES
 from skkd.schedules import SCHEDULES
@@ -35,9 +35,8 @@ from tests.balancers.tiny import TinyProblem
 from tests.helpers import make_data, quick
 
 with_any_scalars = pytest.mark.parametrize("xp", [np, torch], ids=["numpy", "torch"])
-GUARDED = {
-    name: rule for name, rule in BALANCERS.items() if "conflict_clamp" in rule().get_params()
-}
+#: Rules with one balancing parameter for all rows.
+GUARDED = {name: rule for name, rule in BALANCERS.items() if rule is not SampleWise}
 every_guarded_rule = pytest.mark.parametrize("rule", GUARDED.values(), ids=GUARDED)
 
 
@@ -94,23 +93,26 @@ learning_rate = st.floats(1e-4, 1.0)
 
 #: What each rule can be told besides the guards.
 OPTIONS = {
+    "fixed": {"weight": share},
+    "scheduled": {
+        "schedule": st.sampled_from(list(SCHEDULES)),
+        "start": share,
+        "end": share,
+        "warmup": share,
+        "hold": share,
+        "stop": st.none() | share,
+    },
     "loss_share": {"ratio": positive_number, "monotone": st.booleans()},
-    "geometric_mean": {},
     "uncertainty": {"lr": learning_rate, "initial": st.floats(-5, 5)},
     "dynamic_weight_average": {"tau": positive_number},
     "famo": {"lr": learning_rate, "decay": st.floats(0, 1)},
     "random": {"random_state": st.integers(0, 9)},
     "descent_share": {"ratio": positive_number},
-    "gradient_norm": {"ratio": positive_number},
+    "equal_gradients": {"ratio": positive_number},
     "grad_norm": {"alpha": st.floats(0, 5), "lr": learning_rate},
     "min_norm": {"normalize": st.sampled_from([None, "l2", "log"])},
     "gradient_surgery": {},
     "conflict_averse": {"c": st.floats(0, 0.99)},
-    "hypergradient": {
-        "lr": learning_rate,
-        "initial": share,
-        "gradients": st.sampled_from(["last_layer", "all"]),
-    },
 }
 
 
@@ -119,36 +121,15 @@ def drawn(draw, options):
 
 
 @st.composite
-def bounded_rules(draw):
-    """Rules with bounds and smoothing."""
+def rules(draw):
+    """Every rule that gives the whole batch one weight, under all options."""
     name = draw(st.sampled_from(list(OPTIONS)))
     options = drawn(draw, guards | OPTIONS[name])
     options["min_weight"], options["max_weight"] = sorted([draw(share), draw(share)])
     options["smoothing"] = draw(st.floats(0, 0.99))
+    if name == "scheduled":
+        options["hold"] *= 1 - options["warmup"]
     return BALANCERS[name](**options)
-
-
-@st.composite
-def schedules(draw):
-    warmup = draw(share)
-    return ScheduledBalance(
-        draw(st.sampled_from(list(SCHEDULES))),
-        start=draw(share),
-        end=draw(share),
-        warmup=warmup,
-        hold=draw(st.floats(0, 1 - warmup)),
-        stop=draw(st.none() | share),
-        **drawn(draw, guards),
-    )
-
-
-@st.composite
-def rules(draw):
-    """Every rule that gives the whole batch one weight, under all options."""
-    fixed = FixedBalance(draw(share), **drawn(draw, guards))
-    rule = draw(st.just(fixed) | schedules() | bounded_rules())
-    competence = Competence(power=draw(positive_number), per_class=False)
-    return Gated(rule, by=competence) if draw(st.booleans()) else rule
 
 
 @st.composite
@@ -159,16 +140,10 @@ def states(draw, xp):
     A, B = draw(st.floats(0, 1e150)), draw(st.floats(0, 1e150))
     cosine = draw(st.sampled_from([-1.0, 0.0, 1.0]) | st.floats(-1, 1))
     state = conflicting(xp, A, B, cosine, **{name: draw(loss) for name in names})
-    if draw(st.booleans()):
-        slope = st.floats(-1e6, 1e6)
-        state.held_out_slope_task = state.A * 0.0 + draw(slope)
-        state.held_out_slope_distillation = state.A * 0.0 + draw(slope)
     state.progress = draw(share)
     state.epoch_losses = draw(st.lists(st.tuples(loss, loss), max_size=3))
     state.teacher = draw(st.none() | st.builds(TeacherKnowledge, loss, st.floats(-9, 9), share))
     state.pilot = draw(st.none() | st.builds(Pilot, st.floats(-1, 1), share))
-    student, teacher = np.array([[draw(st.floats(0, 50))], [draw(st.floats(0, 7))]])
-    state.held_out = HeldOutLosses(student, teacher, np.ones(1), np.array([5]))
     return state
 
 
@@ -178,15 +153,14 @@ def test_weights_are_finite_and_bounded_and_sum_to_one(xp, rule, data):
     rule.validate()
     rule.reset()
     low, high = (rule.min_weight, rule.max_weight)
-    if isinstance(rule, Gated) or rule.conflict_clamp:
+    if rule.conflict_clamp:
         low, high = 0, 1
     for state in data.draw(st.lists(states(xp), min_size=1, max_size=5)):
         task, distillation = map(float, rule.weights(state))
         assert low <= distillation <= high
         assert task >= 0
         assert task + distillation == pytest.approx(1, abs=3e-16)
-        if state.held_out_slope_task is not None or "held_out_slopes" not in rule.requirements():
-            rule.update(state)
+        rule.update(state)
 
 
 def all_scalars(xp, seed):
@@ -194,7 +168,6 @@ def all_scalars(xp, seed):
     rng = np.random.default_rng(seed)
     A, B, cosine = rng.uniform(0.5, 3), rng.uniform(0.5, 3), rng.uniform(-1, 1)
     names = ("task_loss", "distillation_loss", "task_loss_after", "distillation_loss_after")
-    names += ("held_out_slope_task", "held_out_slope_distillation")
     state = conflicting(xp, A, B, cosine, **{name: rng.uniform(0.2, 2) for name in names})
     state.progress = seed / 9
     state.epoch_losses = [tuple(rng.uniform(0.5, 2, 2)) for _ in range(seed)]
@@ -279,94 +252,6 @@ def test_losses_that_explode_in_a_step_leave_a_finite_weight(xp, after):
         )
         assert 0 <= rule.weights(state)[1] <= 1
         rule.update(state)
-
-
-# Fading
-
-TEACHES = Pilot(gain=0.05, error=0.01)
-MISLEADS = Pilot(gain=-0.02, error=0.01)
-
-
-def knowing(loss):
-    """A teacher that knows something."""
-    return TeacherKnowledge(loss, gain=0.5, error=0.01)
-
-
-@with_any_scalars
-@pytest.mark.parametrize(
-    ("fade", "pilot", "whose"),
-    [
-        (True, None, "teacher"),
-        (True, MISLEADS, "teacher"),
-        ("auto", TEACHES, "teacher"),
-        ("auto", Pilot(0.05, 0.02), "nobody"),  # may be chance
-        ("auto", Pilot(-0.01, 0.01), "nobody"),
-        ("auto", None, "nobody"),
-        ("auto", MISLEADS, "labels"),
-        (False, TEACHES, "nobody"),
-        (False, MISLEADS, "nobody"),
-    ],
-)
-@pytest.mark.parametrize(("own", "factor"), [(0.2, 0.16), (0.5, 1.0), (2.0, 1.0), (0.0, 0.0)])
-def test_whose_say_fades(xp, fade, pilot, whose, own, factor):
-    state = scalars_of(xp, task_loss=0.4)
-    state.epoch_losses, state.pilot = [(9.0, 9.0), (own, 9.0)], pilot
-    state.teacher = knowing(0.5)
-    expected = {"teacher": 0.4 * factor, "labels": 1 - 0.6 * factor, "nobody": 0.4}[whose]
-    assert run(Given(fade=fade), [state]) == pytest.approx([expected], abs=1e-12)
-
-
-def test_labels_may_lose_their_say_beyond_one_half():
-    state = StepState(epoch=1, epoch_losses=[(0.1, 1.0)], teacher=knowing(1.0), pilot=MISLEADS)
-    assert FixedBalance(0.8, fade="auto").reset().weights(state)[1] == pytest.approx(0.998)
-    capped = LossShare(fade="auto", max_weight=0.9).reset()
-    state.task_loss, state.distillation_loss = 1.0, 1.0
-    assert capped.weights(state)[1] == 0.9
-
-
-def test_fading_begins_after_the_first_epoch_and_moves_once_an_epoch():
-    rule = FixedBalance(0.4, fade=True).reset()
-    seen = []
-    losses = [(0.5, 1.0), (0.25, 1.0)]
-    for epoch in range(3):
-        state = StepState(epoch=epoch, epoch_losses=losses[:epoch], teacher=knowing(1.0))
-        seen += [rule.weights(state)[1] for _ in range(2)]
-    assert seen == pytest.approx([0.4, 0.4, 0.1, 0.1, 0.025, 0.025])
-    assert rule.reset().weights(StepState(teacher=knowing(1.0)))[1] == 0.4
-
-
-def test_a_teacher_without_loss_does_not_fade():
-    state = StepState(epoch=1, epoch_losses=[(0.1, 1.0)], teacher=knowing(0.0))
-    assert FixedBalance(0.4, fade=True).reset().weights(state)[1] == 0.4
-
-
-@with_any_scalars
-@pytest.mark.parametrize(("fade", "most"), [(True, 0.5), ("auto", 0.5), (False, 0.9)])
-def test_what_fades_does_so_from_one_half(xp, fade, most):
-    state = scalars_of(xp, task_loss=0.9)
-    state.teacher, state.pilot = knowing(1.0), TEACHES
-    assert run(Given(fade=fade), [state]) == [most]
-
-
-@with_any_scalars
-@pytest.mark.parametrize(("fade", "weight"), [(True, 0.0), ("auto", 0.0), (False, 0.9)])
-@pytest.mark.parametrize("gain", [-0.5, 0.0, 0.005])
-def test_a_teacher_that_knows_nothing_has_no_say(xp, fade, weight, gain):
-    state = scalars_of(xp, task_loss=0.9)
-    state.teacher = TeacherKnowledge(loss=0.7, gain=gain, error=0.006)
-    assert run(Given(fade=fade), [state]) == [weight]
-
-
-def test_fading_stays_above_the_lower_bound():
-    state = scalars_of(np, task_loss=0.8)
-    state.epoch_losses, state.teacher = [(0.1, 1.0)], knowing(1.0)
-    assert run(Given(fade=True, min_weight=0.2), [state]) == [0.2]
-
-
-@pytest.mark.parametrize("fade", ["yes", 1, None, 0.5])
-def test_fade_that_is_not_known(fade):
-    with pytest.raises(ValueError, match="fade=.* of FixedBalance is not known; give 'auto'"):
-        FixedBalance(fade=fade).validate()
 
 
 # Conflict clamp
@@ -519,9 +404,89 @@ def test_requirements_are_those_of_rule_and_guards(rule, expected):
     assert rule.requirements() == expected
 
 
-@every_guarded_rule
-def test_defaults_are_valid(rule):
+@pytest.mark.parametrize("rule", BALANCERS.values(), ids=BALANCERS)
+def test_every_rule_has_the_shared_parameters(rule):
+    assert rule().get_params().keys() >= Balancer().get_params().keys()
     rule().validate()
+
+
+#: What users live by without having written it.
+DEFAULTS = [
+    (Balancer, {"min_weight": 0.0, "max_weight": 1.0, "smoothing": 0.0, "conflict_clamp": False}),
+    (Balancer, {"admissible_step": False, "gradients": "logits", "fade": False}),
+    (DescentShare, {"ratio": 0.05, "smoothing": 0.9, "fade": "auto", "gradients": "logits"}),
+    (EqualGradients, {"ratio": 0.1, "smoothing": 0.9, "fade": False}),
+    (LossShare, {"ratio": 1.0, "monotone": False, "smoothing": 0.0}),
+    (FixedBalance, {"weight": 0.5}),
+    (ScheduledBalance, {"schedule": "linear", "start": 1.0, "end": 0.0, "stop": None}),
+    (ScheduledBalance, {"warmup": 0.0, "hold": 0.0}),
+    (RandomBalance, {"random_state": None}),
+    (UncertaintyWeighting, {"lr": 0.05, "initial": 0.0}),
+    (DynamicWeightAverage, {"tau": 2.0}),
+    (Famo, {"lr": 0.025, "decay": 0.001}),
+    (GradNorm, {"alpha": 1.5, "lr": 0.025}),
+    (MinNorm, {"normalize": None}),
+    (ConflictAverse, {"c": 0.5}),
+    (SampleWise, {"rule": "wsl", "weight": 0.7}),
+]
+
+
+@pytest.mark.parametrize(("kind", "expected"), DEFAULTS)
+def test_defaults(kind, expected):
+    params = kind().get_params()
+    assert {name: params[name] for name in expected} == expected
+
+
+def test_repr_shows_what_differs_from_the_defaults():
+    assert repr(DescentShare()) == "DescentShare()"
+    rule = DescentShare(0.1, smoothing=0.5, fade=False)
+    assert repr(rule) == "DescentShare(fade=False, ratio=0.1, smoothing=0.5)"
+
+
+@pytest.mark.parametrize("kind", [FixedBalance, ScheduledBalance, SampleWise, LossShare, GradNorm])
+def test_only_the_first_parameter_is_positional(kind):
+    first, second = list(inspect.signature(kind).parameters.values())[:2]
+    assert first.kind is inspect.Parameter.POSITIONAL_OR_KEYWORD
+    assert second.kind is inspect.Parameter.KEYWORD_ONLY
+
+
+def test_a_rule_that_needs_what_nobody_gives():
+    class Wishful(Given):
+        needs = frozenset({"losses", "loss", "tomorrow"})
+
+    with pytest.raises(ValueError, match=r"Wishful.needs holds \['loss', 'tomorrow'\].*'losses'"):
+        make_balancer(Wishful())
+
+
+def test_a_rule_with_a_constructor_of_its_own():
+    class Own(Balancer):
+        def __init__(self, level=0.3):
+            self.level = level
+
+        def propose(self, state):
+            return self.level
+
+    rule = make_balancer(Own(0.4))
+    assert rule.weights(StepState()) == (0.6, 0.4)
+    assert rule.requirements() == frozenset()
+
+
+@pytest.mark.parametrize("name", BALANCERS)
+def test_make_balancer_by_name_and_by_instance(name):
+    by_name, given = make_balancer(name), BALANCERS[name](max_weight=0.9)
+    by_instance = make_balancer(given)
+    assert type(by_name) is type(by_instance) is BALANCERS[name]
+    assert by_instance is not given and by_instance.max_weight == 0.9
+    assert by_name.weight_ is None and not hasattr(given, "weight_")
+
+
+def test_make_balancer_refuses_what_it_does_not_know():
+    with pytest.raises(ValueError, match="balancer='seesaw' is not known; choose one of 'fixed'"):
+        make_balancer("seesaw")
+    with pytest.raises(TypeError, match="balancer must be a name or an instance.*got 0.5"):
+        make_balancer(0.5)
+    with pytest.raises(ValueError, match="'weight' parameter of FixedBalance"):
+        make_balancer(FixedBalance(2))
 
 
 @every_guarded_rule
@@ -536,7 +501,6 @@ def test_reset_forgets_and_clone_drops_the_state(rule, xp, options):
         for i, cosine in enumerate([0.5, -0.9, -1.0]):
             losses = {name: 1.0 / (i + j + 1) for j, name in enumerate(names)}
             state = conflicting(xp, 1.0 + i, 2.0, cosine, **losses)
-            state.held_out_slope_task = state.held_out_slope_distillation = state.A
             values.append(float(rule.weights(state)[1]))
             rule.update(state)
         return values
@@ -570,20 +534,20 @@ def test_importance_is_the_share_in_the_weighted_loss():
     np.testing.assert_array_equal(FixedBalance().importance(trace), [0.75, np.nan, 0.0])
 
 
-NOT_A_SHARE = [-0.1, 1.1, np.nan, np.inf, "0.5", None, True]
-NOT_POSITIVE = [0.0, -1.0, np.nan, np.inf, "1", None, True]
+NOT_A_SHARE = [-0.1, 1.1, np.nan, np.inf, "0.5", None]
+NOT_POSITIVE = [0.0, -1.0, np.nan, np.inf, "1", None]
 WRONG = [
     *[(LossShare, "min_weight", value) for value in NOT_A_SHARE],
     *[(DescentShare, "max_weight", value) for value in NOT_A_SHARE],
     *[(DescentShare, "smoothing", value) for value in [*NOT_A_SHARE, 1.0]],
     *[
         (kind, "ratio", value)
-        for kind in (LossShare, DescentShare, GradientNorm)
+        for kind in (LossShare, DescentShare, EqualGradients)
         for value in NOT_POSITIVE
     ],
     *[
         (kind, "lr", value)
-        for kind in (UncertaintyWeighting, Famo, GradNorm, Hypergradient)
+        for kind in (UncertaintyWeighting, Famo, GradNorm)
         for value in NOT_POSITIVE
     ],
     *[(DynamicWeightAverage, "tau", value) for value in NOT_POSITIVE],
@@ -592,14 +556,15 @@ WRONG = [
     *[(GradNorm, "alpha", value) for value in (-0.5, np.nan, np.inf, None)],
     *[(MinNorm, "normalize", value) for value in ("l1", False, 2)],
     *[(ConflictAverse, "c", value) for value in [*NOT_A_SHARE, 1.0]],
-    *[(Hypergradient, "initial", value) for value in NOT_A_SHARE],
     *[(RandomBalance, "random_state", value) for value in (0.5, "0", -1, np.random.mtrand._rand)],
     *[(SampleWise, "weight", value) for value in [*NOT_A_SHARE, 1.0]],
     *[(SampleWise, "rule", value) for value in ("unknown", None)],
-    *[(Competence, "weight", value) for value in NOT_A_SHARE],
-    *[(Competence, "power", value) for value in NOT_POSITIVE],
-    *[(Competence, "min_rows", value) for value in (0, -1, np.nan, "30", None)],
-    *[(kind, "gradients", "some") for kind in GUARDED.values()],
+    *[(kind, "gradients", "last_layer") for kind in BALANCERS.values()],
+    *[(kind, "fade", value) for kind in BALANCERS.values() for value in ("yes", 1, None, 0.5)],
+    *[(kind, "min_weight", 2) for kind in BALANCERS.values()],
+    *[(DescentShare, "conflict_clamp", value) for value in (1, "yes", None)],
+    *[(DescentShare, "admissible_step", value) for value in (1, "yes", None)],
+    *[(LossShare, "monotone", value) for value in (1, "yes", None)],
     *[(DescentShare, "gradients", value) for value in (None, ["all"])],
     *[(FixedBalance, "weight", value) for value in NOT_A_SHARE],
     *[
@@ -614,7 +579,10 @@ WRONG = [
 
 @pytest.mark.parametrize(("kind", "name", "value"), WRONG)
 def test_validate_names_the_wrong_parameter(kind, name, value):
-    with pytest.raises(ValueError, match=f"^{name}=.* of {kind.__name__} is not"):
+    message = (
+        f"(?s)^The '{name}' parameter of {kind.__name__} must be .*Got {re.escape(repr(value))}"
+    )
+    with pytest.raises(ValueError, match=message):
         kind(**{name: value}).validate()
 
 

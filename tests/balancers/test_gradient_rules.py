@@ -8,7 +8,7 @@ from scipy.optimize import minimize
 from skkd.balancers import (
     ConflictAverse,
     DescentShare,
-    GradientNorm,
+    EqualGradients,
     GradientSurgery,
     MinNorm,
     StepState,
@@ -200,14 +200,14 @@ def test_pairs_agree_and_conflict():
 
 @over_pairs
 @pytest.mark.parametrize("ratio", [0.1, 1.0, 3.0])
-def test_gradient_norm_keeps_the_ratio_of_lengths(pair, ratio):
-    weight = weight_in(GradientNorm(ratio), pair)
+def test_equal_gradients_keeps_the_ratio_of_lengths(pair, ratio):
+    weight = weight_in(EqualGradients(ratio), pair)
     lengths = (1 - weight) * np.linalg.norm(pair[0]), weight * np.linalg.norm(pair[1])
     assert lengths[1] == pytest.approx(ratio * lengths[0], rel=1e-12)
 
 
 @over_pairs
-@pytest.mark.parametrize("rule", [GradientNorm(1.0), DescentShare(1.0)], ids=["norm", "descent"])
+@pytest.mark.parametrize("rule", [EqualGradients(1.0), DescentShare(1.0)], ids=["norm", "descent"])
 def test_ratio_of_one_is_the_nash_bargain(rule, pair):
     """Both tasks gain the inverse of their weight: alpha_i <g_i, d> = 1, d = sum alpha_i g_i."""
     weight = weight_in(rule, pair)
@@ -316,7 +316,7 @@ def test_roles_can_be_exchanged_in_symmetric_rules(rule):
 
 
 @pytest.mark.parametrize(
-    "rule", [GradientNorm(1.0), MinNorm(), MinNorm("l2"), GradientSurgery(), ConflictAverse()]
+    "rule", [EqualGradients(1.0), MinNorm(), MinNorm("l2"), GradientSurgery(), ConflictAverse()]
 )
 def test_no_gradient_holds_the_weight(rule):
     zero = np.zeros(2)
@@ -325,10 +325,10 @@ def test_no_gradient_holds_the_weight(rule):
     assert 0 <= weight_in(rule, (np.ones(2), zero)) <= 1
 
 
-def test_importance_of_gradient_norm_is_the_share_of_lengths():
+def test_importance_of_equal_gradients_is_the_share_of_lengths():
     trace = {"weight": np.array([0.25]), "A": np.array([4.0]), "B": np.array([9.0])}
-    np.testing.assert_allclose(GradientNorm().importance(trace), 0.75 / 2.25)
-    assert GradientNorm(3.0).target_share == 0.75
+    np.testing.assert_allclose(EqualGradients().importance(trace), 0.75 / 2.25)
+    assert EqualGradients(3.0).target_share == 0.75
 
 
 # In a training
@@ -341,7 +341,7 @@ def fit(**params):
     return clf.fit(X, y, teacher_proba=proba)
 
 
-@pytest.mark.parametrize("gradients", ["last_layer", "logits", "all"])
+@pytest.mark.parametrize("gradients", ["logits", "all"])
 def test_history_shows_the_share(gradients):
     rule = DescentShare(ratio=0.5, smoothing=0.0, gradients=gradients, fade=False)
     share = fit(balancer=rule).history_["distillation_share"]
@@ -351,7 +351,6 @@ def test_history_shows_the_share(gradients):
 @pytest.mark.parametrize(
     ("gradients", "expected"),
     [
-        ("last_layer", {"backward": 6, "grad": 0}),
         ("logits", {"backward": 6, "grad": 0}),
         ("all", {"backward": 0, "grad": 12}),
     ],

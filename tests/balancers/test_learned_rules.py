@@ -6,8 +6,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from skkd.balancers import Famo, GradNorm, StepState, UncertaintyWeighting
-from skkd.balancers._learned_rules import ScalarAdam
+from skkd.balancers import Famo, GradNorm, ScalarAdam, StepState, UncertaintyWeighting
 
 with_any_scalars = pytest.mark.parametrize("xp", [np, torch], ids=["numpy", "torch"])
 

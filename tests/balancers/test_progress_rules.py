@@ -40,13 +40,13 @@ def test_a_fixed_weight_hears_the_teacher_unless_it_is_zero(weight):
     assert FixedBalance(weight).hears_teacher == (weight > 0)
 
 
-def test_fixed_zero_is_training_on_labels_alone():
+def test_fixed_zero_is_training_on_labels_only():
     first = student_state(FixedBalance(0.0), proba_seed=0)
     assert equal(first, student_state(FixedBalance(0.0), proba_seed=1))
     assert not equal(first, student_state(FixedBalance(0.1), proba_seed=0))
 
 
-def test_fixed_one_is_training_on_the_teacher_alone():
+def test_fixed_one_is_training_on_the_teacher_only():
     _, y = make_data()
     first = student_state(FixedBalance(1.0))
     assert equal(first, student_state(FixedBalance(1.0), y=y[::-1].copy()))
