@@ -24,15 +24,18 @@ from .predict import (
     student_input,
     student_outputs,
 )
+from .student_only import StudentOnly, has_own_encoder, student_only, without_training
 
 __all__ = [
     "DEFAULT_CALLBACKS",
     "Forward",
+    "StudentOnly",
     "as_net",
     "copied",
     "copied_for_training",
     "drop_default_callbacks",
     "gives_probabilities",
+    "has_own_encoder",
     "input_tags",
     "is_default",
     "is_known",
@@ -45,5 +48,7 @@ __all__ = [
     "prune",
     "split_student",
     "student_input",
+    "student_only",
     "student_outputs",
+    "without_training",
 ]

@@ -4,7 +4,7 @@ import numpy as np
 from skorch import NeuralNet
 
 from ..students import PeriodicMLP, ResidualConvNet, TabularMLP
-from ..students._numeric_input import n_distinct_values
+from ..students import n_distinct_values
 
 _MLP_BATCH_SIZE = 256
 _N_BINS = 4

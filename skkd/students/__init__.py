@@ -1,8 +1,11 @@
-"""Students by name and their parts, to be used as they are or built upon."""
+"""Students by name, and their parts."""
 
 from ._convnet import ResidualConvNet
 from ._make_student import STUDENTS, default_student, make_student
-from ._mlp import PeriodicMLP, TabularMLP
+from ._mlp import TabularMLP
+from ._mlp import seed_dropout as seed_dropout  # which training calls
+from ._numeric_input import n_distinct_values as n_distinct_values
+from ._periodic import PeriodicMLP
 from ._schedule import LearningRateSchedule
 
 __all__ = [
