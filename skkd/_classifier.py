@@ -12,6 +12,7 @@ from ._parameters import CONSTRAINTS, check_parameters, make_loss, make_temperat
 from ._random import PrivateTorchState, draw_seeds
 from ._student import net as _student
 from ._student.predictor import StudentPredictor
+from ._student.student_only import student_only
 from ._teacher import asking as _teacher
 from ._training.loop import Patience, train
 from .balancers._make_balancer import make_balancer
@@ -315,8 +316,6 @@ class DistilledClassifier(ClassifierMixin, StudentPredictor, FitSteps):
         student : skkd.export.StudentOnly
             Fitted. It predicts as this classifier does, and can't be fitted.
         """
-        from .export._student_only import student_only  # which imports this module
-
         return student_only(self)
 
     # The algorithm

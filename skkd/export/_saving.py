@@ -10,6 +10,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from .._classifier import DistilledClassifier
 from .._student.net import net_dtype, net_of
+from .._student.student_only import StudentOnly, without_training
 from .._teacher.asking import is_fitted
 from .._teacher.cache import Shelved
 from ..exceptions import ExportError, LoadError
@@ -18,7 +19,6 @@ from ._exported import write
 from ._missing_teacher import MissingTeacher
 from ._record import check_restored, initialise, recorded, restored, tensors_of
 from ._require import require
-from ._student_only import StudentOnly, without_training
 from ._tensors import with_arrays, with_tensors
 from ._trust import is_net, name_of, names_of, refuse_unknown, trusted_by_default
 

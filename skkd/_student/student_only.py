@@ -1,0 +1,193 @@
+"""A fitted student by itself, to deploy or to pickle."""
+
+import numpy as np
+import torch
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.compose import ColumnTransformer
+from sklearn.pipeline import Pipeline
+from sklearn.utils.validation import check_is_fitted
+from skorch import NeuralNetClassifier
+
+from .net import input_tags, is_default, net_of
+from .predictor import StudentPredictor
+
+__all__ = ["StudentOnly"]
+
+# What a net needs for training only.
+_FOR_TRAINING = {"optimizer_", "history_", "callbacks_"}
+
+# What `fit` learns besides the student. `_row_shape` is missing for a student with an encoder.
+_LEARNED = ("classes_", "n_features_in_", "feature_names_in_", "_row_shape")
+
+
+class StudentOnly(ClassifierMixin, BaseEstimator):
+    """Predict with a fitted student, without its teacher, optimizer and history.
+
+    ``DistilledClassifier.student_only()`` makes it. Its predictions are those of the classifier.
+    It cannot be fitted, and a clone of it is the object itself. scikit-learn takes it for a fitted
+    classifier, for example in ``CalibratedClassifierCV(FrozenEstimator(student))``.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+        The labels, in the order of the columns of all answers.
+    student_ : skorch.NeuralNetClassifier or Pipeline
+        The preprocessing and the net.
+    n_features_in_ : int
+        Number of features seen in ``fit``.
+    feature_names_in_ : ndarray of shape (n_features,)
+        Names of the features. Set only if X was a frame.
+
+    Examples
+    --------
+    >>> import pickle
+    >>> from sklearn.datasets import load_digits
+    >>> from sklearn.ensemble import RandomForestClassifier
+    >>> from skkd import DistilledClassifier
+    >>> X, y = load_digits(return_X_y=True)
+    >>> clf = DistilledClassifier(RandomForestClassifier(random_state=0), cv=2, random_state=0)
+    >>> clf = clf.set_params(student__max_epochs=2).fit(X, y)
+    >>> student = clf.student_only()
+    >>> bool((student.predict_proba(X) == clf.predict_proba(X)).all())
+    True
+    >>> len(pickle.dumps(student)) < len(pickle.dumps(clf)) / 5
+    True
+    """
+
+    classes_: np.ndarray
+    student_: NeuralNetClassifier | Pipeline
+    n_features_in_: int
+    feature_names_in_: np.ndarray
+    _row_shape: tuple[int, ...]
+
+    def fit(self, X, y=None):
+        """Raise a TypeError: a student without its teacher cannot be fitted.
+
+        Parameters
+        ----------
+        X, y : object
+            Ignored.
+
+        Raises
+        ------
+        TypeError
+            Always.
+        """
+        raise TypeError(
+            "A StudentOnly cannot be fitted, because it has no teacher. Fit the "
+            "DistilledClassifier and call student_only() again. Where scikit-learn fits a clone, "
+            "wrap the student: sklearn.frozen.FrozenEstimator(student)."
+        )
+
+    def predict_proba(self, X) -> np.ndarray:
+        """Return the student's probabilities.
+
+        Parameters
+        ----------
+        X : array, frame, CSR matrix or Dataset
+            Rows like those of ``fit``.
+
+        Returns
+        -------
+        proba : ndarray of shape (n_rows, n_classes), in the student's dtype
+        """
+        return _logits(self, X, lambda logits: torch.softmax(logits, -1))
+
+    def predict_log_proba(self, X) -> np.ndarray:
+        """Return the logarithms of the probabilities, exact where those underflow.
+
+        Parameters
+        ----------
+        X : array, frame, CSR matrix or Dataset
+            Rows like those of ``fit``.
+
+        Returns
+        -------
+        log_proba : ndarray of shape (n_rows, n_classes)
+        """
+        return _logits(self, X, lambda logits: torch.log_softmax(logits, -1))
+
+    def decision_function(self, X) -> np.ndarray:
+        """Return the student's logits.
+
+        Parameters
+        ----------
+        X : array, frame, CSR matrix or Dataset
+            Rows like those of ``fit``.
+
+        Returns
+        -------
+        logits : ndarray of shape (n_rows, n_classes), or (n_rows,) for two classes
+            For two classes, the second class's logit minus the first's.
+        """
+        logits = _logits(self, X)
+        return logits[:, 1] - logits[:, 0] if logits.shape[1] == 2 else logits
+
+    def predict(self, X) -> np.ndarray:
+        """Return the most probable labels.
+
+        Parameters
+        ----------
+        X : array, frame, CSR matrix or Dataset
+            Rows like those of ``fit``.
+
+        Returns
+        -------
+        labels : ndarray of shape (n_rows,)
+        """
+        columns = _logits(self, X).argmax(axis=1)
+        return self.classes_[columns]
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return hasattr(self, "student_")
+
+    def __sklearn_clone__(self) -> "StudentOnly":
+        return self
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        student = getattr(self, "student_", None)
+        accepted = input_tags(student)
+        imputes = isinstance(student, Pipeline) and accepted.allow_nan
+        tags.input_tags.sparse = accepted.sparse
+        tags.input_tags.allow_nan = imputes or has_own_encoder(student)
+        return tags
+
+
+_logits = StudentPredictor._logits  # the lead makes this a function of the core
+
+
+def student_only(clf) -> StudentOnly:
+    """Return the student of a fitted classifier by itself; both share the weights."""
+    check_is_fitted(clf)
+    alone = StudentOnly()
+    for name in _LEARNED:
+        if hasattr(clf, name):
+            setattr(alone, name, getattr(clf, name))
+    alone.student_ = without_training(clf.student_)
+    return alone
+
+
+def without_training(student):
+    """Return a fitted net or Pipeline without what only training needs."""
+    if isinstance(student, Pipeline):
+        *steps, (name, net) = student.steps
+        return Pipeline([*steps, (name, without_training(net))])
+    light = object.__new__(type(student))  # copy.copy would copy all tensors
+    vars(light).update({k: v for k, v in vars(student).items() if k not in _FOR_TRAINING})
+    light.callbacks = None
+    return light
+
+
+def has_own_encoder(student) -> bool:
+    """Whether a fitted student has the encoder that skkd puts before its default student."""
+    if not isinstance(student, Pipeline) or len(student.steps) != 2:
+        return False
+    name, encoder = student.steps[0]
+    return (
+        name == "encode"
+        and isinstance(encoder, ColumnTransformer)
+        and not encoder.verbose_feature_names_out
+        and {name for name, _, _ in encoder.transformers} <= {"numeric", "categorical"}
+        and is_default(net_of(student))
+    )
