@@ -1,7 +1,7 @@
 """Plain Python objects as bytes and back, by skops.
 
 skops names a type by its module, and an object by its address. A saved file has the names of
-``_saved_types`` and consecutive numbers instead, so that it outlives a module and its bytes repeat.
+``_saved_types`` and consecutive numbers instead: it outlives a module, and its bytes repeat.
 """
 
 import io
@@ -18,6 +18,9 @@ from ._stand_ins import with_arrays, with_tensors
 
 _SCHEMA = "schema.json"
 
+# In place of loader, module and class, a node has the place of its type in a list.
+_TYPE = "is"
+
 _NONE = {"__class__": "str", "__module__": "builtins", "__loader__": "JsonNode", "content": "null"}
 
 
@@ -27,11 +30,16 @@ def dumped(content) -> bytes:
     schema = json.loads(parts.pop(_SCHEMA))
     stable_names = {name_of(kind): name for name, kind in reversed(OF_SKKD.items())}
     numbers: dict[Any, int] = {}
+    types: dict[tuple[str, str], int] = {}
     files = {}
     for node in _nodes(schema):
-        _rename(node, stable_names)
         if _memory_of(node) is not None:
-            node["content"]["content"]["memory"] = _NONE
+            node["content"]["content"]["memory"] = dict(_NONE)
+        name = _name(node)
+        kind = node.pop("__loader__"), stable_names.get(name, name)
+        del node["__module__"], node["__class__"]
+        node[_TYPE] = types.setdefault(kind, len(types))
+        node.pop("is_json", None)
         if "__id__" in node:
             node["__id__"] = numbers.setdefault(node["__id__"], len(numbers) + 1)
         if "file" in node:
@@ -39,11 +47,12 @@ def dumped(content) -> bytes:
             node["file"] = f"{numbers.setdefault(was, len(numbers) + 1)}.{ending}"
             # scipy compresses its matrices, and what is compressed can't be bounded.
             files[node["file"]] = zipped(_read_zip(parts[was])) if ending == "npz" else parts[was]
-    return zipped({_SCHEMA: json.dumps(schema, separators=(",", ":")).encode(), **files})
+    written = json.dumps({"types": list(types), "schema": schema}, separators=(",", ":"))
+    return zipped({_SCHEMA: written.encode(), **files})
 
 
 def current(data: bytes) -> bytes:
-    """Check what :func:`dumped` wrote, and give each type the module it has now.
+    """Return what :func:`dumped` wrote as skops wrote it, with the modules of today.
 
     Raises
     ------
@@ -51,21 +60,23 @@ def current(data: bytes) -> bytes:
         If the bytes would unpack to more than their size, or name a folder to keep pickles in.
     """
     parts = unzipped(data)
-    schema = json.loads(parts.pop(_SCHEMA))
+    written = json.loads(parts[_SCHEMA])
     modules = {name: name_of(kind) for name, kind in OF_SKKD.items()}
-    owners: dict[str, Any] = {}
-    for node in _nodes(schema):
-        if _memory_of(node) is not None:
-            raise LoadError("it sets memory, which would make a later fit read pickles")
-        if node["__loader__"] == "ConstructorFromReduceNode" and _name(node).startswith("skkd."):
-            raise LoadError(f"it calls {_name(node)}")
+    types = [(loader, modules.get(name, name)) for loader, name in written["types"]]
+    schema, owners = written["schema"], {}
+    for node in _nodes(schema, _TYPE, int):
+        node["__loader__"], name = types[node.pop(_TYPE)]
+        node["__module__"], _, node["__class__"] = name.rpartition(".")
+        if node["__loader__"] == "ConstructorFromReduceNode" and name.startswith("skkd."):
+            raise LoadError(f"it calls {name}")
         if "file" in node and owners.setdefault(node["file"], node["__id__"]) != node["__id__"]:
             raise LoadError(f"it reads {node['file']} more than once")
-        _rename(node, modules)
+    if any(_memory_of(node) is not None for node in _nodes(schema)):
+        raise LoadError("it sets memory, which would make a later fit read pickles")
     for name, part in parts.items():
         if name.endswith(".npz"):
             unzipped(part)
-    return zipped({_SCHEMA: json.dumps(schema).encode(), **parts})
+    return zipped(parts | {_SCHEMA: json.dumps(schema).encode()})
 
 
 def types_in(data: bytes) -> list[str]:
@@ -86,13 +97,13 @@ def _read_zip(data: bytes) -> dict[str, bytes]:
         return {name: archive.read(name) for name in archive.namelist()}
 
 
-def _nodes(schema) -> Iterator[dict]:
-    """Yield the nodes of a schema, parents first."""
+def _nodes(schema, key: str = "__loader__", kind: type = str) -> Iterator[dict]:
+    """Yield the nodes of a schema, which have a value of a kind under a key; parents first."""
     waiting = [schema]
     while waiting:
         value = waiting.pop()
         if isinstance(value, dict):
-            if isinstance(value.get("__loader__"), str):
+            if isinstance(value.get(key), kind):
                 yield value
             waiting += reversed(value.values())
         elif isinstance(value, list):
@@ -101,11 +112,6 @@ def _nodes(schema) -> Iterator[dict]:
 
 def _name(node: dict) -> str:
     return f"{node['__module__']}.{node['__class__']}"
-
-
-def _rename(node: dict, names: dict[str, str]) -> None:
-    if new := names.get(_name(node)):
-        node["__module__"], _, node["__class__"] = new.rpartition(".")
 
 
 def _memory_of(node: dict) -> dict | None:
