@@ -67,6 +67,11 @@ class Shelved:
             self._value, self._load = self._load(), None
         return self._value
 
+    @property
+    def has_value(self) -> bool:
+        """Whether the result is something else than None; the cache is not read."""
+        return self._load is not None or self._value is not None
+
     def __reduce__(self):
         # A file with the estimator in it must not need the cache.
         return Shelved, (self.get(), self.key)

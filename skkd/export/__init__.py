@@ -1,10 +1,10 @@
 """A student outside of Python, or in a file that runs no code when it is read."""
 
+from .._student.student_only import StudentOnly
 from ..exceptions import ExportError, LoadError
 from ._exported import Exported
 from ._onnx import to_onnx
 from ._saving import load, save
-from ._student_only import StudentOnly
 from ._torch import to_torch_program
 
 __all__ = [

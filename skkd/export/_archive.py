@@ -1,4 +1,4 @@
-"""A zip of named parts with a manifest that says what they must be."""
+"""A zip file of named parts, with a manifest of their hashes."""
 
 import hashlib
 import io
@@ -15,17 +15,41 @@ import torch
 from ..exceptions import LoadError
 
 FORMAT = "skkd student"
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 
 _MANIFEST = "manifest.json"
 
 
-def packed(parts: dict[str, bytes]) -> bytes:
-    """Parts by name, and a manifest of their hashes, in one file.
+def zipped(parts: dict[str, bytes]) -> bytes:
+    """Put parts into a zip file, uncompressed and without dates: same parts, same bytes."""
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
+        for name, part in parts.items():
+            archive.writestr(zipfile.ZipInfo(name), part)
+    return file.getvalue()
 
-    They are stored as they are: a file can't unpack to more than its own size.
+
+def unzipped(data: bytes) -> dict[str, bytes]:
+    """Return the parts of a zip file of :func:`zipped`, which cannot outgrow the file.
+
+    Raises
+    ------
+    LoadError
+        If a part is compressed, occurs twice, or overlaps another one.
     """
-    from .. import __version__  # late, so that skkd can import this module
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        members = archive.infolist()
+        if any(member.compress_type != zipfile.ZIP_STORED for member in members):
+            raise LoadError("it has compressed parts, which save never writes")
+        names = {member.filename for member in members}
+        if len(names) < len(members) or sum(one.file_size for one in members) > len(data):
+            raise LoadError("it has parts that occur twice or overlap")
+        return {member.filename: archive.read(member) for member in members}
+
+
+def packed(parts: dict[str, bytes]) -> bytes:
+    """Put parts and a manifest of their hashes into one file."""
+    from .. import __version__  # late, because skkd imports this module
 
     manifest = {
         "format": FORMAT,
@@ -37,50 +61,41 @@ def packed(parts: dict[str, bytes]) -> bytes:
         },
         "sha256": {name: hashlib.sha256(part).hexdigest() for name, part in parts.items()},
     }
-    file = io.BytesIO()
-    with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
-        for name, part in {_MANIFEST: json.dumps(manifest, indent=2).encode(), **parts}.items():
-            archive.writestr(zipfile.ZipInfo(name), part)  # without a date: the same bytes again
-    return file.getvalue()
+    return zipped({_MANIFEST: json.dumps(manifest, indent=2).encode(), **parts})
 
 
-def unpacked(path, names: tuple[str, ...]) -> tuple[dict[str, bytes], dict[str, str]]:
-    """The parts of a file with these names, and the versions it was written with.
+def unpacked(path, names: tuple[str, ...]) -> tuple[dict[str, bytes], dict]:
+    """Return the parts of a file, and the versions that wrote it.
 
     Raises
     ------
     LoadError
-        Unless the file is whole and in a format that is known here.
+        If the file is damaged, was changed, or has another format, version or other parts.
     """
     data = Path(path).read_bytes()
     try:
-        with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            members = archive.infolist()
-            if any(member.compress_type != zipfile.ZIP_STORED for member in members):
-                raise LoadError(f"{path} has compressed parts, which save never writes.")
-            found = {member.filename: archive.read(member) for member in members}
+        found = unzipped(data)
         manifest = json.loads(found.pop(_MANIFEST))
         kind, version = manifest["format"], manifest["format_version"]
-        hashes, written_with = manifest["sha256"], manifest["written_with"]
-    except LoadError:
-        raise
+        hashes, written_with = dict(manifest["sha256"]), dict(manifest["written_with"])
     except Exception as error:  # a damaged file fails in any way
         raise LoadError(
-            f"{path} is not a file that skkd.export.save wrote, or is damaged: {error}"
+            f"{path} is not a file that skkd.export.save wrote, or is damaged: {error}. Save the "
+            "classifier again."
         ) from error
     if kind != FORMAT:
-        raise LoadError(f"{path} is a {kind!r} file, not a {FORMAT!r} file.")
+        raise LoadError(f"{path} is a {kind!r} file; expected a {FORMAT!r} file.")
     if version != FORMAT_VERSION:
         raise LoadError(
-            f"{path} is in version {version!r} of the format, and this skkd reads version "
-            f"{FORMAT_VERSION}. It was written with {written_with!r}; install that skkd."
+            f"{path} has version {version!r} of the format, and this skkd reads version "
+            f"{FORMAT_VERSION}. Install the skkd that wrote it: {written_with!r}."
         )
-    if len(members) != len(names) + 1 or set(found) != set(names):
-        raise LoadError(f"{path} has the parts {sorted(found)}; expected are {sorted(names)}.")
+    if set(found) != set(names):
+        raise LoadError(f"{path} has the parts {sorted(found)}; expected {sorted(names)}.")
     for name, part in found.items():
         if hashlib.sha256(part).hexdigest() != hashes.get(name):
             raise LoadError(
-                f"{name} in {path} was changed after it was saved: its SHA-256 is not that of the "
-                "manifest. Take the original file."
+                f"{name} in {path} was changed after it was saved: its SHA-256 differs from the "
+                "manifest. Use the original file."
             )
     return found, written_with

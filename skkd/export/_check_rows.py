@@ -4,12 +4,12 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy import sparse
-from sklearn.compose import ColumnTransformer
 from sklearn.pipeline import Pipeline
 
 from .._input import read as _inputs
 from .._sklearn_private import _num_samples
 from .._student.net import is_default, net_dtype, net_of, preprocess
+from .._student.student_only import has_own_encoder
 from ..exceptions import ExportError
 from ..students import ResidualConvNet
 from ._feeds import Inputs, inputs_like, inputs_of_array, inputs_of_columns, is_missing, names_of
@@ -111,7 +111,7 @@ def draw_rows(clf, n_rows: int = N_DRAWN, seed: int = 0):
 
 def _own_columns(student) -> _Columns | None:
     """What skkd's own encoder knows; None where the student has another one, or none."""
-    if not encodes_by_itself(student):
+    if not has_own_encoder(student):
         return None
     encoder = student.steps[0][1]
     names = list(getattr(encoder, "feature_names_in_", ()))
@@ -124,21 +124,6 @@ def _own_columns(student) -> _Columns | None:
             known = part.named_steps["one_hot"].categories_
             categories = dict(zip(places, [one.tolist() for one in known], strict=True))
     return _Columns(numeric, categories)
-
-
-def encodes_by_itself(student) -> bool:
-    """Whether a fitted student has the encoder that skkd puts before the default one."""
-    if not isinstance(student, Pipeline):
-        return False
-    name, encoder = student.steps[0]
-    return (
-        len(student.steps) == 2
-        and name == "encode"
-        and isinstance(encoder, ColumnTransformer)
-        and not encoder.verbose_feature_names_out
-        and {name for name, _, _ in encoder.transformers} <= {"numeric", "categorical"}
-        and is_default(net_of(student))
-    )
 
 
 def _are_text(categories: list | None) -> bool:

@@ -1,6 +1,5 @@
-"""What an export returns, and how a file is written."""
+"""What an export returns."""
 
-import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -28,18 +27,3 @@ class Exported:
     max_difference: float
     inputs: dict[str, tuple[str, tuple]] = field(repr=False)
     outputs: dict[str, tuple[str, tuple]] = field(repr=False)
-
-
-def write(path, data: bytes) -> Path:
-    """Write a file as a whole or not at all, also if the process is killed meanwhile."""
-    path = Path(path)
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        with open(unfinished, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(unfinished, path)
-    finally:
-        unfinished.unlink(missing_ok=True)
-    return path

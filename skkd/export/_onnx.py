@@ -3,6 +3,7 @@
 import json
 import math
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 from scipy import sparse
@@ -11,9 +12,10 @@ from sklearn.utils.validation import check_is_fitted
 
 from .._sklearn_private import _safe_indexing
 from .._student.net import net_dtype, net_of, preprocess
+from .._atomic_write import write
 from ..exceptions import ExportError
 from ._check_rows import inputs_of, net_input, rows_to_check
-from ._exported import Exported, write
+from ._exported import Exported
 from ._feeds import Inputs, as_labels, dtype_name
 from ._graph import Graph
 from ._net import add_net
@@ -127,8 +129,9 @@ def to_onnx(clf, path, X_sample=None, *, dtype=None, tolerance: float = TOLERANC
         n_rows, difference = check_parity(lambda rows: run(rows)[::-1], clf, X, tolerance)
     except ExportError as error:
         raise ExportError(f"{error} {_blame(graph, stages, inputs, X)}") from None
+    write(path, data)
     return Exported(
-        write(path, data),
+        Path(path),
         len(data),
         n_rows,
         difference,

@@ -1,68 +1,80 @@
 """A fitted classifier in a file that runs no code when it is loaded."""
 
+import os
 from typing import Any
-from zipfile import ZIP_DEFLATED
 
 import numpy as np
 from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
+from .._atomic_write import write
 from .._classifier import DistilledClassifier
 from .._student.net import net_dtype, net_of
+from .._student.student_only import StudentOnly, without_training
 from .._teacher.asking import is_fitted
 from .._teacher.cache import Shelved
 from ..exceptions import ExportError, LoadError
 from ._archive import packed, unpacked
-from ._exported import write
-from ._missing_teacher import MissingTeacher
-from ._record import check_restored, initialise, recorded, restored, tensors_of
+from ._objects import current, dumped, loaded, types_in
 from ._require import require
-from ._student_only import StudentOnly, without_training
-from ._tensors import with_arrays, with_tensors
-from ._trust import is_net, name_of, names_of, refuse_unknown, trusted_by_default
+from ._saved_net import check_restored, initialize, recorded, restored, tensors_of
+from ._saved_types import is_net, name_of, names_of, refuse_unknown, trusted_by_default
+from ._stand_ins import MissingTeacher
 
 __all__ = ["load", "save"]
 
-_CLASSIFIER, _WEIGHTS = "classifier.skops", "student.safetensors"
+_OBJECTS, _WEIGHTS = "classifier.skops", "student.safetensors"
 
 # Parameters that are saved in another way, or not at all: a folder of this machine.
 _APART = ("teacher", "student", "memory")
 
+# What a file may set besides parameters, student and teacher.
+_NEEDED = ("classes_", "n_features_in_")
+_LEARNED = (
+    *_NEEDED,
+    "feature_names_in_",
+    "_row_shape",
+    "history_",
+    "n_epochs_",
+    "balancer_",
+    "calibration_",
+    "augmenter_",
+)
+
 _NAMES = {"teachers": "The teacher", "student_": "The student", "student": "The student"}
 
 
-def save(clf, path, teacher: bool = False) -> None:
-    """Save a fitted classifier to a file that :func:`load` reads without running code from it.
+def save(clf, path: str | os.PathLike[str], teacher: bool = False) -> None:
+    """Save a fitted classifier to a file that :func:`load` reads safely.
 
-    A pickle runs whatever its author wrote into it. This file is a zip of plain parts: the
-    student's weights by safetensors, all else by skops, and a manifest with a version, and the hash
-    of each part.
+    A pickle can run code when it is loaded. This file is a zip of plain parts: the student's
+    weights by safetensors, everything else by skops, and a manifest with a hash of each part. The
+    same classifier gives the same bytes.
 
     Parameters
     ----------
     clf : DistilledClassifier or StudentOnly
-        Fitted. ``clf.student_only()`` gives the smallest file, and one without parameters of the
-        training.
+        Fitted. ``clf.student_only()`` gives the smallest file, without training parameters.
     path : str or path
-        Where to write. An existing file is replaced, once all is well.
+        Where to write. An existing file is replaced once everything else has succeeded.
     teacher : bool, default=False
-        Whether to save the teacher too, which further training with it needs: ``partial_fit``,
-        ``fit``. Otherwise a stand-in takes its place, which says so where it is asked.
+        Whether to save the teacher, which ``fit`` and ``partial_fit`` need. False: a stand-in
+        takes its place, and raises an error if it is asked.
 
     Raises
     ------
     ExportError
-        If something can't be saved without a pickle, or would not come back as it was; the message
-        names it. Nothing is written then.
+        If something cannot be saved without a pickle, or would not come back as it was. Nothing
+        is written then.
     ImportError
         If skops or safetensors is not installed: ``pip install 'skkd[save]'``.
 
     Notes
     -----
-    Not saved are ``memory``, which is a folder on this machine, and the moments of the optimizer,
-    which ``fit`` does not keep either; ``partial_fit`` starts them anew. A net on another device is
-    saved as one on the CPU.
+    The file does not hold training rows, the folder ``memory``, or moments of the optimizer.
+    ``fit`` does not keep those moments, and ``partial_fit`` starts them anew. A net on another
+    device is saved as a net on the CPU.
 
     Examples
     --------
@@ -86,42 +98,41 @@ def save(clf, path, teacher: bool = False) -> None:
             f"save takes a DistilledClassifier or a StudentOnly; got a {type(clf).__name__}."
         )
     check_is_fitted(clf)
-    skops, safetensors = require("skops.io", "save"), require("safetensors.torch", "save")
+    safetensors = _required()
     net = net_of(clf.student_)
-    parts = {
-        _CLASSIFIER: _dumped(skops, clf, teacher),
-        _WEIGHTS: safetensors.save(tensors_of(net)),
-    }
-    needed = skops.get_untrusted_types(data=parts[_CLASSIFIER])
-    if nets := [name for name in needed if is_net(name)]:
-        raise ExportError(
-            f"{nets} in the teacher or the preprocessing can't be saved: a net of skorch pickles "
-            "itself. Save the classifier without its teacher, or the teacher by itself."
-        )
+    objects, weights = _dumped(clf, teacher), safetensors.save(tensors_of(net))
     try:
+        readable = current(objects)
+        needed = types_in(readable)
+        if nets := [name for name in needed if is_net(name)]:
+            raise ExportError(
+                f"{nets} in the teacher or the preprocessing cannot be saved, because a net of "
+                "skorch pickles itself. Save the classifier without its teacher."
+            )
         trusted = [*needed, *trusted_by_default(), name_of(type(net))]
-        again = _made(skops, safetensors, parts, trusted)
-    except Exception as error:  # of any kind, for it runs the code of the user's classes
+        again = _made(loaded(readable, trusted), safetensors.load(weights), trusted)
+    except ExportError:
+        raise
+    except Exception as error:  # of any kind, because it runs the code of the user's classes
         raise ExportError(
-            f"The {type(clf).__name__} can't be saved, for it could not be loaded again: {error}. "
-            "Functions and classes must have a name at the top of a module."
+            f"The {type(clf).__name__} cannot be saved, because it could not be loaded again: "
+            f"{error}. Functions and classes must have a name at the top of a module."
         ) from error
     check_restored(net, net_of(again.student_))
-    write(path, packed(parts))
+    write(path, packed({_OBJECTS: objects, _WEIGHTS: weights}))
 
 
-def load(path, trusted=()) -> DistilledClassifier | StudentOnly:
-    """Load what :func:`save` wrote. It predicts as before, bit by bit on the same machine.
+def load(path: str | os.PathLike[str], trusted=()) -> DistilledClassifier | StudentOnly:
+    """Load a file of :func:`save`, without running code from it.
+
+    Predictions are those of the saved classifier, bit by bit on the same machine.
 
     Parameters
     ----------
     path : str or path
     trusted : list of types or of their names, default=()
-        What else may be imported and made, such as the class of your own module. By default these
-        are numpy's arrays, scikit-learn's estimators, and those classes of skkd, torch and skorch
-        that a student needs. Trust a type only if you know it and where the file comes from. Trees
-        are not trusted by default: scikit-learn does not check their nodes, and a crafted one can
-        crash the process.
+        Further types that may be imported and made, such as your own module. Trust a type only if
+        you know it and who wrote the file.
 
     Returns
     -------
@@ -130,90 +141,106 @@ def load(path, trusted=()) -> DistilledClassifier | StudentOnly:
     Raises
     ------
     LoadError
-        If the file is damaged or was changed, is in another version of the format, or needs a type
-        that is not trusted; the message says which.
+        If the file is damaged or was changed, has another version of the format, or needs a type
+        that is not trusted. The message says which.
 
     Notes
     -----
-    The hashes tell a damaged file, or one changed by hand, from the original. They do not tell who
-    wrote it: whoever can replace the file can write a student of their own with the right hashes,
-    but can't make it run code here. As with every estimator of scikit-learn, a file from another
-    version of it is read with a warning.
+    Trusted by default are numpy's arrays, scikit-learn's estimators, and the classes of skkd, torch
+    and skorch that a student needs. Trees are not: scikit-learn does not check their nodes, and a
+    crafted tree can crash the process.
+
+    The hashes reveal damage, but not the author. Whoever can replace the file can put in another
+    student, but cannot run code here. scikit-learn warns about a file from another of its versions.
 
     Examples
     --------
     See :func:`save`.
     """
     trusted = names_of(trusted)
-    skops = require("skops.io", "save")
-    parts, written_with = unpacked(path, (_CLASSIFIER, _WEIGHTS))
+    safetensors = _required()
+    parts, written_with = unpacked(path, (_OBJECTS, _WEIGHTS))
+    known = [*trusted_by_default(), *trusted]
     try:
-        needed = skops.get_untrusted_types(data=parts[_CLASSIFIER])
-        known = [*trusted_by_default(), *trusted]
-        refuse_unknown(needed, known, path)
-        return _made(skops, require("safetensors.torch", "save"), parts, known)
-    except LoadError:
-        raise
-    except Exception as error:  # of any kind: another version of a library, or a crafted file
-        raise LoadError(
-            f"{path} can't be loaded: {type(error).__name__}: {error}. It was written with "
-            f"{written_with}; the same versions read it."
-        ) from error
+        readable = current(parts[_OBJECTS])
+        needed = types_in(readable)
+    except Exception as error:  # of any kind, because the file may be crafted
+        raise _load_error(path, error, written_with) from error
+    refuse_unknown(needed, known, path)
+    try:
+        return _made(loaded(readable, known), safetensors.load(parts[_WEIGHTS]), known)
+    except Exception as error:
+        raise _load_error(path, error, written_with) from error
 
 
-def _dumped(skops, clf, teacher: bool) -> bytes:
-    """All of a classifier but the weights of its student."""
+def _required():
+    """Return safetensors, after a check that skops is there as well."""
+    require("skops.io", "save")
+    return require("safetensors.torch", "save")
+
+
+def _load_error(path, error: Exception, written_with: dict) -> LoadError:
+    reason = str(error) if isinstance(error, LoadError) else f"{type(error).__name__}: {error}"
+    return LoadError(
+        f"{path} cannot be loaded: {reason.rstrip('.')}. The versions that wrote it can read it: "
+        f"{written_with}."
+    )
+
+
+def _dumped(clf, teacher: bool) -> bytes:
+    """Write all of a classifier except the weights of its student."""
     params = clf.get_params(deep=False)
-    apart = {*params, "student_", "_fitted_teacher"}
-    learned = {name: value for name, value in vars(clf).items() if name not in apart}
     content: dict[str, Any] = {
         "kind": type(clf).__name__,
         "params": {name: value for name, value in params.items() if name not in _APART},
-        "learned": with_arrays(learned),
+        "learned": {name: getattr(clf, name) for name in _LEARNED if hasattr(clf, name)},
         "student_": recorded(clf.student_),
         "dtype": net_dtype(net_of(clf.student_)).name,
     }
     if isinstance(clf, DistilledClassifier):
-        teachers = [clf.teacher, clf.teacher_]
-        content["teachers"] = teachers if teacher else list(map(_stand_in, teachers))
+        content["teachers"] = [clf.teacher, clf.teacher_] if teacher else _stand_ins(clf)
         content["student"] = recorded(clf.student)
     try:
-        return skops.dumps(content, compression=ZIP_DEFLATED)
-    except Exception as error:  # of any kind, for it asks all objects for their state
+        return dumped(content)
+    except Exception as error:  # of any kind, because it asks all objects for their state
         raise ExportError(
-            f"{_which_fails(skops, content)} can't be saved without a pickle: {error}"
+            f"{_which_fails(content)} cannot be saved without a pickle: {error}"
         ) from error
 
 
-def _which_fails(skops, content: dict) -> str:
-    """The name of what skops can't write."""
+def _which_fails(content: dict) -> str:
+    """Return the name of what skops cannot write."""
     for values in (content["params"], content["learned"], content):
         for name, value in values.items():
             try:
-                skops.dumps(value)
+                dumped(value)
             except Exception:
                 if name not in ("params", "learned"):
                     return _NAMES.get(name, name)
     return "The classifier"
 
 
-def _stand_in(teacher) -> MissingTeacher | None:
-    if teacher is None or isinstance(teacher, MissingTeacher):
-        return teacher
-    inner = teacher
-    while isinstance(inner, (FrozenEstimator, Pipeline)):
-        inner = inner.estimator if isinstance(inner, FrozenEstimator) else inner.steps[-1][1]
-    return MissingTeacher(type(inner).__name__, is_fitted(teacher))
+def _stand_ins(clf: DistilledClassifier) -> list[MissingTeacher | None]:
+    """Return what takes the place of the teacher and of the fitted one, which is not read."""
+    inner = clf.teacher
+    if isinstance(inner, MissingTeacher):
+        kind = inner.kind
+    else:
+        while isinstance(inner, (FrozenEstimator, Pipeline)):
+            inner = inner.estimator if isinstance(inner, FrozenEstimator) else inner.steps[-1][1]
+        kind = type(inner).__name__
+    given = None if clf.teacher is None else MissingTeacher(kind, is_fitted(clf.teacher))
+    return [given, MissingTeacher(kind, True) if clf._fitted_teacher.has_value else None]
 
 
-def _made(skops, safetensors, parts: dict[str, bytes], trusted: list[str]):
-    """A classifier from its parts; nothing is imported but what is trusted."""
-    # A net of skorch is made here and not by skops, for it would read a pickle.
-    content = skops.loads(parts[_CLASSIFIER], trusted=[one for one in trusted if not is_net(one)])
-    student = restored(content["student_"], trusted)
-    tensors = safetensors.load(parts[_WEIGHTS])
-    initialise(net_of(student), tensors, np.dtype(content["dtype"]))
-    learned = with_tensors(content["learned"])
+def _made(content: dict, tensors: dict, trusted: list[str]):
+    """Make a classifier of what a file holds."""
+    student, learned = restored(content["student_"], trusted), content["learned"]
+    if unknown := set(learned) - set(_LEARNED):
+        raise LoadError(f"it sets {sorted(map(str, unknown))}, which no fit learns")
+    if missing := set(_NEEDED) - set(learned):
+        raise LoadError(f"it lacks {sorted(missing)}")
+    initialize(net_of(student), tensors, np.dtype(content["dtype"]))
     if content["kind"] == StudentOnly.__name__:
         clf: Any = StudentOnly()
         student = without_training(student)
@@ -223,6 +250,7 @@ def _made(skops, safetensors, parts: dict[str, bytes], trusted: list[str]):
         params = {name: value for name, value in content["params"].items() if name not in _APART}
         clf = DistilledClassifier(teacher, unfitted, **params)
         clf._fitted_teacher = Shelved(fitted_teacher)
-    vars(clf).update(learned)
+    for name, value in learned.items():
+        setattr(clf, name, value)
     clf.student_ = student
     return clf

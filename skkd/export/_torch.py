@@ -2,16 +2,18 @@
 
 import io
 import json
+from pathlib import Path
 
 import numpy as np
 import torch
 from sklearn.utils.validation import check_is_fitted
 
+from .._atomic_write import write
 from .._sklearn_private import _safe_indexing
 from .._student.net import net_dtype, net_of
 from .._training.batches import as_tensor
 from ._check_rows import net_input, rows_to_check
-from ._exported import Exported, write
+from ._exported import Exported
 from ._feeds import as_labels
 from ._net import Probabilities, check_net, not_exportable, quiet, two_rows
 from ._parity import TOLERANCE, check_parity
@@ -82,8 +84,9 @@ def to_torch_program(clf, path, X_sample=None, *, tolerance: float = TOLERANCE) 
             return module(as_tensor(net_input(clf, rows), net.device)).cpu().numpy(), None
 
     n_rows, difference = check_parity(answer, clf, X, tolerance)
+    write(path, data)
     return Exported(
-        write(path, data),
+        Path(path),
         len(data),
         n_rows,
         difference,

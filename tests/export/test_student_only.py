@@ -103,7 +103,7 @@ def test_input_tags_are_the_students():
 def test_it_can_not_be_fitted():
     X, y = make_data()
     alone = quick(fitted_teacher(X, y)).fit(X, y).student_only()
-    with pytest.raises(TypeError, match="A student alone can't be fitted"):
+    with pytest.raises(TypeError, match="A StudentOnly cannot be fitted"):
         alone.fit(X, y)
 
 

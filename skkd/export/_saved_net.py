@@ -1,12 +1,13 @@
 """A student as plain data and tensors, and back.
 
-A skorch net pickles itself, so it is taken apart here: its class by name, its parameters, and the
-tensors of its module.
+A net of skorch pickles itself. A saved file has the name of its class, its parameters, and the
+tensors of its module instead.
 """
 
 import importlib
 
 import numpy as np
+import torch
 from sklearn.base import clone
 from sklearn.pipeline import Pipeline
 from skorch import NeuralNet, NeuralNetClassifier
@@ -15,13 +16,15 @@ from torch import Tensor, nn
 from .._random import PrivateTorchState
 from .._student.net import _DEFAULT_CALLBACKS
 from ..exceptions import ExportError, LoadError
-from ._trust import is_net, name_of, refuse_unknown
+from ..students import PeriodicMLP, ResidualConvNet, TabularMLP
+from ._saved_types import is_net, name_of, refuse_unknown
 
 _PLAIN_NET = name_of(NeuralNetClassifier)
+_OF_SKKD = (TabularMLP, PeriodicMLP, ResidualConvNet)
 
 
 def recorded(student) -> dict | str | None:
-    """A student, fitted or not, as a dict of what skops can write; without weights."""
+    """Return a student, fitted or not, as a dict that skops can write, without weights."""
     if student is None or isinstance(student, str):
         return student
     steps, net_name, net = [], None, student
@@ -29,11 +32,11 @@ def recorded(student) -> dict | str | None:
         *steps, (net_name, net) = student.steps
     if isinstance(net.module, nn.Module):
         raise ExportError(
-            f"The student's module is an instance, {type(net.module).__name__}(...), and can't be "
-            "made again when it is loaded. Give its class to the net instead, and what its "
-            "constructor takes as module__...=."
+            f"The student's module is an instance, {type(net.module).__name__}(...), which load "
+            "cannot make again. Give its class to the net, and the arguments of its constructor "
+            "as module__...=."
         )
-    # Those of a clone, for callbacks keep what they saw in the training.
+    # Of a clone, because callbacks keep what they saw in the training.
     params = clone(net).get_params(deep=False)
     params = {name: value for name, value in params.items() if not name.startswith("_")}
     params["device"] = "cpu"
@@ -41,24 +44,24 @@ def recorded(student) -> dict | str | None:
 
 
 def tensors_of(net: NeuralNet) -> dict[str, Tensor]:
-    """The tensors of a fitted net's module, by name."""
+    """Return the tensors of a fitted net's module, by name."""
     tensors = {}
     for name, value in net.module_.state_dict().items():
         if not isinstance(value, Tensor):
             raise ExportError(
                 f"{name} of the student's module {type(net.module_).__name__} is a "
-                f"{type(value).__name__}, and only tensors can be saved. Make it a buffer."
+                f"{type(value).__name__}. Only tensors can be saved; make it a buffer."
             )
-        # A copy, for safetensors refuses weights that share memory.
+        # A copy, because safetensors refuses weights that share memory.
         tensors[name] = value.detach().to("cpu", copy=True).contiguous()
     return tensors
 
 
 def restored(record: dict | str | None, trusted: list[str]):
-    """An unfitted student from what :func:`recorded` gives."""
+    """Return an unfitted student from what :func:`recorded` returned."""
     if record is None or isinstance(record, str):
         return record
-    net = _class(record["class"], trusted)(**record["params"])
+    net = _class(record["class"], trusted)(**record["params"] | {"device": "cpu"})
     if record["net_name"] is None:
         return net
     return Pipeline([*record["steps"], (record["net_name"], net)])
@@ -67,36 +70,67 @@ def restored(record: dict | str | None, trusted: list[str]):
 def _class(name: str, trusted: list[str]) -> type[NeuralNet]:
     refuse_unknown([name], [_PLAIN_NET, *trusted], "The file")
     if not is_net(name):
-        raise LoadError(f"{name} in place of the net is no net of skorch.")
+        raise LoadError(f"{name} in place of the net is not a net of skorch.")
     module, _, kind = name.rpartition(".")
     return getattr(importlib.import_module(module), kind)
 
 
-def initialise(net: NeuralNet, tensors: dict[str, Tensor], dtype: np.dtype) -> None:
-    """Make a net's module and give it its weights; raise a LoadError where they don't fit."""
+def initialize(net: NeuralNet, tensors: dict[str, Tensor], dtype: np.dtype) -> None:
+    """Make a net's module and give it its weights.
+
+    Raises
+    ------
+    LoadError
+        If the weights do not fit the module, or are not finite.
+    """
+    if net.module in _OF_SKKD:
+        # Before the module is made, because its parameters may ask for more memory than there is.
+        _check_sizes(net, tensors)
+        with torch.device("meta"):
+            _check_same(net.module(**net.get_params_for("module")), tensors)
     with PrivateTorchState(0).active():
         net.initialize()
     net.callbacks_ = [one for one in net.callbacks_ if one[0] not in _DEFAULT_CALLBACKS]
     if dtype == np.float64:
         net.module_.double()
-    module = type(net.module_).__name__
-    made = {name: (one.shape, one.dtype) for name, one in net.module_.state_dict().items()}
-    saved = {name: (one.shape, one.dtype) for name, one in tensors.items()}
-    if made != saved:
-        differing = sorted(
-            name for name in made.keys() | saved.keys() if made.get(name) != saved.get(name)
-        )
-        raise LoadError(
-            f"The module {module} is not the one that was saved: names, shapes or dtypes of its "
-            f"tensors differ, as in {differing[:5]}."
-        )
+    _check_same(net.module_, tensors, "dtype")
     net.module_.load_state_dict(tensors)
     net.module_.eval()
+    for name, weights in net.module_.named_parameters():
+        if not weights.isfinite().all():
+            raise LoadError(f"{name} of the student has NaN or infinite weights.")
     net.initialize_optimizer()
 
 
+def _check_sizes(net: NeuralNet, tensors: dict[str, Tensor]) -> None:
+    """Refuse parameters that would make a larger module than the tensors fill."""
+    n_numbers = sum(one.numel() for one in tensors.values())
+    for name, value in net.get_params_for("module").items():
+        sizes = list(value) if isinstance(value, (list, tuple)) else [value]
+        most = len(tensors) if name in ("hidden", "widths") else n_numbers
+        if len(sizes) > most or any(isinstance(one, int) and one > n_numbers for one in sizes):
+            raise LoadError(f"module__{name} of the student does not fit its weights.")
+
+
+def _check_same(module: nn.Module, tensors: dict[str, Tensor], *more: str) -> None:
+    """Raise a LoadError unless tensors have the names and shapes that a module expects."""
+
+    def described(state: dict) -> dict:
+        return {
+            name: (one.shape, *(getattr(one, part) for part in more)) for name, one in state.items()
+        }
+
+    made, saved = described(module.state_dict()), described(tensors)
+    if made != saved:
+        differing = {name for name in made.keys() | saved.keys() if made.get(name) != saved.get(name)}
+        raise LoadError(
+            f"The module {type(module).__name__} is not the one that was saved: names, shapes or "
+            f"dtypes of its tensors differ, as in {sorted(differing)[:5]}."
+        )
+
+
 def check_restored(net: NeuralNet, again: NeuralNet) -> None:
-    """Raise an ExportError unless a restored net has all that the first one's module has."""
+    """Raise an ExportError unless a restored net's module has all that the first one has."""
     for (path, part), copied in zip(
         net.module_.named_modules(), again.module_.modules(), strict=True
     ):
@@ -107,8 +141,8 @@ def check_restored(net: NeuralNet, again: NeuralNet) -> None:
                 where = f"{path}.{name}" if path else name
                 raise ExportError(
                     f"{where} of the student's module {type(net.module_).__name__} is neither a "
-                    "parameter nor a buffer, and what it was when the classifier was saved would "
-                    "be lost. Register it as a buffer, or set it in the constructor."
+                    "parameter nor a buffer, so its value would be lost. Register it as a buffer, "
+                    "or set it in the constructor."
                 )
 
 

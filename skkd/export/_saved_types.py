@@ -1,7 +1,8 @@
-"""Which types a saved file may hold without being trusted by name."""
+"""The types that a saved file may hold, under names that stay when modules move."""
 
 from collections.abc import Iterable
 from importlib import import_module
+from typing import Any
 
 import sklearn.model_selection
 import torch
@@ -12,39 +13,45 @@ from torch import nn
 from torch.utils.data import DataLoader
 
 from .. import losses, schedules, students
-from .._input import tables as _tables
-from .._teacher import calibration as _calibration
+from .._input import tables
+from .._student.student_only import StudentOnly
+from .._teacher.calibration import Calibration
 from ..augmenters import AUGMENTERS
-from ..balancers import BALANCERS, ScalarAdam
+from ..balancers import BALANCERS, HeldOutLosses
+from ..balancers._learned_rules import ScalarAdam
 from ..exceptions import LoadError
-from ._missing_teacher import MissingTeacher
-from ._tensors import SavedTensor
+from ._stand_ins import MissingTeacher, SavedTensor
 
 # Plain data. A ColumnTransformer of scikit-learn 1.6 keeps its remaining columns in the second.
 _BY_NAME = ("numpy.dtype", "sklearn.compose._column_transformer._RemainderColsList")
 
-# No net of skorch is among these, and none may ever be: its __setstate__ reads a pickle.
+
+def _named(package: str, kinds: Iterable) -> dict[str, Any]:
+    return {f"skkd.{package}.{kind.__name__}": kind for kind in kinds}
+
+
+# A name in a file must never change. Add a second name for a type that is renamed.
+OF_SKKD: dict[str, Any] = {
+    **_named("balancers", [*BALANCERS.values(), HeldOutLosses, ScalarAdam]),
+    **_named("augmenters", AUGMENTERS.values()),
+    **_named("losses", losses.DISTILLATION_LOSSES.values()),
+    **_named("schedules", [*schedules.SCHEDULES.values(), schedules.TemperatureSchedule]),
+    **_named("students", [getattr(students, one) for one in students.__all__ if one != "STUDENTS"]),
+    "skkd.columns.to_float": tables._to_float,
+    "skkd.columns.with_plain_missing": tables._with_plain_missing,
+    "skkd.Calibration": Calibration,
+    "skkd.export.MissingTeacher": MissingTeacher,
+    "skkd.export.SavedTensor": SavedTensor,
+    "skkd.export.StudentOnly": StudentOnly,
+}
 
 
 def trusted_by_default() -> list[str]:
     """Names of all types and functions whose loading runs no code but skkd's and their own.
 
-    To these come what skops trusts: numpy's arrays and numbers, scikit-learn's estimators.
+    skops itself trusts numpy's arrays and numbers, and scikit-learn's estimators. No net of skorch
+    may ever be here, because its ``__setstate__`` reads a pickle.
     """
-    of_skkd = [
-        *BALANCERS.values(),
-        *AUGMENTERS.values(),
-        *losses.DISTILLATION_LOSSES.values(),
-        *schedules.SCHEDULES.values(),
-        *(getattr(students, name) for name in students.__all__ if name != "STUDENTS"),
-        schedules.TemperatureSchedule,
-        ScalarAdam,
-        _calibration.Calibration,
-        _tables._to_float,
-        _tables._with_plain_missing,
-        MissingTeacher,
-        SavedTensor,
-    ]
     of_torch = [
         *_classes_in(torch.optim, torch.optim.Optimizer),
         nn.CrossEntropyLoss,
@@ -54,7 +61,7 @@ def trusted_by_default() -> list[str]:
         ValidSplit,
     ]
     splitters = _classes_in(sklearn.model_selection, (BaseCrossValidator, BaseShuffleSplit))
-    return [*_BY_NAME, *map(name_of, [*of_skkd, *of_torch, *splitters])]
+    return [*_BY_NAME, *map(name_of, [*OF_SKKD.values(), *of_torch, *splitters])]
 
 
 def _classes_in(module, base) -> list[type]:
@@ -63,14 +70,14 @@ def _classes_in(module, base) -> list[type]:
 
 
 def names_of(trusted: Iterable) -> list[str]:
-    """Names of types given as such, or by their names already."""
+    """Return the names of types, some of which may be given by their names."""
     if isinstance(trusted, str) or not isinstance(trusted, Iterable):
         raise TypeError(f"trusted={trusted!r} must be a list of types, or of their names.")
     return [one if isinstance(one, str) else name_of(one) for one in trusted]
 
 
 def name_of(kind) -> str:
-    """The name by which a type or function is imported."""
+    """Return the name by which a type or function is imported."""
     return f"{kind.__module__}.{kind.__name__}"
 
 
@@ -84,12 +91,12 @@ def is_net(name: str) -> bool:
     return isinstance(found, type) and issubclass(found, NeuralNet)
 
 
-def refuse_unknown(needed: Iterable[str], trusted: list[str], path) -> None:
+def refuse_unknown(needed: Iterable[str], trusted: Iterable[str], path) -> None:
     """Raise a LoadError unless all needed names are trusted."""
     unknown = sorted(set(needed) - set(trusted))
     if unknown:
         raise LoadError(
-            f"{path} holds {unknown}, which load does not trust by itself, for importing and "
-            "making them may run code. If you know them and where the file comes from: "
+            f"{path} holds {unknown}, which load does not trust by default, because importing or "
+            "making them may run code. If you know them and who wrote the file: "
             f"load(path, trusted={unknown})."
         )

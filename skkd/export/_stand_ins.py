@@ -1,0 +1,84 @@
+"""What a saved file has in place of a teacher that stays behind, and of tensors."""
+
+import copy
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from sklearn.base import BaseEstimator, ClassifierMixin
+
+from ..balancers import Balancer
+from ..balancers._learned_rules import ScalarAdam
+
+
+class MissingTeacher(ClassifierMixin, BaseEstimator):
+    """Take the place of a teacher that was not saved, and raise an error if it is asked.
+
+    Parameters
+    ----------
+    kind : str
+        Class of the teacher.
+    fitted : bool
+        Whether the teacher was fitted when the classifier was saved.
+    """
+
+    def __init__(self, kind: str, fitted: bool):
+        self.kind = kind
+        self.fitted = fitted
+
+    @property
+    def classes_(self):
+        """Raise a RuntimeError."""
+        raise self._error()
+
+    def fit(self, X, y):
+        """Raise a RuntimeError."""
+        raise self._error()
+
+    def predict_proba(self, X):
+        """Raise a RuntimeError."""
+        raise self._error()
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return self.fitted
+
+    def _error(self) -> RuntimeError:
+        return RuntimeError(
+            f"This classifier was saved without its teacher, a {self.kind}, and this call needs "
+            "the teacher. Save it with save(clf, path, teacher=True), set another teacher with "
+            "set_params(teacher=...), or give teacher_proba=... to fit and partial_fit."
+        )
+
+
+@dataclass
+class SavedTensor:
+    """A tensor as an array."""
+
+    array: np.ndarray
+
+
+def with_arrays(value) -> Any:
+    """Return a copy in which a SavedTensor takes the place of each tensor."""
+    if isinstance(value, torch.Tensor):
+        return SavedTensor(value.detach().cpu().numpy())
+    return _mapped(with_arrays, value)
+
+
+def with_tensors(value) -> Any:
+    """Return a copy in which each SavedTensor is a tensor again, on the CPU."""
+    if isinstance(value, SavedTensor):
+        return torch.as_tensor(value.array)
+    return _mapped(with_tensors, value)
+
+
+def _mapped(convert, value):
+    if isinstance(value, dict):
+        return {name: convert(one) for name, one in value.items()}
+    if isinstance(value, list):
+        return [convert(one) for one in value]
+    if isinstance(value, (Balancer, ScalarAdam)):
+        copied = copy.copy(value)
+        vars(copied).update({name: convert(one) for name, one in vars(value).items()})
+        return copied
+    return value
