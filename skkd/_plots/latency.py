@@ -1,28 +1,24 @@
-"""What accuracy costs in time, as a figure; matplotlib is imported to draw only."""
+"""Accuracy over latency, as a figure."""
 
 from collections.abc import Mapping
+from typing import Any, Self
 
-from .balance import COLOURS, import_pyplot
-
-__all__ = ["LatencyDisplay"]
-
-MARKERS = {"teacher": "s", "baseline": "o", "student": "D"}
+from .styles import MARKERS, import_pyplot, line_style, model_style
 
 
 class LatencyDisplay:
-    """Accuracy over the milliseconds that one row takes, on a log scale.
+    """Plot accuracy over the milliseconds that one row takes.
 
-    Make it with :meth:`from_report` or :meth:`from_reports`. A marker stands at the median of the
-    calls, and a line goes from there to their 99th percentile. The upper left corner is the place
-    to be.
+    Make it with :meth:`from_report` or :meth:`from_reports`. A marker is at the median of the
+    calls, and a line reaches their 99th percentile. The best models are at the upper left.
 
     Parameters
     ----------
     points : dict of dicts of dicts of float
-        By the name of the report and the model (``"teacher"``, ``"baseline"``, ``"student"``):
-        ``accuracy``, ``milliseconds`` and ``milliseconds_p99``.
+        By report and model (``"teacher"``, ``"baseline"``, ``"student"``): ``accuracy``,
+        ``milliseconds`` and ``milliseconds_p99``.
     labels : dict of str
-        What the models are called.
+        By model, its name in the legend.
 
     Attributes
     ----------
@@ -49,12 +45,18 @@ class LatencyDisplay:
     'milliseconds for one row'
     """
 
-    def __init__(self, points, labels):
+    def __init__(
+        self,
+        points: Mapping[str, Mapping[str, Mapping[str, float]]],
+        labels: Mapping[str, str],
+    ) -> None:
         self.points = points
         self.labels = labels
 
     @classmethod
-    def from_report(cls, report, *, ax=None, errorbar_kw=None):
+    def from_report(
+        cls, report: Any, *, ax: Any = None, errorbar_kw: dict[str, Any] | None = None
+    ) -> Self:
         """Draw the models of one report.
 
         Parameters
@@ -76,8 +78,14 @@ class LatencyDisplay:
         return cls.from_reports({"": report}, ax=ax, errorbar_kw=errorbar_kw)
 
     @classmethod
-    def from_reports(cls, reports, *, ax=None, errorbar_kw=None):
-        """Draw the models of several reports, in a colour each.
+    def from_reports(
+        cls,
+        reports: Mapping[str, Any],
+        *,
+        ax: Any = None,
+        errorbar_kw: dict[str, Any] | None = None,
+    ) -> Self:
+        """Draw the models of several reports, each in its own color.
 
         Parameters
         ----------
@@ -93,9 +101,9 @@ class LatencyDisplay:
         Raises
         ------
         ValueError
-            If there is no report, or one without latencies.
+            If ``reports`` is empty, or a report has no latencies.
         TypeError
-            If ``reports`` is no dict.
+            If ``reports`` is not a dict.
         """
         import_pyplot(f"{cls.__name__}.from_reports")
         if not isinstance(reports, Mapping):
@@ -119,15 +127,15 @@ class LatencyDisplay:
             labels |= report.labels
         return cls(points, labels).plot(ax, errorbar_kw=errorbar_kw)
 
-    def plot(self, ax=None, *, errorbar_kw=None):
-        """Draw.
+    def plot(self, ax: Any = None, *, errorbar_kw: dict[str, Any] | None = None) -> Self:
+        """Draw the points.
 
         Parameters
         ----------
         ax : matplotlib Axes, default=None
             Axes to draw on. None: a new figure.
         errorbar_kw : dict, default=None
-            For ``Axes.errorbar``, over the defaults.
+            Replaces defaults of ``Axes.errorbar``.
 
         Returns
         -------
@@ -145,8 +153,9 @@ class LatencyDisplay:
         for i, (name, models) in enumerate(self.points.items()):
             self.errorbars_[name] = {}
             for model, point in models.items():
-                colour = _colour(i if several else list(MARKERS).index(model))
-                self.errorbars_[name][model] = self._draw(model, point, colour, errorbar_kw)
+                style = line_style(i) if several else model_style(model)
+                own = {"color": style["color"], **errorbar_kw}
+                self.errorbars_[name][model] = self._draw(model, point, own)
         ax.set(xscale="log", xlabel="milliseconds for one row", ylabel="accuracy")
         ax.xaxis.set_major_formatter(ticker.FuncFormatter(lambda value, _: f"{value:g}"))
         ax.xaxis.set_minor_formatter(ticker.NullFormatter())
@@ -154,11 +163,10 @@ class LatencyDisplay:
         self._legend(several)
         return self
 
-    def _draw(self, model, point, colour, errorbar_kw):
+    def _draw(self, model, point, errorbar_kw):
         median, slow = point["milliseconds"], point["milliseconds_p99"]
         own = {
             "xerr": [[0], [max(slow - median, 0)]],
-            "color": colour,
             "marker": MARKERS[model],
             "markersize": 8,
             "linestyle": "none",
@@ -174,24 +182,12 @@ class LatencyDisplay:
         drawn = list(dict.fromkeys(model for models in self.points.values() for model in models))
         handles = []
         for model in drawn:
-            colour = "0.3" if several else _colour(list(MARKERS).index(model))
-            handles.append(
-                Line2D(
-                    [],
-                    [],
-                    color=colour,
-                    marker=MARKERS[model],
-                    linestyle="none",
-                    label=self.labels[model],
-                )
-            )
+            color = "0.3" if several else model_style(model)["color"]
+            style = {"color": color, "marker": MARKERS[model], "linestyle": "none"}
+            handles.append(Line2D([], [], label=self.labels[model], **style))
         if several:
             handles += [
-                Line2D([], [], color=_colour(i), linewidth=4, label=str(name))
+                Line2D([], [], color=line_style(i)["color"], linewidth=4, label=str(name))
                 for i, name in enumerate(self.points)
             ]
         self.ax_.legend(handles=handles)
-
-
-def _colour(i: int) -> str:
-    return COLOURS[i % len(COLOURS)]

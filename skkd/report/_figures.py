@@ -2,8 +2,7 @@
 
 import numpy as np
 
-from .._plots.balance import COLOURS, line_style
-from .._plots.latency import MARKERS, LatencyDisplay
+from .._plots import MARKERS, LatencyDisplay, model_style
 from ._measures import MEASURES
 
 _COMPARED = {
@@ -55,10 +54,10 @@ def draw_differences(ax, report, names: tuple[str, ...]) -> None:
     for (other, found), shift in zip(report.differences.items(), apart, strict=True):
         estimate, low, high = np.array([found[name] for name in names]).T
         rows = np.arange(len(names)) + shift
-        colour = COLOURS[list(MARKERS).index(other)]
-        ax.hlines(rows, low, high, color=colour, linewidth=1.5)
+        color = model_style(other)["color"]
+        ax.hlines(rows, low, high, color=color, linewidth=1.5)
         label = f"student - {report.labels[other]}"
-        ax.plot(estimate, rows, MARKERS[other], color=colour, markersize=5, label=label)
+        ax.plot(estimate, rows, MARKERS[other], color=color, markersize=5, label=label)
     ax.set_yticks(range(len(names)), [MEASURES[name].label for name in names])
     ax.set_ylim(len(names) - 0.5, -0.5)
     ax.xaxis.set_major_locator(MaxNLocator(4))
@@ -71,7 +70,7 @@ def draw_reliability(ax, report) -> None:
     """
     ax.plot([0, 1], [0, 1], color="0.3", linestyle="--", linewidth=0.8)
     for model, curve in report.reliability.items():
-        style = line_style(list(MARKERS).index(model))
+        style = model_style(model)
         label = f"{report.labels[model]}, error {report.measures[model]['calibration_error']:.3f}"
         known = curve["share"] > 0
         confidence, accuracy = curve["confidence"][known], curve["accuracy"][known]

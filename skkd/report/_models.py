@@ -6,9 +6,16 @@ import numpy as np
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 
-from .._answers import as_seen_by, columns_of, indexable, proba_of, teacher_proba_of
 from .._classifier import DistilledClassifier
-from .._teacher import asking as _teacher
+from .._plots import (
+    as_seen_by,
+    indexable,
+    is_fitted,
+    label_columns,
+    proba_of,
+    short,
+    teacher_proba_of,
+)
 from ..balancers import FixedBalance
 
 NAMES = ("teacher", "baseline", "student")
@@ -76,10 +83,10 @@ def fit_on_labels_alone(clf: DistilledClassifier, X, y, sample_weight, verbose: 
     The teacher is neither asked nor fitted: uniform probabilities stand for its own, and the
     balancing parameter of 0 leaves them unheard.
     """
-    columns = columns_of(y, X, clf.classes_, "y_train")
+    columns = label_columns(y, X, clf.classes_, "y_train")
     if missing := sorted(set(range(len(clf.classes_))) - set(columns.tolist())):
         raise ValueError(
-            f"y_train has no row of the classes {_teacher.short(clf.classes_[missing])} that clf "
+            f"y_train has no row of the classes {short(clf.classes_[missing])} that clf "
             "was fitted on; give the rows and labels of its fit."
         )
     alone = clone(clf).set_params(
@@ -120,7 +127,7 @@ def check_baseline(baseline, classes, X_train, y_train) -> None:
             "baseline must be 'fit', None or a classifier with predict_proba; got "
             f"{baseline.__name__ if isinstance(baseline, type) else type(baseline).__name__}."
         )
-    if not _teacher.is_fitted(baseline):
+    if not is_fitted(baseline):
         raise NotFittedError(
             f"The baseline {type(baseline).__name__} is not fitted; fit it on the rows that clf "
             "was fitted on."
@@ -128,6 +135,6 @@ def check_baseline(baseline, classes, X_train, y_train) -> None:
     known = np.asarray(getattr(baseline, "classes_", []))
     if set(known.tolist()) != set(classes.tolist()):
         raise ValueError(
-            f"The baseline has the classes_ {_teacher.short(known)}, and clf has "
-            f"{_teacher.short(classes)}; fit it on the same labels."
+            f"The baseline has the classes_ {short(known)}, and clf has "
+            f"{short(classes)}; fit it on the same labels."
         )

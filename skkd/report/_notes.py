@@ -7,7 +7,7 @@ import platform
 import torch
 
 from .._classifier import DistilledClassifier
-from .._teacher import asking as _teacher
+from .._plots import short
 from ._bootstrap import MAX_AUC_REPEATS
 from ._costs import BATCH_SIZES
 
@@ -37,7 +37,7 @@ def notes_on(report, models) -> list[str]:
     if len(missing):
         notes.append(
             f"No test row is of {len(missing)} of the {len(report.classes)} classes: "
-            f"{_teacher.short(missing)}; means over classes leave them out."
+            f"{short(missing)}; means over classes leave them out."
         )
     notes += _training(report, models) + _costs(report)
     return notes

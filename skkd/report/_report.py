@@ -4,9 +4,7 @@ from numbers import Integral, Real
 
 import numpy as np
 
-from .._answers import columns_of
-from .._plots.balance import fitted_classifier
-from .._plots.fidelity import FidelityDisplay, compare
+from .._plots import FidelityDisplay, compare, fitted_classifier, label_columns
 from .._random import draw_seeds
 from .._sklearn_private import _check_sample_weight
 from ._bootstrap import Difference, differences, resample
@@ -133,7 +131,7 @@ def distillation_report(
     distilled = fitted_classifier(clf, "clf")
     _check_numbers(margin, confidence_level, n_bootstrap, verbose)
     check_baseline(baseline, distilled.classes_, X_train, y_train)
-    labels = columns_of(y_test, X_test, distilled.classes_, "y_test")
+    labels = label_columns(y_test, X_test, distilled.classes_, "y_test")
     weight = _weight_of(sample_weight, labels)
     [seed] = draw_seeds(random_state, 1)
     progress = Progress(verbose)

@@ -6,8 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from .._plots.balance import import_pyplot
-from .._plots.fidelity import FidelityDisplay
+from .._plots import FidelityDisplay, import_pyplot
 from ._bootstrap import Difference
 from ._costs import COSTS
 from ._figures import columns_of, draw
