@@ -1,4 +1,4 @@
-"""Accuracy over latency, as a figure."""
+"""Scores over latency, as a figure."""
 
 from collections.abc import Mapping
 from typing import Any, Self
@@ -7,7 +7,7 @@ from .styles import MARKERS, import_pyplot, line_style, model_style
 
 
 class LatencyDisplay:
-    """Plot accuracy over the milliseconds that one row takes.
+    """Plot a score over the milliseconds that one row takes.
 
     Make it with :meth:`from_report` or :meth:`from_reports`. A marker is at the median of the
     calls, and a line reaches their 99th percentile. The best models are at the upper left.
@@ -15,10 +15,12 @@ class LatencyDisplay:
     Parameters
     ----------
     points : dict of dicts of dicts of float
-        By report and model (``"teacher"``, ``"baseline"``, ``"student"``): ``accuracy``,
+        By report and model (``"teacher"``, ``"baseline"``, ``"student"``): ``score``,
         ``milliseconds`` and ``milliseconds_p99``.
     labels : dict of str
         By model, its name in the legend.
+    score_name : str, default="accuracy"
+        Name of the score.
 
     Attributes
     ----------
@@ -36,8 +38,8 @@ class LatencyDisplay:
     >>> from skkd import LatencyDisplay
     >>> points = {
     ...     "digits": {
-    ...         "teacher": {"accuracy": 0.97, "milliseconds": 14.7, "milliseconds_p99": 16.0},
-    ...         "student": {"accuracy": 0.98, "milliseconds": 0.16, "milliseconds_p99": 0.2},
+    ...         "teacher": {"score": 0.97, "milliseconds": 14.7, "milliseconds_p99": 16.0},
+    ...         "student": {"score": 0.98, "milliseconds": 0.16, "milliseconds_p99": 0.2},
     ...     }
     ... }
     >>> display = LatencyDisplay(points, {"teacher": "forest", "student": "student"}).plot()
@@ -49,13 +51,20 @@ class LatencyDisplay:
         self,
         points: Mapping[str, Mapping[str, Mapping[str, float]]],
         labels: Mapping[str, str],
+        score_name: str = "accuracy",
     ) -> None:
         self.points = points
         self.labels = labels
+        self.score_name = score_name
 
     @classmethod
     def from_report(
-        cls, report: Any, *, ax: Any = None, errorbar_kw: dict[str, Any] | None = None
+        cls,
+        report: Any,
+        *,
+        measure: str = "accuracy",
+        ax: Any = None,
+        errorbar_kw: dict[str, Any] | None = None,
     ) -> Self:
         """Draw the models of one report.
 
@@ -63,6 +72,8 @@ class LatencyDisplay:
         ----------
         report : DistillationReport
             Made with ``latency=True``.
+        measure : str, default="accuracy"
+            A key of the report's ``measures``.
         ax, errorbar_kw
             As in :meth:`plot`.
 
@@ -75,13 +86,14 @@ class LatencyDisplay:
         ValueError
             If the report has no latencies.
         """
-        return cls.from_reports({"": report}, ax=ax, errorbar_kw=errorbar_kw)
+        return cls.from_reports({"": report}, measure=measure, ax=ax, errorbar_kw=errorbar_kw)
 
     @classmethod
     def from_reports(
         cls,
         reports: Mapping[str, Any],
         *,
+        measure: str = "accuracy",
         ax: Any = None,
         errorbar_kw: dict[str, Any] | None = None,
     ) -> Self:
@@ -91,6 +103,8 @@ class LatencyDisplay:
         ----------
         reports : dict of DistillationReport
             By name.
+        measure : str, default="accuracy"
+            A key of the reports' ``measures``.
         ax, errorbar_kw
             As in :meth:`plot`.
 
@@ -117,7 +131,7 @@ class LatencyDisplay:
         labels: dict = {}
         for name, report in reports.items():
             points[name] = {
-                model: {"accuracy": report.measures[model]["accuracy"], **costs}
+                model: {"score": report.measures[model][measure], **costs}
                 for model, costs in report.costs.items()
                 if "milliseconds" in costs
             }
@@ -125,7 +139,7 @@ class LatencyDisplay:
                 of = f" {name!r}" if name else ""
                 raise ValueError(f"The report{of} has no latencies; make it with latency=True.")
             labels |= report.labels
-        return cls(points, labels).plot(ax, errorbar_kw=errorbar_kw)
+        return cls(points, labels, measure.replace("_", " ")).plot(ax, errorbar_kw=errorbar_kw)
 
     def plot(self, ax: Any = None, *, errorbar_kw: dict[str, Any] | None = None) -> Self:
         """Draw the points.
@@ -156,7 +170,7 @@ class LatencyDisplay:
                 style = line_style(i) if several else model_style(model)
                 own = {"color": style["color"], **errorbar_kw}
                 self.errorbars_[name][model] = self._draw(model, point, own)
-        ax.set(xscale="log", xlabel="milliseconds for one row", ylabel="accuracy")
+        ax.set(xscale="log", xlabel="milliseconds for one row", ylabel=self.score_name)
         ax.xaxis.set_major_formatter(ticker.FuncFormatter(lambda value, _: f"{value:g}"))
         ax.xaxis.set_minor_formatter(ticker.NullFormatter())
         ax.margins(0.12)
@@ -174,7 +188,7 @@ class LatencyDisplay:
             "capsize": 3,
             **errorbar_kw,
         }
-        return self.ax_.errorbar([median], [point["accuracy"]], **own)
+        return self.ax_.errorbar([median], [point["score"]], **own)
 
     def _legend(self, several: bool) -> None:
         from matplotlib.lines import Line2D
