@@ -6,10 +6,7 @@ a balancing parameter that moves by itself.
 
 from . import augmenters, balancers, losses, report, schedules, students
 from ._classifier import DistilledClassifier
-from ._plots.balance import BalanceDisplay
-from ._plots.fidelity import FidelityDisplay
-from ._plots.landscape import BalanceLandscapeDisplay
-from ._plots.latency import LatencyDisplay
+from ._plots import BalanceDisplay, BalanceLandscapeDisplay, FidelityDisplay, LatencyDisplay
 from .exceptions import TrainingDivergedError
 
 __version__ = "0.1.0"

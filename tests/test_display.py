@@ -16,7 +16,7 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from skkd import BalanceDisplay
-from skkd._plots.balance import line_style
+from skkd._plots import line_style
 from skkd.balancers import DescentShare, FixedBalance, LossShare
 from tests.helpers import fitted_teacher, make_data, quick, quick_net
 
@@ -122,7 +122,7 @@ def test_rule_without_a_target_has_no_line():
 def test_labels_say_what_and_in_which_unit():
     axes = BalanceDisplay.from_histories({"rule": made_history()}).axes_
     labels = [" ".join(ax.get_ylabel().split()) for ax in axes]
-    assert labels == ["balancing parameter", "loss (nats)", "distillation's share"]
+    assert labels == ["teacher's weight λ", "loss (nats)", "distillation's share"]
     assert [ax.get_xlabel() for ax in axes] == ["", "", "epoch"]
     texts = [text.get_text() for text in axes[1].get_legend().get_texts()]
     assert texts == ["task loss", "distillation loss"]

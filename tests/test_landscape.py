@@ -276,7 +276,7 @@ def test_metric_where_there_is_one_only():
 def test_label_says_what_the_score_is(scoring, label):
     display = BalanceLandscapeDisplay.from_search(searched(FIXED, scoring=scoring))
     assert display.ax_.get_ylabel() == label
-    assert display.ax_.get_xlabel() == "fixed balancing parameter"
+    assert display.ax_.get_xlabel() == "teacher's fixed weight λ"
 
 
 # The figure
@@ -384,7 +384,7 @@ def test_no_score_at_all():
 def test_grid_of_the_message_works():
     with pytest.raises(ValueError) as caught:
         BalanceLandscapeDisplay.from_search(searched(RULES))
-    grid = str(caught.value).partition("param_grid=")[2].rpartition(", with a prefix")[0]
+    grid = str(caught.value).partition("param_grid=")[2].rpartition("; in a Pipeline")[0]
     search = searched(eval(grid, {"FixedBalance": FixedBalance}))
     display = BalanceLandscapeDisplay.from_search(search)
     assert list(display.fixed) == [1.0, 2.0]

@@ -9,7 +9,7 @@ import pytest
 
 from skkd import LatencyDisplay
 
-LABELS = {"teacher": "teacher", "baseline": "labels alone", "student": "student"}
+LABELS = {"teacher": "teacher", "baseline": "labels only", "student": "student"}
 
 
 @pytest.fixture(autouse=True)
@@ -51,7 +51,19 @@ def test_models_stand_where_they_should():
     assert len({container[0].get_color() for container in drawn.values()}) == 3
     assert len({container[0].get_marker() for container in drawn.values()}) == 3
     texts = [text.get_text() for text in display.ax_.get_legend().get_texts()]
-    assert texts == ["teacher", "labels alone", "student"]
+    assert texts == ["teacher", "labels only", "student"]
+    assert display.ax_.get_ylabel() == "accuracy"
+
+
+def test_score_is_chosen():
+    report = made_report()
+    for model, measures in report.measures.items():
+        measures["average_precision"] = len(model) / 10
+    display = LatencyDisplay.from_report(report, measure="average_precision")
+    assert [place_of(container)[2] for container in display.errorbars_[""].values()] == [
+        len(model) / 10 for model in report.measures
+    ]
+    assert display.ax_.get_ylabel() == "average precision"
 
 
 def test_reports_have_a_colour_and_models_a_marker():
@@ -68,7 +80,7 @@ def test_reports_have_a_colour_and_models_a_marker():
     for model in LABELS:
         assert len({marker for (_, name), (_, marker) in styles.items() if name == model}) == 1
     texts = [text.get_text() for text in display.ax_.get_legend().get_texts()]
-    assert texts == ["teacher", "labels alone", "student", "digits", "adult"]
+    assert texts == ["teacher", "labels only", "student", "digits", "adult"]
 
 
 def test_own_axes_and_style():

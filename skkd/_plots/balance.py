@@ -1,14 +1,12 @@
-"""What a balancing rule did over a training, as a figure; matplotlib is imported to draw only."""
+"""What a balancing rule did over a training, as a figure."""
 
 from collections.abc import Mapping
+from typing import Any, Self
 
 import numpy as np
-from sklearn.pipeline import Pipeline
-from sklearn.utils.validation import check_is_fitted
 
-from .._classifier import DistilledClassifier
-
-__all__ = ["BalanceDisplay"]
+from .answers import fitted_classifier
+from .styles import import_pyplot, line_style
 
 COLUMNS = (
     "epoch",
@@ -20,53 +18,49 @@ COLUMNS = (
     "distillation_share",
 )
 
-# Okabe and Ito's colours without yellow, which is faint on white. As many colours as line styles
-# would always pair the same two, so there is one style less.
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
-LINE_STYLES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (8, 3)))
-
-
-_WEIGHT, _SHARE = "balancing\nparameter", "distillation's\nshare"
+_WEIGHT, _SHARE = "teacher's\nweight λ", "distillation's\nshare"
 
 
 class BalanceDisplay:
-    r"""The balancing parameter, the losses and the importance over the training.
+    r"""Plot the teacher's weight, the losses and the shares over a training.
 
-    Make it with :meth:`from_estimator` or :meth:`from_histories`. Panels above one another share
-    the epochs: the balancing parameter, with a band from its smallest to its largest value in the
-    epoch; both losses; and the distillation's share of the importance that the rule looks at, with
-    a dashed line where the rule aims at one, such as :math:`\rho / (1 + \rho)` for a ratio
-    :math:`\rho`. Several trainings have a colour and a line style each, and a panel for each of
-    the losses. Losses are on a log scale where they span a decade.
+    Make it with :meth:`from_estimator` or :meth:`from_histories`. The panels share the epochs:
+
+    - the teacher's weight λ, with a band from its smallest to its largest value in the epoch;
+    - both losses, on a log scale if they span a decade;
+    - the distillation's share of what the rule measures. A dashed line marks the share that the
+      rule aims at, such as :math:`\rho / (1 + \rho)` for a ratio :math:`\rho`.
+
+    Several trainings have a color and a line style each, and one panel for each loss.
 
     Parameters
     ----------
     histories : dict of dicts
-        By name, the columns of a ``history_`` as float arrays of one entry an epoch: ``epoch``,
-        ``weight``, ``weight_min``, ``weight_max``, ``task_loss``, ``distillation_loss``,
-        ``distillation_share``, and ``valid_score`` where there is one. With ``valid_score`` the
-        held-out log-loss is drawn beside the losses, if there is only one training.
+        By name, the columns of a ``history_`` as float arrays with one entry per epoch:
+        ``epoch``, ``weight``, ``weight_min``, ``weight_max``, ``task_loss``,
+        ``distillation_loss``, ``distillation_share``. ``valid_score`` is optional, and is drawn as
+        the validation log-loss of a single training.
     target_shares : dict of float or None, default=None
-        By name, the share that the rule aims at, in (0, 1), where it aims at one.
+        By name, the share in (0, 1) that the rule aims at. None: no targets.
     loss_unit : str, default="nats"
-        Unit of the distillation loss; the task loss is a cross-entropy, in nats. Empty: unknown.
+        Unit of the distillation loss; empty if unknown. The task loss is in nats.
 
     Attributes
     ----------
     figure_ : matplotlib Figure
     axes_ : ndarray of matplotlib Axes
-        From top to bottom: balancing parameter, losses, share; or, for several trainings,
-        balancing parameter, task loss, distillation loss, share.
+        From top to bottom: weight, losses, share. For several trainings: weight, task loss,
+        distillation loss, share.
     lines_ : dict of dicts of matplotlib Line2D
         By name and column.
     bands_ : dict of matplotlib PolyCollection
         By name.
     target_lines_ : dict of matplotlib Line2D
-        By name, where there is a target.
+        By name, for rules with a target.
 
     See Also
     --------
-    BalanceLandscapeDisplay : Scores of a search, over the fixed weights.
+    BalanceLandscapeDisplay : Scores of a search over the fixed weights.
 
     Examples
     --------
@@ -80,22 +74,36 @@ class BalanceDisplay:
     ['DescentShare', '', '']
     """
 
-    def __init__(self, histories, *, target_shares=None, loss_unit="nats"):
+    def __init__(
+        self,
+        histories: Mapping[Any, Mapping[str, np.ndarray]],
+        *,
+        target_shares: Mapping[Any, float | None] | None = None,
+        loss_unit: str = "nats",
+    ) -> None:
         self.histories = histories
         self.target_shares = target_shares
         self.loss_unit = loss_unit
 
     @classmethod
-    def from_estimator(cls, estimator, *, name=None, ax=None, line_kw=None, fill_between_kw=None):
+    def from_estimator(
+        cls,
+        estimator: Any,
+        *,
+        name: str | None = None,
+        ax: Any = None,
+        line_kw: dict[str, Any] | None = None,
+        fill_between_kw: dict[str, Any] | None = None,
+    ) -> Self:
         """Draw the training of one classifier.
 
         Parameters
         ----------
         estimator : DistilledClassifier, Pipeline or search
-            Fitted. A Pipeline must end in a DistilledClassifier; of a search, such as
-            GridSearchCV, the ``best_estimator_`` is drawn.
+            Fitted. A Pipeline must end in a DistilledClassifier; of a search, the
+            ``best_estimator_`` is drawn.
         name : str, default=None
-            Name of the rule, the title. None: the class of the balancer.
+            Title, the name of the rule. None: the class of the balancer.
         ax, line_kw, fill_between_kw
             As in :meth:`plot`.
 
@@ -108,7 +116,7 @@ class BalanceDisplay:
         NotFittedError
             If the estimator is not fitted.
         TypeError
-            If it is no DistilledClassifier and does not end in one.
+            If it neither is nor contains a DistilledClassifier.
         """
         import_pyplot(f"{cls.__name__}.from_estimator")
         clf = fitted_classifier(estimator)
@@ -118,14 +126,21 @@ class BalanceDisplay:
         )
 
     @classmethod
-    def from_histories(cls, histories, *, ax=None, line_kw=None, fill_between_kw=None):
+    def from_histories(
+        cls,
+        histories: Mapping[Any, Any],
+        *,
+        ax: Any = None,
+        line_kw: dict[str, Any] | None = None,
+        fill_between_kw: dict[str, Any] | None = None,
+    ) -> Self:
         """Draw several trainings over one another.
 
         Parameters
         ----------
         histories : dict
-            Names to a ``history_``, as it is or as a frame, or to a fitted estimator as in
-            :meth:`from_estimator`. Only of an estimator the share that its rule aims at is known.
+            By name, a ``history_``, a frame of one, or a fitted estimator as in
+            :meth:`from_estimator`. Only an estimator knows the share that its rule aims at.
         ax, line_kw, fill_between_kw
             As in :meth:`plot`.
 
@@ -136,9 +151,9 @@ class BalanceDisplay:
         Raises
         ------
         ValueError
-            If there is no history, or a history lacks columns, epochs or numbers.
+            If ``histories`` is empty, or one lacks columns, epochs or numbers.
         TypeError
-            If ``histories`` or one of its values is of another type.
+            If ``histories`` or one of its values has another type.
         """
         import_pyplot(f"{cls.__name__}.from_histories")
         if not isinstance(histories, Mapping):
@@ -150,7 +165,7 @@ class BalanceDisplay:
             raise ValueError("histories is empty; give at least one, as {'descent_share': clf}.")
         columns, targets, in_nats = {}, {}, True
         for name, value in histories.items():
-            if isinstance(value, Mapping) or hasattr(value, "columns"):  # a frame has columns
+            if isinstance(value, Mapping) or hasattr(value, "columns"):
                 columns[name] = _read_history(name, value)
                 continue
             clf = fitted_classifier(value, f"histories[{name!r}]")
@@ -160,18 +175,24 @@ class BalanceDisplay:
         display = cls(columns, target_shares=targets, loss_unit="nats" if in_nats else "")
         return display.plot(ax, line_kw=line_kw, fill_between_kw=fill_between_kw)
 
-    def plot(self, ax=None, *, line_kw=None, fill_between_kw=None):
-        """Draw.
+    def plot(
+        self,
+        ax: Any = None,
+        *,
+        line_kw: dict[str, Any] | None = None,
+        fill_between_kw: dict[str, Any] | None = None,
+    ) -> Self:
+        """Draw the histories.
 
         Parameters
         ----------
         ax : matplotlib Axes or array of Axes, default=None
-            Axes to draw on: one for each panel, which are 3 for one training and 4 for several, or
-            one whose place they take. None: a new figure.
+            Axes for the panels, three for one training and four for several; or one that is
+            divided into them. None: a new figure.
         line_kw : dict, default=None
-            For ``Axes.plot``, over the defaults, for all lines but the targets.
+            Replaces defaults of ``Axes.plot``, for all lines but the targets.
         fill_between_kw : dict, default=None
-            For ``Axes.fill_between``, over the defaults.
+            Replaces defaults of ``Axes.fill_between``.
 
         Returns
         -------
@@ -195,7 +216,7 @@ class BalanceDisplay:
 
     def _draw_weight(self, name, style, line_kw, fill_between_kw) -> None:
         ax, history = self.axes_[0], self.histories[name]
-        # A line around the band shows that of a single epoch, which has no area.
+        # A line around the band shows the band of a single epoch, which has no area.
         band = {"facecolor": style["color"], "edgecolor": style["color"], "alpha": 0.2}
         self.bands_[name] = ax.fill_between(
             history["epoch"],
@@ -207,14 +228,14 @@ class BalanceDisplay:
         self.lines_[name] = {"weight": _draw(ax, history, "weight", style)}
 
     def _draw_losses(self, name, style, line_kw) -> None:
-        """Draw both losses in one style, or, without one, in a style each, with held-out rows."""
+        """Draw both losses in one style, or in a style each with the validation log-loss."""
         history, (task, distillation) = self.histories[name], self.axes_[[1, -2]]
         curves = [
             ("task_loss", "task loss", task),
             ("distillation_loss", "distillation loss", distillation),
         ]
         if style is None and "valid_score" in history:
-            curves.append(("valid_score", "held-out log-loss", task))
+            curves.append(("valid_score", "validation log-loss", task))
         for i, (column, label, ax) in enumerate(curves, start=1):
             own = {"label": label, **(style or line_style(i)), **line_kw}
             self.lines_[name][column] = _draw(ax, history, column, own)
@@ -239,7 +260,7 @@ class BalanceDisplay:
         names = ["task loss\n(nats)", f"distillation\nloss{unit}"] if several else [f"loss{unit}"]
         for ax, label in zip(self.axes_, [_WEIGHT, *names, _SHARE], strict=True):
             ax.set_ylabel(label)
-        for ax in (weight, share):  # a share leaves [0, 1] where gradients conflict
+        for ax in (weight, share):  # a share leaves [0, 1] if gradients conflict
             ax.set_ylim(min(-0.03, ax.dataLim.y0), max(1.03, ax.dataLim.y1))
         for ax in losses:
             _log_if_wide(ax)
@@ -261,59 +282,8 @@ class BalanceDisplay:
             share.legend([first], [label]).legend_handles[0].set_color("0.3")
 
 
-def import_pyplot(caller: str):
-    """Import matplotlib for ``caller``, or say how to get it."""
-    try:
-        import matplotlib.pyplot as plt
-    except ImportError as error:
-        raise ImportError(
-            f"{caller} requires matplotlib. You can install matplotlib with "
-            "`pip install matplotlib`"
-        ) from error
-    return plt
-
-
-def line_style(i: int) -> dict:
-    """Colour and line style of the i-th line, which can be told apart without colour as well."""
-    return {"color": COLOURS[i % len(COLOURS)], "linestyle": LINE_STYLES[i % len(LINE_STYLES)]}
-
-
-def classifier_in(estimator, name: str = "estimator") -> DistilledClassifier:
-    """The DistilledClassifier that an estimator is or, as a Pipeline, ends in."""
-    last = estimator
-    while isinstance(last, Pipeline):
-        last = last.steps[-1][1]
-    if isinstance(last, DistilledClassifier):
-        return last
-    kind = "a Pipeline that ends in " if last is not estimator else ""
-    raise TypeError(
-        f"{name} must be a DistilledClassifier, a Pipeline that ends in one or a search over "
-        f"either; got {kind}{last if isinstance(last, type) else type(last).__name__}."
-    )
-
-
-def is_search(estimator) -> bool:
-    """Whether it is a search over parameters, fitted or not; only these have an ``error_score``."""
-    return hasattr(estimator, "estimator") and hasattr(estimator, "error_score")
-
-
-def fitted_classifier(estimator, name: str = "estimator") -> DistilledClassifier:
-    """The fitted DistilledClassifier that an estimator is, ends in, or has found to be best."""
-    if is_search(estimator):
-        check_is_fitted(estimator, "cv_results_")
-        if not hasattr(estimator, "best_estimator_"):
-            raise ValueError(
-                f"{name} is a search with refit={estimator.refit!r}, which keeps no fitted "
-                "estimator; search with refit=True."
-            )
-        estimator = estimator.best_estimator_
-    clf = classifier_in(estimator, name)
-    check_is_fitted(clf)
-    return clf
-
-
 def _read_history(name, history) -> dict[str, np.ndarray]:
-    """The columns to draw, as float arrays of one length."""
+    """Return the columns to draw, as float arrays of one length."""
     missing = [column for column in COLUMNS if column not in history]
     if missing:
         raise ValueError(
@@ -346,7 +316,7 @@ def _stacked_axes(plt, ax, n_panels: int) -> np.ndarray:
     if isinstance(ax, plt.Axes):
         if not ax.axison or ax.get_subplotspec() is None:
             raise ValueError(
-                "ax can't be divided into panels: it was used for that before, or is no subplot. "
+                "ax can't be divided into panels: it was divided before, or is no subplot. "
                 f"Give an array of {n_panels} Axes, such as display.axes_."
             )
         ax.set_axis_off()
@@ -354,7 +324,7 @@ def _stacked_axes(plt, ax, n_panels: int) -> np.ndarray:
     axes = np.asarray(ax, dtype=object).ravel()
     if len(axes) != n_panels:
         raise ValueError(
-            f"ax has {len(axes)} Axes; {n_panels} are needed: balancing parameter, "
+            f"ax has {len(axes)} Axes; {n_panels} are needed: weight, "
             + ("task loss, distillation loss" if n_panels == 4 else "losses")
             + " and share."
         )
@@ -362,7 +332,7 @@ def _stacked_axes(plt, ax, n_panels: int) -> np.ndarray:
 
 
 def _draw(ax, history, column: str, style: dict):
-    """Draw a column; values that have no neighbour to be joined to, as in one epoch, as dots."""
+    """Draw a column; values without a neighbor to be joined to are dots."""
     y = -history[column] if column == "valid_score" else history[column]
     known = np.r_[False, np.isfinite(y), False]
     alone = known[1:-1] & ~known[:-2] & ~known[2:]

@@ -1,27 +1,32 @@
-"""Where a student parts from its teacher, as a figure; matplotlib is imported to draw only."""
+"""Where a student differs from its teacher, as a figure."""
+
+from typing import Any, Self
 
 import numpy as np
 from sklearn.utils.validation import check_consistent_length
 
-from .._answers import as_seen_by, columns_of, proba_of, teacher_proba_of
-from .._teacher.asking import check_proba
-from .balance import COLOURS, fitted_classifier, import_pyplot
-
-__all__ = ["FidelityDisplay"]
+from .answers import (
+    as_seen_by,
+    check_proba,
+    fitted_classifier,
+    label_columns,
+    proba_of,
+    teacher_proba_of,
+)
+from .styles import COLORS, import_pyplot
 
 _N_BINS = 40  # of the histogram, over [0, 1]
 _N_BARS = 10
-_COLOURS = (COLOURS[0], COLOURS[4], "0.6")
+_BAR_COLORS = (COLORS[0], COLORS[4], "0.6")
 
 
 class FidelityDisplay:
-    """The student's probabilities against the teacher's, and where their labels part.
+    """Plot where a student's probabilities and labels differ from its teacher's.
 
-    Make it with :meth:`from_estimator` or :meth:`from_predictions`. On the left, the probability of
-    the class that the teacher holds most probable: the student's over the teacher's, as numbers of
-    rows. Rows on the diagonal are those on which both are equally sure. On the right, the rows for
-    which both name another label, as a share of all rows, over how sure the teacher is; with the
-    true labels, by who is right.
+    Make it with :meth:`from_estimator` or :meth:`from_predictions`. On the left, the student's
+    probability of the teacher's most probable class, over the teacher's probability of it. On the
+    diagonal both are equally sure. On the right, the share of rows on which their labels differ,
+    over the teacher's probability. With true labels, colors show which of them is right.
 
     Parameters
     ----------
@@ -29,9 +34,9 @@ class FidelityDisplay:
         Rows by the teacher's probability (first axis) and the student's, in bins of equal width
         over [0, 1].
     parted : dict of ndarrays of shape (n_bars,)
-        Shares of all rows, over how sure the teacher is, in bins of equal width from
-        1 / ``n_classes`` to 1: ``"labels differ"``; or ``"teacher right"``, ``"student right"``
-        and, for more than two classes, ``"both wrong"``.
+        Shares of all rows by the teacher's probability, in bins of equal width from
+        1 / ``n_classes`` to 1. Keys: ``"labels differ"``; or ``"teacher right"``, ``"student
+        right"`` and, for more than two classes, ``"both wrong"``.
     agreement : float
         Share of rows with the same label.
     n_classes : int
@@ -46,7 +51,7 @@ class FidelityDisplay:
 
     See Also
     --------
-    skkd.report.distillation_report : The same in numbers, with intervals.
+    skkd.report.distillation_report : Agreement in numbers, with intervals.
 
     Examples
     --------
@@ -61,15 +66,31 @@ class FidelityDisplay:
     ['teacher right', 'student right', 'both wrong']
     """
 
-    def __init__(self, *, counts, parted, agreement, n_classes):
+    def __init__(
+        self,
+        *,
+        counts: np.ndarray,
+        parted: dict[str, np.ndarray],
+        agreement: float,
+        n_classes: int,
+    ) -> None:
         self.counts = counts
         self.parted = parted
         self.agreement = agreement
         self.n_classes = n_classes
 
     @classmethod
-    def from_estimator(cls, estimator, X, y=None, *, ax=None, mesh_kw=None, bar_kw=None):
-        """Ask teacher and student about some rows, best such that neither has seen, and draw.
+    def from_estimator(
+        cls,
+        estimator: Any,
+        X: Any,
+        y: Any = None,
+        *,
+        ax: Any = None,
+        mesh_kw: dict[str, Any] | None = None,
+        bar_kw: dict[str, Any] | None = None,
+    ) -> Self:
+        """Ask teacher and student about rows that neither has seen, and draw.
 
         Parameters
         ----------
@@ -93,7 +114,7 @@ class FidelityDisplay:
         ValueError
             If it has no teacher; use :meth:`from_predictions` then.
         TypeError
-            If it is no DistilledClassifier and does not end in one.
+            If it neither is nor contains a DistilledClassifier.
         """
         import_pyplot(f"{cls.__name__}.from_estimator")
         clf = fitted_classifier(estimator)
@@ -117,17 +138,17 @@ class FidelityDisplay:
     @classmethod
     def from_predictions(
         cls,
-        teacher_proba,
-        student_proba,
-        y=None,
+        teacher_proba: Any,
+        student_proba: Any,
+        y: Any = None,
         *,
-        classes=None,
-        sample_weight=None,
-        ax=None,
-        mesh_kw=None,
-        bar_kw=None,
-    ):
-        """Draw probabilities that are there already.
+        classes: Any = None,
+        sample_weight: Any = None,
+        ax: Any = None,
+        mesh_kw: dict[str, Any] | None = None,
+        bar_kw: dict[str, Any] | None = None,
+    ) -> Self:
+        """Draw known probabilities.
 
         Parameters
         ----------
@@ -136,9 +157,9 @@ class FidelityDisplay:
         y : array of shape (n_rows,), default=None
             True labels.
         classes : array of shape (n_classes,), default=None
-            The labels in the order of the columns; None: 0, 1, ...
+            Labels in the order of the columns. None: 0, 1, ...
         sample_weight : array of shape (n_rows,), default=None
-            How many rows each one stands for.
+            Weights of the rows. None: all rows count equally.
         ax, mesh_kw, bar_kw
             As in :meth:`plot`.
 
@@ -149,23 +170,29 @@ class FidelityDisplay:
         Raises
         ------
         ValueError
-            If these are no probabilities of the same rows and classes, or ``y`` has other labels.
+            If the probabilities or labels don't fit together.
         """
         import_pyplot(f"{cls.__name__}.from_predictions")
         display = compare(teacher_proba, student_proba, y, classes, sample_weight)
         return display.plot(ax, mesh_kw=mesh_kw, bar_kw=bar_kw)
 
-    def plot(self, ax=None, *, mesh_kw=None, bar_kw=None):
-        """Draw.
+    def plot(
+        self,
+        ax: Any = None,
+        *,
+        mesh_kw: dict[str, Any] | None = None,
+        bar_kw: dict[str, Any] | None = None,
+    ) -> Self:
+        """Draw both panels.
 
         Parameters
         ----------
         ax : array of two matplotlib Axes, default=None
             Axes to draw on. None: a new figure.
         mesh_kw : dict, default=None
-            For ``Axes.pcolormesh``, over the defaults.
+            Replaces defaults of ``Axes.pcolormesh``.
         bar_kw : dict, default=None
-            For ``Axes.bar``, over the defaults.
+            Replaces defaults of ``Axes.bar``.
 
         Returns
         -------
@@ -188,9 +215,9 @@ class FidelityDisplay:
 
         edges = np.linspace(0, 1, len(self.counts) + 1)
         shown = np.ma.masked_equal(self.counts.T, 0)
-        # Most rows are in a corner where both are sure; the few others are of interest.
+        # A log scale, because both are sure of most rows, and the others matter.
         norm = LogNorm(shown.min(), max(shown.max(), 10 * shown.min()))
-        # Without the palest shades, which single rows would be lost in.
+        # Without the palest shades, in which single rows are hard to see.
         shades = ListedColormap(colormaps["Blues"](np.linspace(0.3, 1, 256)))
         own = {"cmap": shades, "norm": norm, "rasterized": True, **mesh_kw}
         self.mesh_ = ax.pcolormesh(edges, edges, shown, **own)
@@ -208,16 +235,15 @@ class FidelityDisplay:
         edges = np.linspace(1 / self.n_classes, 1, len(next(iter(self.parted.values()))) + 1)
         bottom = np.zeros(len(edges) - 1)
         self.bars_ = {}
-        # In shades of their own, which can be told apart without colour as well.
-        for (name, share), colour in zip(self.parted.items(), _COLOURS, strict=False):
-            style = {"color": colour, "edgecolor": "white", "linewidth": 0.5, "label": name}
+        for (name, share), color in zip(self.parted.items(), _BAR_COLORS, strict=False):
+            style = {"color": color, "edgecolor": "white", "linewidth": 0.5, "label": name}
             own = {"width": np.diff(edges), "align": "edge", **style, **bar_kw}
             self.bars_[name] = ax.bar(edges[:-1], 100 * share, bottom=100 * bottom, **own)
             bottom = bottom + share
         if len(self.parted) > 1:
             ax.legend()
         ax.set(
-            title="where they name another label",
+            title="where their labels differ",
             xlabel="teacher's probability of its class",
             ylabel="share of all rows (%)",
             xlim=(edges[0], 1),
@@ -227,7 +253,7 @@ class FidelityDisplay:
 def compare(
     teacher_proba, student_proba, y=None, classes=None, sample_weight=None
 ) -> FidelityDisplay:
-    """The display of :meth:`FidelityDisplay.from_predictions`, not yet drawn."""
+    """Make the display of :meth:`FidelityDisplay.from_predictions` without drawing it."""
     teacher_proba, student_proba = np.asarray(teacher_proba), np.asarray(student_proba)
     if teacher_proba.ndim != 2 or not len(teacher_proba):
         raise ValueError(
@@ -253,7 +279,7 @@ def compare(
     groups = {"labels differ": differ}
     if y is not None:
         classes = np.arange(n_classes) if classes is None else np.asarray(classes)
-        labels = columns_of(y, teacher_proba, classes, "y")
+        labels = label_columns(y, teacher_proba, classes, "y")
         groups = {
             "teacher right": differ & (of_teacher == labels),
             "student right": differ & (of_student == labels),

@@ -1,6 +1,8 @@
-"""What a search found: scores over the fixed weights beside those of the rules that move."""
+"""Scores of a search over the fixed weights, beside those of the dynamic rules."""
 
+from collections.abc import Iterator, Mapping
 from numbers import Real
+from typing import Any, Self
 
 import numpy as np
 from sklearn import config_context
@@ -8,9 +10,8 @@ from sklearn.base import clone
 from sklearn.utils.validation import check_is_fitted
 
 from ..balancers import BALANCERS, Balancer, FixedBalance
-from .balance import classifier_in, import_pyplot, is_search, line_style
-
-__all__ = ["BalanceLandscapeDisplay"]
+from .answers import classifier_in, is_search
+from .styles import import_pyplot, line_style
 
 _MARKERS = ("o", "s", "^", "D", "v", "P")  # one for each temperature that gets a line
 
@@ -22,26 +23,25 @@ _GRID = (
 
 
 class BalanceLandscapeDisplay:
-    """Mean test score over the fixed weights, with the moving rules as horizontal lines.
+    """Plot test scores over the fixed weights, with dynamic rules as lines.
 
-    Make it with :meth:`from_search`. Whether a rule is worth having is seen at once: its line
-    should lie near the top of the curves, which is only known after a search over the weights.
+    Make it with :meth:`from_search`. A good rule's line lies near the top of the curves.
 
-    Each temperature has a line over the fixed weights. Every other rule has a horizontal line, at
+    Each temperature has a curve over the fixed weights. Each dynamic rule has a horizontal line, at
     its best temperature. Error bars are standard errors of the mean over the folds; those of the
-    rules stand at the right. They are of the scores, and not of their differences, which vary less,
-    as all candidates see the same folds.
+    rules are at the right. Differences of scores vary less than the scores, because all candidates
+    see the same folds.
 
     Parameters
     ----------
     fixed : dict of dicts of arrays
-        By temperature, ``weight``, ``mean`` and ``error`` (of the score), ordered by weight. None
+        By temperature, ``weight``, ``mean`` and ``error`` of the score, ordered by weight. None
         as a temperature: the best one for each weight.
     rules : dict of dicts
-        By the name of the rule with its parameters other than defaults, ``mean``, ``error`` and
+        By the name of the rule with its non-default parameters, ``mean``, ``error`` and
         ``temperature``.
     score_name : str, default="score"
-        What the scores are.
+        Name of the score.
 
     Attributes
     ----------
@@ -56,7 +56,7 @@ class BalanceLandscapeDisplay:
 
     See Also
     --------
-    BalanceDisplay : Balancing parameter and losses over the training.
+    BalanceDisplay : The teacher's weight and the losses over a training.
 
     Examples
     --------
@@ -80,27 +80,39 @@ class BalanceLandscapeDisplay:
     ['DescentShare']
     """
 
-    def __init__(self, *, fixed, rules, score_name="score"):
+    def __init__(
+        self,
+        *,
+        fixed: Mapping[Any, Mapping[str, np.ndarray]],
+        rules: Mapping[str, Mapping[str, Any]],
+        score_name: str = "score",
+    ) -> None:
         self.fixed = fixed
         self.rules = rules
         self.score_name = score_name
 
     @classmethod
-    def from_search(cls, search, *, metric=None, ax=None, errorbar_kw=None):
+    def from_search(
+        cls,
+        search: Any,
+        *,
+        metric: str | None = None,
+        ax: Any = None,
+        errorbar_kw: dict[str, Any] | None = None,
+    ) -> Self:
         """Draw what a search over balance and temperature found.
 
-        Of candidates that differ in other parameters only, the best one is drawn: a maximum, so the
-        more of them were tried, the more it flatters. More than six temperatures (of a random
-        search) have one line, at the best one for each weight. Candidates without a score, as
-        those that failed, are left out. In successive halving a candidate counts with its last
-        score; those of candidates dropped early are from less data.
+        Of candidates that differ in other parameters only, the best one is drawn. Its score is
+        optimistic, the more so the more of them were tried. More than six temperatures have one
+        curve, at the best temperature for each weight. Failed candidates are left out. Successive
+        halving counts the last score of a candidate, which may be from fewer rows.
 
         Parameters
         ----------
         search : GridSearchCV, RandomizedSearchCV, HalvingGridSearchCV or HalvingRandomSearchCV
             Fitted, over a DistilledClassifier or a Pipeline that ends in one.
         metric : str, default=None
-            The metric to draw, where the search has several. None: the one of ``refit``.
+            Metric to draw, if the search has several. None: the one of ``refit``.
         ax, errorbar_kw
             As in :meth:`plot`.
 
@@ -113,9 +125,9 @@ class BalanceLandscapeDisplay:
         NotFittedError
             If the search is not fitted.
         ValueError
-            If no candidate with a fixed weight has a score, or the metric is not known.
+            If no candidate with a fixed weight has a score, or the metric is unknown.
         TypeError
-            If it is no search over a DistilledClassifier.
+            If ``search`` is no search over a DistilledClassifier.
         """
         import_pyplot(f"{cls.__name__}.from_search")
         _check_search(search)
@@ -129,8 +141,8 @@ class BalanceLandscapeDisplay:
                 _keep_best(rules, _rule_name(balancer), (mean, error, temperature))
         if not fixed:
             raise ValueError(
-                "No candidate with a fixed weight has a score. Search over some, and over rules to "
-                f"compare them with, for example param_grid={_GRID}, with a prefix in a Pipeline."
+                "No candidate with a fixed weight has a score. Search over fixed weights and over "
+                f"rules, as in param_grid={_GRID}; in a Pipeline, names need the step's prefix."
             )
         display = cls(
             fixed=_curves(fixed),
@@ -142,15 +154,15 @@ class BalanceLandscapeDisplay:
         )
         return display.plot(ax, errorbar_kw=errorbar_kw)
 
-    def plot(self, ax=None, *, errorbar_kw=None):
-        """Draw.
+    def plot(self, ax: Any = None, *, errorbar_kw: dict[str, Any] | None = None) -> Self:
+        """Draw the scores.
 
         Parameters
         ----------
         ax : matplotlib Axes, default=None
             Axes to draw on. None: a new figure.
         errorbar_kw : dict, default=None
-            For ``Axes.errorbar`` of the fixed weights, over the defaults.
+            Replaces defaults of ``Axes.errorbar`` for the fixed weights.
 
         Returns
         -------
@@ -165,7 +177,7 @@ class BalanceLandscapeDisplay:
         self.ax_, self.figure_ = ax, ax.figure
         self._draw_fixed(cbook.normalize_kwargs(errorbar_kw, lines.Line2D))
         self._draw_rules()
-        ax.set(xlabel="fixed balancing parameter", ylabel=f"mean test {self.score_name}")
+        ax.set(xlabel="teacher's fixed weight λ", ylabel=f"mean test {self.score_name}")
         ax.set_xticks(np.linspace(0, 1, 6))
         shown = [*self.errorbars_.values(), *self.rule_lines_.values()]
         if new:
@@ -175,7 +187,7 @@ class BalanceLandscapeDisplay:
         return self
 
     def _draw_fixed(self, errorbar_kw) -> None:
-        # Shades of grey are ordered, as temperatures are, and leave the colours to the rules.
+        # Shades of gray have an order, as temperatures have, and leave the colors to the rules.
         self.errorbars_ = {}
         for i, (temperature, curve) in enumerate(self.fixed.items()):
             shade = f"{0.65 * (1 - i / max(len(self.fixed) - 1, 1)):.2f}"
@@ -218,7 +230,7 @@ def _check_search(search) -> None:
 
 
 def _metric(search, metric: str | None) -> tuple[str, str]:
-    """The metric's name in ``cv_results_``, and one for people."""
+    """Return the metric's name in ``cv_results_``, and its name for people."""
     if not search.multimetric_:
         if metric not in (None, "score"):
             raise ValueError(
@@ -230,21 +242,21 @@ def _metric(search, metric: str | None) -> tuple[str, str]:
     name = search.refit if metric is None and isinstance(search.refit, str) else metric
     if name is None or name not in known:
         raise ValueError(
-            f"metric={metric!r}; the search has several metrics, so choose one of "
+            f"metric={metric!r} does not name one of the search's metrics; choose one of "
             f"{', '.join(map(repr, known))}."
         )
     return name, name.replace("_", " ")
 
 
-def _scored_candidates(search, column: str):
-    """Balancer, temperature, mean score and standard error of all candidates with a score."""
+def _scored_candidates(search, column: str) -> Iterator[tuple]:
+    """Yield balancer, temperature, mean score and standard error of each scored candidate."""
     results = search.cv_results_
     mean, std = results[f"mean_test_{column}"], results[f"std_test_{column}"]
-    # Halving lists a candidate once an iteration, ever more data last.
+    # Halving lists a candidate once per iteration, the one with most rows last.
     last = {repr(params): i for i, params in enumerate(results["params"])}
     for i in last.values():
         if np.isfinite(mean[i]):
-            # As the search itself does, so that all forms of a grid are understood.
+            # The search sets parameters in the same way, so every form of a grid works.
             values = {k: clone(v, safe=False) for k, v in results["params"][i].items()}
             clf = classifier_in(clone(search.estimator).set_params(**values))
             error = std[i] / np.sqrt(search.n_splits_)
@@ -253,7 +265,7 @@ def _scored_candidates(search, column: str):
 
 
 def _temperature(clf) -> float | str:
-    """The temperature as a number, or the name of a schedule or rule for it."""
+    """Return the temperature as a number, or the name of its schedule or rule."""
     given = clf.temperature
     return float(given) if isinstance(given, Real) else getattr(given, "__name__", str(given))
 
@@ -273,7 +285,7 @@ def _rule_name(balancer: Balancer) -> str:
 
 
 def _curves(fixed: dict[tuple, tuple]) -> dict:
-    """From the best of each temperature and weight to a curve for each temperature."""
+    """Gather the best of each temperature and weight to a curve for each temperature."""
     if len({at for at, _ in fixed}) > len(_MARKERS):
         merged: dict[tuple, tuple] = {}
         for (_, weight), one in fixed.items():

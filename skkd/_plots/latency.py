@@ -1,28 +1,26 @@
-"""What accuracy costs in time, as a figure; matplotlib is imported to draw only."""
+"""Scores over latency, as a figure."""
 
 from collections.abc import Mapping
+from typing import Any, Self
 
-from .balance import COLOURS, import_pyplot
-
-__all__ = ["LatencyDisplay"]
-
-MARKERS = {"teacher": "s", "baseline": "o", "student": "D"}
+from .styles import MARKERS, import_pyplot, line_style, model_style
 
 
 class LatencyDisplay:
-    """Accuracy over the milliseconds that one row takes, on a log scale.
+    """Plot a score over the milliseconds that one row takes.
 
-    Make it with :meth:`from_report` or :meth:`from_reports`. A marker stands at the median of the
-    calls, and a line goes from there to their 99th percentile. The upper left corner is the place
-    to be.
+    Make it with :meth:`from_report` or :meth:`from_reports`. A marker is at the median of the
+    calls, and a line reaches their 99th percentile. The best models are at the upper left.
 
     Parameters
     ----------
     points : dict of dicts of dicts of float
-        By the name of the report and the model (``"teacher"``, ``"baseline"``, ``"student"``):
-        ``accuracy``, ``milliseconds`` and ``milliseconds_p99``.
+        By report and model (``"teacher"``, ``"baseline"``, ``"student"``): ``score``,
+        ``milliseconds`` and ``milliseconds_p99``.
     labels : dict of str
-        What the models are called.
+        By model, its name in the legend.
+    score_name : str, default="accuracy"
+        Name of the score.
 
     Attributes
     ----------
@@ -40,8 +38,8 @@ class LatencyDisplay:
     >>> from skkd import LatencyDisplay
     >>> points = {
     ...     "digits": {
-    ...         "teacher": {"accuracy": 0.97, "milliseconds": 14.7, "milliseconds_p99": 16.0},
-    ...         "student": {"accuracy": 0.98, "milliseconds": 0.16, "milliseconds_p99": 0.2},
+    ...         "teacher": {"score": 0.97, "milliseconds": 14.7, "milliseconds_p99": 16.0},
+    ...         "student": {"score": 0.98, "milliseconds": 0.16, "milliseconds_p99": 0.2},
     ...     }
     ... }
     >>> display = LatencyDisplay(points, {"teacher": "forest", "student": "student"}).plot()
@@ -49,18 +47,33 @@ class LatencyDisplay:
     'milliseconds for one row'
     """
 
-    def __init__(self, points, labels):
+    def __init__(
+        self,
+        points: Mapping[str, Mapping[str, Mapping[str, float]]],
+        labels: Mapping[str, str],
+        score_name: str = "accuracy",
+    ) -> None:
         self.points = points
         self.labels = labels
+        self.score_name = score_name
 
     @classmethod
-    def from_report(cls, report, *, ax=None, errorbar_kw=None):
+    def from_report(
+        cls,
+        report: Any,
+        *,
+        measure: str = "accuracy",
+        ax: Any = None,
+        errorbar_kw: dict[str, Any] | None = None,
+    ) -> Self:
         """Draw the models of one report.
 
         Parameters
         ----------
         report : DistillationReport
             Made with ``latency=True``.
+        measure : str, default="accuracy"
+            A key of the report's ``measures``.
         ax, errorbar_kw
             As in :meth:`plot`.
 
@@ -73,16 +86,25 @@ class LatencyDisplay:
         ValueError
             If the report has no latencies.
         """
-        return cls.from_reports({"": report}, ax=ax, errorbar_kw=errorbar_kw)
+        return cls.from_reports({"": report}, measure=measure, ax=ax, errorbar_kw=errorbar_kw)
 
     @classmethod
-    def from_reports(cls, reports, *, ax=None, errorbar_kw=None):
-        """Draw the models of several reports, in a colour each.
+    def from_reports(
+        cls,
+        reports: Mapping[str, Any],
+        *,
+        measure: str = "accuracy",
+        ax: Any = None,
+        errorbar_kw: dict[str, Any] | None = None,
+    ) -> Self:
+        """Draw the models of several reports, each in its own color.
 
         Parameters
         ----------
         reports : dict of DistillationReport
             By name.
+        measure : str, default="accuracy"
+            A key of the reports' ``measures``.
         ax, errorbar_kw
             As in :meth:`plot`.
 
@@ -93,9 +115,9 @@ class LatencyDisplay:
         Raises
         ------
         ValueError
-            If there is no report, or one without latencies.
+            If ``reports`` is empty, or a report has no latencies.
         TypeError
-            If ``reports`` is no dict.
+            If ``reports`` is not a dict.
         """
         import_pyplot(f"{cls.__name__}.from_reports")
         if not isinstance(reports, Mapping):
@@ -109,7 +131,7 @@ class LatencyDisplay:
         labels: dict = {}
         for name, report in reports.items():
             points[name] = {
-                model: {"accuracy": report.measures[model]["accuracy"], **costs}
+                model: {"score": report.measures[model][measure], **costs}
                 for model, costs in report.costs.items()
                 if "milliseconds" in costs
             }
@@ -117,17 +139,17 @@ class LatencyDisplay:
                 of = f" {name!r}" if name else ""
                 raise ValueError(f"The report{of} has no latencies; make it with latency=True.")
             labels |= report.labels
-        return cls(points, labels).plot(ax, errorbar_kw=errorbar_kw)
+        return cls(points, labels, measure.replace("_", " ")).plot(ax, errorbar_kw=errorbar_kw)
 
-    def plot(self, ax=None, *, errorbar_kw=None):
-        """Draw.
+    def plot(self, ax: Any = None, *, errorbar_kw: dict[str, Any] | None = None) -> Self:
+        """Draw the points.
 
         Parameters
         ----------
         ax : matplotlib Axes, default=None
             Axes to draw on. None: a new figure.
         errorbar_kw : dict, default=None
-            For ``Axes.errorbar``, over the defaults.
+            Replaces defaults of ``Axes.errorbar``.
 
         Returns
         -------
@@ -145,20 +167,20 @@ class LatencyDisplay:
         for i, (name, models) in enumerate(self.points.items()):
             self.errorbars_[name] = {}
             for model, point in models.items():
-                colour = _colour(i if several else list(MARKERS).index(model))
-                self.errorbars_[name][model] = self._draw(model, point, colour, errorbar_kw)
-        ax.set(xscale="log", xlabel="milliseconds for one row", ylabel="accuracy")
+                style = line_style(i) if several else model_style(model)
+                own = {"color": style["color"], **errorbar_kw}
+                self.errorbars_[name][model] = self._draw(model, point, own)
+        ax.set(xscale="log", xlabel="milliseconds for one row", ylabel=self.score_name)
         ax.xaxis.set_major_formatter(ticker.FuncFormatter(lambda value, _: f"{value:g}"))
         ax.xaxis.set_minor_formatter(ticker.NullFormatter())
         ax.margins(0.12)
         self._legend(several)
         return self
 
-    def _draw(self, model, point, colour, errorbar_kw):
+    def _draw(self, model, point, errorbar_kw):
         median, slow = point["milliseconds"], point["milliseconds_p99"]
         own = {
             "xerr": [[0], [max(slow - median, 0)]],
-            "color": colour,
             "marker": MARKERS[model],
             "markersize": 8,
             "linestyle": "none",
@@ -166,7 +188,7 @@ class LatencyDisplay:
             "capsize": 3,
             **errorbar_kw,
         }
-        return self.ax_.errorbar([median], [point["accuracy"]], **own)
+        return self.ax_.errorbar([median], [point["score"]], **own)
 
     def _legend(self, several: bool) -> None:
         from matplotlib.lines import Line2D
@@ -174,24 +196,12 @@ class LatencyDisplay:
         drawn = list(dict.fromkeys(model for models in self.points.values() for model in models))
         handles = []
         for model in drawn:
-            colour = "0.3" if several else _colour(list(MARKERS).index(model))
-            handles.append(
-                Line2D(
-                    [],
-                    [],
-                    color=colour,
-                    marker=MARKERS[model],
-                    linestyle="none",
-                    label=self.labels[model],
-                )
-            )
+            color = "0.3" if several else model_style(model)["color"]
+            style = {"color": color, "marker": MARKERS[model], "linestyle": "none"}
+            handles.append(Line2D([], [], label=self.labels[model], **style))
         if several:
             handles += [
-                Line2D([], [], color=_colour(i), linewidth=4, label=str(name))
+                Line2D([], [], color=line_style(i)["color"], linewidth=4, label=str(name))
                 for i, name in enumerate(self.points)
             ]
         self.ax_.legend(handles=handles)
-
-
-def _colour(i: int) -> str:
-    return COLOURS[i % len(COLOURS)]

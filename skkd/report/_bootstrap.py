@@ -1,17 +1,16 @@
-"""Paired bootstrap: the same rows are drawn for all models, so that what they share cancels."""
+"""Paired bootstrap: the same rows are drawn for all models, so their common noise cancels."""
 
 from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
 
-from ._measures import RankedScores, Terms, measures_of, sums_of
+from ._measures import Terms, measures_of, sums_of
 
-# The AUC needs a pass over sorted rows for each repeat and class, so there are fewer of them.
-MAX_AUC_REPEATS = 200
+# The areas under curves and a user's scorers need a pass over the rows for each repeat.
+MAX_SCORE_REPEATS = 200
 
-# Entries of a chunk of counts.
-_ENTRIES = 2**21
+_ENTRIES = 2**21  # of a chunk of counts
 
 
 class Difference(NamedTuple):
@@ -35,7 +34,7 @@ class Resampled(NamedTuple):
     estimate : dict of float
         On the test set.
     repeats : dict of ndarrays of shape (n_repeats,)
-        On its resamples; fewer for the AUC.
+        On its resamples; fewer for the areas and the user's scores.
     """
 
     estimate: dict[str, float]
@@ -43,34 +42,32 @@ class Resampled(NamedTuple):
 
 
 def resample(
-    terms: dict[str, Terms], scores: dict[str, RankedScores], n_bootstrap: int, seed: int, advance
+    terms: dict[str, Terms], scores: dict[str, list], n_bootstrap: int, seed: int, advance
 ) -> dict[str, Resampled]:
     """Measure all models on the test set and on resamples of its rows.
 
     Parameters
     ----------
-    terms, scores : dicts
+    terms : dict
         By model.
+    scores : dict of lists
+        By model, objects that have ``measures(counts)``.
     n_bootstrap : int
     seed : int
     advance : callable
         Called with the number of repeats done.
     """
     n_rows = len(next(iter(terms.values()))["weight"])
-    once = np.ones((n_rows, 1))
     repeats: dict[str, list] = {model: [] for model in terms}
-    n_areas = min(n_bootstrap, MAX_AUC_REPEATS)
+    n_scored = min(n_bootstrap, MAX_SCORE_REPEATS)
     for counts in draw_counts(n_rows, n_bootstrap, seed):
         for model in terms:
-            measured = measures_of(sums_of(terms[model], counts))
-            measured["roc_auc"] = scores[model].auc(counts[:, :n_areas])
-            repeats[model].append(measured)
-        n_areas = max(n_areas - counts.shape[1], 0)
+            repeats[model].append(_measure(terms[model], scores[model], counts, n_scored))
+        n_scored = max(n_scored - counts.shape[1], 0)
         advance(counts.shape[1])
     found = {}
     for model in terms:
-        estimate = measures_of(sums_of(terms[model], once))
-        estimate["roc_auc"] = scores[model].auc(once)
+        estimate = _measure(terms[model], scores[model], np.ones((n_rows, 1)), 1)
         found[model] = Resampled(
             {name: float(values[0]) for name, values in estimate.items()},
             {name: np.concatenate([chunk[name] for chunk in repeats[model]]) for name in estimate},
@@ -78,8 +75,16 @@ def resample(
     return found
 
 
+def _measure(terms: Terms, scores: list, counts: np.ndarray, n_scored: int) -> dict:
+    """All measures for the columns of ``counts``; scores for the first ``n_scored`` only."""
+    measured = measures_of(sums_of(terms, counts))
+    for score in scores:
+        measured |= score.measures(counts[:, :n_scored])
+    return measured
+
+
 def draw_counts(n_rows: int, n_bootstrap: int, seed: int) -> Iterator[np.ndarray]:
-    """How often each row is drawn in each repeat: chunks of shape (n_rows, n_repeats)."""
+    """Yield how often each row is drawn in each repeat: arrays of shape (n_rows, n_repeats)."""
     rng = np.random.default_rng(seed)
     step = max(_ENTRIES // n_rows, 1)
     for start in range(0, n_bootstrap, step):
@@ -87,12 +92,12 @@ def draw_counts(n_rows: int, n_bootstrap: int, seed: int) -> Iterator[np.ndarray
         drawn = rng.integers(n_rows, size=(n_repeats, n_rows))
         drawn += n_rows * np.arange(n_repeats)[:, None]
         counts = np.bincount(drawn.ravel(), minlength=n_repeats * n_rows)
-        # In this order in memory, so that a product with it walks along the resamples.
+        # Row by row in memory, which makes the matrix product faster.
         yield np.ascontiguousarray(counts.reshape(n_repeats, n_rows).T, dtype=np.float64)
 
 
 def differences(a: Resampled, b: Resampled, level: float) -> dict[str, Difference]:
-    """Measures of one model less those of another, with percentile intervals."""
+    """Return one model's measures less another's, with percentile intervals."""
     tails = [(1 - level) / 2, (1 + level) / 2]
     found = {}
     for name in a.estimate:
@@ -101,5 +106,5 @@ def differences(a: Resampled, b: Resampled, level: float) -> dict[str, Differenc
             repeats = repeats[~np.isnan(repeats)]
             low, high = np.quantile(repeats, tails) if len(repeats) else (np.nan, np.nan)
             estimate = a.estimate[name] - b.estimate[name]
-            found[name] = Difference(float(estimate), float(low), float(high))
+            found[name] = Difference(float(estimate), float(low) + 0.0, float(high) + 0.0)
     return found

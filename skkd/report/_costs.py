@@ -1,4 +1,4 @@
-"""What a model costs to keep and to ask: parameters, bytes, time."""
+"""What a model costs: parameters, bytes, time."""
 
 import copy
 import math
@@ -16,30 +16,30 @@ from .._student.net import net_of
 
 BATCH_SIZES = (1_000, 10_000)
 
-# How a cost is shown; the keys are those of a model's costs.
+# Labels of the costs.
 COSTS = {
     "parameters": "parameters",
     "bytes": "bytes",
     "milliseconds": "one row, median (ms)",
     "milliseconds_p99": "one row, 99th percentile (ms)",
-    **{f"rows_per_second_{size}": f"rows a second, by {size:,}" for size in BATCH_SIZES},
+    **{f"rows_per_second_{size}": f"rows per second, {size:,} at once" for size in BATCH_SIZES},
 }
 
 _CALLS = 10  # of a model in succession
 _ROUNDS, _MIN_CALLS = 20, 10  # with one row
 _BATCH_ROUNDS = 1
-_SECONDS = 3.0  # a model may take for its calls of one size, once it has had the fewest
-_PATIENCE = 20.0  # seconds that the larger batch may take, to judge by the smaller one
+_SECONDS = 3.0  # that a model may take for one size, after the fewest calls
+_PATIENCE = 20.0  # seconds that the larger batch may take, estimated from the smaller
 _ENTRIES = 2**25  # of a batch
 
 
 def costs_of(models: dict, latency: bool, advance) -> dict[str, dict[str, float]]:
-    """What each model costs.
+    """Measure what each model costs.
 
     Parameters
     ----------
     models : dict
-        By name, a model and the rows to ask it about.
+        By name, a model and the test rows.
     latency : bool
         Whether to time them.
     advance : callable
@@ -62,7 +62,7 @@ def costs_of(models: dict, latency: bool, advance) -> dict[str, dict[str, float]
 
 
 def deployed(model):
-    """What is kept of a model to predict: of a distilled one the student, without its history."""
+    """Return what a model needs to predict: of a distilled one the student without history."""
     if not isinstance(model, DistilledClassifier):
         return model
     student = model.student_
@@ -72,7 +72,7 @@ def deployed(model):
 
 
 def n_parameters(model) -> float:
-    """Numbers in the net of a model that is one, or ends in one; NaN for any other."""
+    """Count the parameters of a model's net; NaN if it has none."""
     model = deployed(model)
     net = net_of(model)
     if not isinstance(net, NeuralNet):
@@ -81,17 +81,17 @@ def n_parameters(model) -> float:
 
 
 def n_bytes(model) -> float:
-    """Size of a model as a pickle; NaN if it can't be pickled."""
+    """Return the size of a model as a pickle; NaN if it can't be pickled."""
     counter = _Counter()
     try:
         pickle.dump(deployed(model), counter, protocol=pickle.HIGHEST_PROTOCOL)
-    except Exception:  # whatever a teacher of any library raises
+    except Exception:  # teachers of other libraries raise anything
         return math.nan
     return float(counter.n_bytes)
 
 
 class _Counter:
-    """A file that keeps nothing of what is written but its length."""
+    """A file that keeps only the length of what is written."""
 
     def __init__(self):
         self.n_bytes = 0
@@ -108,7 +108,7 @@ def time_predictions(asked: dict, advance) -> dict[str, dict[str, float]]:
     Parameters
     ----------
     asked : dict
-        By name, a model and the rows to ask it about, which are repeated where a batch has more.
+        By name, a model and the test rows, which are repeated to fill a batch.
     advance : callable
         Called after each size.
 
@@ -116,7 +116,7 @@ def time_predictions(asked: dict, advance) -> dict[str, dict[str, float]]:
     -------
     costs : dict of dicts of float
         By name: ``milliseconds`` and ``milliseconds_p99`` of a single row, and
-        ``rows_per_second_*`` in batches, NaN where a batch would take too long or be too large.
+        ``rows_per_second_*`` in batches, NaN if a batch would take too long or be too large.
     """
     times = _in_turn(asked, 1, _ROUNDS, _MIN_CALLS)
     costs = {
@@ -144,10 +144,10 @@ def time_predictions(asked: dict, advance) -> dict[str, dict[str, float]]:
 
 
 def _in_turn(asked: dict, size: int, rounds: int, n_least: int) -> dict[str, list[float]]:
-    """Seconds of each call about some rows; a model that has used up its time rests.
+    """Return the seconds of each call, until a model has used up its time.
 
-    In each round a model has some calls in succession, after one that finds the processor's cache
-    full of another model and is not counted.
+    In each round a model has some calls in succession. The first is not counted, because the
+    processor's cache still holds another model.
     """
     times: dict[str, list[float]] = {name: [] for name in asked}
     questions = {}

@@ -1,19 +1,17 @@
-"""The figures of a report, each on Axes that are there already."""
+"""The figures of a report, drawn on given Axes."""
 
 import numpy as np
 
-from .._plots.balance import COLOURS, line_style
-from .._plots.latency import MARKERS, LatencyDisplay
-from ._measures import MEASURES
+from .._plots import MARKERS, LatencyDisplay, model_style
+from ._measures import label_of
 
-_COMPARED = {
-    "gains": ("accuracy", "balanced_accuracy", "roc_auc"),
-    "losses": ("log_loss", "brier_score", "calibration_error"),
-}
+_LOSSES = ("log_loss", "brier_score", "calibration_error")
+
+_FEWEST_ROWS = 30  # of a dot in the calibration panel
 
 
-def columns_of(report) -> list[tuple[str, str]]:
-    """Names of the panels, two in a column, of those that the report has."""
+def panels_of(report) -> list[tuple[str, str]]:
+    """Return the names of the report's panels, two in a column."""
     columns = [("gains", "losses")] if report.differences and report.n_rows > 1 else []
     has_latency = any("milliseconds" in costs for costs in report.costs.values())
     columns.append(("reliability", "latency" if has_latency else "reliability"))
@@ -25,21 +23,24 @@ def columns_of(report) -> list[tuple[str, str]]:
 def draw(report, axes: dict) -> None:
     """Draw the panels on their Axes, given by name."""
     if "gains" in axes:
-        draw_differences(axes["gains"], report, _COMPARED["gains"])
-        draw_differences(axes["losses"], report, _COMPARED["losses"])
+        judged = {"average_precision"} & {*report.scoring}
+        draw_differences(
+            axes["gains"], report, ("accuracy", "balanced_accuracy", *judged, "roc_auc")
+        )
+        draw_differences(axes["losses"], report, _LOSSES)
         axes["gains"].set_xlabel("higher is better \N{RIGHTWARDS ARROW}")
         axes["losses"].set_xlabel("\N{LEFTWARDS ARROW} lower is better")
         above = {"loc": "lower right", "bbox_to_anchor": (1.0, 1.0), "frameon": False}
         axes["gains"].legend(ncols=2, columnspacing=1.0, handletextpad=0.2, **above)
     draw_reliability(axes["reliability"], report)
     if "latency" in axes:
-        LatencyDisplay.from_report(report, ax=axes["latency"])
+        LatencyDisplay.from_report(report, measure=report.scoring[0], ax=axes["latency"])
     if "fidelity" in axes:
         report.fidelity.plot([axes["fidelity"], axes["parted"]])
 
 
 def draw_differences(ax, report, names: tuple[str, ...]) -> None:
-    """The student's measures less those of the others, with intervals.
+    """Draw the student's measures less those of the others, with intervals.
 
     Parameters
     ----------
@@ -55,28 +56,27 @@ def draw_differences(ax, report, names: tuple[str, ...]) -> None:
     for (other, found), shift in zip(report.differences.items(), apart, strict=True):
         estimate, low, high = np.array([found[name] for name in names]).T
         rows = np.arange(len(names)) + shift
-        colour = COLOURS[list(MARKERS).index(other)]
-        ax.hlines(rows, low, high, color=colour, linewidth=1.5)
+        color = model_style(other)["color"]
+        ax.hlines(rows, low, high, color=color, linewidth=1.5)
         label = f"student - {report.labels[other]}"
-        ax.plot(estimate, rows, MARKERS[other], color=colour, markersize=5, label=label)
-    ax.set_yticks(range(len(names)), [MEASURES[name].label for name in names])
+        ax.plot(estimate, rows, MARKERS[other], color=color, markersize=5, label=label)
+    ax.set_yticks(range(len(names)), [label_of(name) for name in names])
     ax.set_ylim(len(names) - 0.5, -0.5)
     ax.xaxis.set_major_locator(MaxNLocator(4))
 
 
 def draw_reliability(ax, report) -> None:
-    """How often the most probable class is right, over how probable it is.
+    """Draw how often the most probable class is right, over its probability.
 
-    The area of a dot is the share of the rows that it stands for.
+    Bins with few rows are merged with their neighbors. The area of a dot is its share of the rows.
     """
     ax.plot([0, 1], [0, 1], color="0.3", linestyle="--", linewidth=0.8)
     for model, curve in report.reliability.items():
-        style = line_style(list(MARKERS).index(model))
+        style = model_style(model)
         label = f"{report.labels[model]}, error {report.measures[model]['calibration_error']:.3f}"
-        known = curve["share"] > 0
-        confidence, accuracy = curve["confidence"][known], curve["accuracy"][known]
+        confidence, accuracy, share = merged(curve, _FEWEST_ROWS / report.n_rows)
         ax.plot(confidence, accuracy, linewidth=1, label=label, **style)
-        ax.scatter(confidence, accuracy, 250 * curve["share"][known], style["color"], alpha=0.7)
+        ax.scatter(confidence, accuracy, 250 * share, style["color"], alpha=0.7)
     ax.set(
         xlabel="probability of the most probable class",
         ylabel="how often it is right",
@@ -84,3 +84,28 @@ def draw_reliability(ax, report) -> None:
         ylim=(-0.04, 1.04),
     )
     ax.legend()
+
+
+def merged(curve: dict[str, np.ndarray], fewest: float) -> np.ndarray:
+    """Merge neighboring bins until each has a share of the rows of at least ``fewest``.
+
+    Returns
+    -------
+    merged : ndarray of shape (3, n_bins)
+        Mean confidence, accuracy and share of each bin.
+    """
+    known = curve["share"] > 0
+    share = curve["share"][known]
+    sums = np.array([share * curve["confidence"][known], share * curve["accuracy"][known], share])
+    bins: list[np.ndarray] = []
+    for column in sums.T:
+        if bins and bins[-1][2] < fewest:
+            bins[-1] = bins[-1] + column
+        else:
+            bins.append(column)
+    if len(bins) > 1 and bins[-1][2] < fewest:
+        last = bins.pop()
+        bins[-1] = bins[-1] + last
+    found = np.array(bins).T
+    found[:2] /= found[2]
+    return found

@@ -1,8 +1,7 @@
 """Measures of predicted probabilities, as functions of sums over rows.
 
-All but the AUC depend on the rows only through sums of a few terms. One product of these terms with
-how often each row was drawn gives the sums of many resampled test sets at once, and the same
-functions then give the measures of the test set and of its resamples.
+Most measures depend on the rows only through sums of a few terms. One matrix product of the terms
+with the counts of drawn rows gives the sums of many resampled test sets at once.
 """
 
 from typing import NamedTuple
@@ -13,12 +12,12 @@ from scipy import sparse
 # Guo et al., "On Calibration of Modern Neural Networks", arXiv 1706.04599, take 15.
 N_BINS = 15
 
-# As in sklearn.metrics.log_loss for float64: a probability of 0 costs 36 nats, not infinitely many.
+# As in sklearn.metrics.log_loss for float64: a probability of 0 costs 36 nats, not infinity.
 _EPS = np.finfo(np.float64).eps
 
 
 class Measure(NamedTuple):
-    """How a measure is shown."""
+    """Label of a measure, and which direction is better."""
 
     label: str
     better: int
@@ -28,6 +27,7 @@ class Measure(NamedTuple):
 MEASURES = {
     "accuracy": Measure("accuracy", 1),
     "balanced_accuracy": Measure("balanced accuracy", 1),
+    "average_precision": Measure("average precision", 1),
     "roc_auc": Measure("ROC AUC", 1),
     "log_loss": Measure("log-loss", -1),
     "brier_score": Measure("Brier score", -1),
@@ -38,11 +38,17 @@ MEASURES = {
     "retained_accuracy": Measure("share of teacher's accuracy", 1),
 }
 
+
+def label_of(name: str) -> str:
+    """Return what a measure or a user's score is called."""
+    return MEASURES[name].label if name in MEASURES else name.replace("_", " ")
+
+
 Terms = dict[str, np.ndarray | sparse.csr_matrix]
 
 
 def row_terms(labels, proba, weight, teacher_labels=None) -> Terms:
-    """What each row adds to the sums, weighted.
+    """Return what each row adds to the sums, weighted.
 
     Parameters
     ----------
@@ -66,7 +72,7 @@ def row_terms(labels, proba, weight, teacher_labels=None) -> Terms:
         "weight": weight,
         "right": weight * right,
         "log_loss": -weight * np.log(np.clip(of_label, _EPS, 1 - _EPS)),
-        # Half of it for two classes, as scikit-learn does: that is the square of one error.
+        # Half of it for two classes, as in scikit-learn: the square of one error.
         "brier": weight * squares / (2 if n_classes == 2 else 1),
         "in_class": _spread(weight, labels, n_classes),
         "found": _spread(weight, found, n_classes),
@@ -81,7 +87,7 @@ def row_terms(labels, proba, weight, teacher_labels=None) -> Terms:
         teacher_right = teacher_labels == labels
         agrees = found == teacher_labels
         terms["agrees"] = weight * agrees
-        # Each by itself, for what remains of a sum is not exactly 0 where it should be.
+        # Each by itself, because a difference of sums is not exactly 0.
         terms["teacher_right"] = weight * teacher_right
         terms["teacher_wrong"] = weight * ~teacher_right
         terms["agrees_right"] = weight * (agrees & teacher_right)
@@ -90,7 +96,7 @@ def row_terms(labels, proba, weight, teacher_labels=None) -> Terms:
 
 
 def bin_of(confidence: np.ndarray) -> np.ndarray:
-    """Which of N_BINS bins of equal width, each without its lower edge, a confidence lies in."""
+    """Return the bin of each confidence; a bin is without its lower edge."""
     edges = np.linspace(0, 1, N_BINS + 1)
     return np.clip(np.searchsorted(edges, confidence, side="left") - 1, 0, N_BINS - 1)
 
@@ -101,7 +107,7 @@ def sums_of(terms: Terms, counts: np.ndarray) -> dict[str, np.ndarray]:
 
 
 def measures_of(sums: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Measures, but for the AUC, from sums; NaN where there is nothing to measure.
+    """Return the measures that depend on sums only; NaN if there is nothing to measure.
 
     Returns
     -------
@@ -127,7 +133,7 @@ def measures_of(sums: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
 
 
 def per_class(sums: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Recall, precision and F1 of each class from sums; NaN where there is nothing to divide by."""
+    """Recall, precision and F1 of each class from sums; NaN for 0 / 0."""
     both = sums["in_class"] + sums["found"]
     return {
         "recall": _ratio(sums["right_in_class"], sums["in_class"]),
@@ -146,9 +152,11 @@ def reliability(sums: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
 
 
 class RankedScores:
-    """The area under the ROC curve, macro-averaged over one class against the rest.
+    """Areas under the ROC curve and the precision-recall curve.
 
-    Classes that have no row, or all, are left out. Scores are ranked once for all resamples.
+    They are means over one class against the rest, without classes that have no row. For two
+    classes the average precision is that of the rarer class. Scores are ranked once for all
+    resamples.
 
     Parameters
     ----------
@@ -159,34 +167,45 @@ class RankedScores:
     def __init__(self, labels, proba, weight):
         n_classes = proba.shape[1]
         self._weight = weight[:, None]
-        # Of two classes, each has the same curve.
-        self._classes = [
-            _ranked(proba[:, column], labels == column)
-            for column in ([1] if n_classes == 2 else range(n_classes))
-        ]
+        scores = proba.T
+        columns = range(n_classes)
+        if n_classes == 2:
+            columns = [rarer_of_two(np.bincount(labels, weight, minlength=2))]
+            scores = np.array([-proba[:, 1], proba[:, 1]])
+        self._classes = [_ranked(scores[column], labels == column) for column in columns]
 
-    def auc(self, counts: np.ndarray) -> np.ndarray:
-        """The AUC for each column of ``counts``, of shape (n_rows, n_resamples)."""
+    def measures(self, counts: np.ndarray) -> dict[str, np.ndarray]:
+        """Both areas for each column of ``counts``, of shape (n_rows, n_resamples)."""
         weight = self._weight * counts
-        areas = [_area(weight, *ranked) for ranked in self._classes]
-        return _mean(np.array(areas).reshape(len(areas), counts.shape[1]))
+        areas = np.array([_areas(weight, *ranked) for ranked in self._classes])
+        return {"roc_auc": _mean(areas[:, 0]), "average_precision": _mean(areas[:, 1])}
+
+
+def rarer_of_two(class_rows: np.ndarray) -> int:
+    """Return the column of the rarer one of two classes."""
+    return int(class_rows[1] <= class_rows[0])
 
 
 def _ranked(score, positive) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The order of the scores, where each group of equal ones starts, and who is positive."""
+    """Return the order of the scores, the starts of groups of equal ones, and the positives."""
     order = np.argsort(score, kind="stable")
     starts = np.flatnonzero(np.r_[True, np.diff(score[order]) > 0])
     return order, starts, positive[order]
 
 
-def _area(weight, order, starts, positive) -> np.ndarray:
-    """Share of pairs of a positive and a negative row in the right order; equal scores: half."""
+def _areas(weight, order, starts, positive) -> tuple[np.ndarray, np.ndarray]:
+    """ROC AUC: share of pairs in the right order, half for equal scores; average precision."""
     weight = weight[order]
     positives = np.add.reduceat(weight * positive[:, None], starts, axis=0)
     negatives = np.add.reduceat(weight * ~positive[:, None], starts, axis=0)
     below = np.cumsum(negatives, axis=0) - negatives
     won = (positives * (below + negatives / 2)).sum(axis=0)
-    return _ratio(won, positives.sum(axis=0) * negatives.sum(axis=0))
+    n_positive = positives.sum(axis=0)
+    auc = _ratio(won, n_positive * negatives.sum(axis=0))
+    true = np.cumsum(positives[::-1], axis=0)[::-1]  # at or above each score
+    total = np.cumsum((positives + negatives)[::-1], axis=0)[::-1]
+    precision = np.divide(true, total, out=np.zeros_like(true), where=total > 0)
+    return auc, _ratio((positives * precision).sum(axis=0), n_positive)
 
 
 def _spread(values, columns, n_columns: int) -> sparse.csr_matrix:
@@ -199,6 +218,6 @@ def _ratio(above, below) -> np.ndarray:
 
 
 def _mean(values) -> np.ndarray:
-    """Mean over the first axis of what is not NaN; NaN where nothing is left."""
+    """Mean over the first axis without NaN; NaN if nothing is left."""
     known = ~np.isnan(values)
     return _ratio(np.where(known, values, 0).sum(axis=0), known.sum(axis=0))

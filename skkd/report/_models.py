@@ -1,4 +1,4 @@
-"""The models of a report: teacher, baseline, student; and what they say of the test rows."""
+"""The models of a report: teacher, baseline and student, and their probabilities."""
 
 from typing import Any
 
@@ -6,15 +6,22 @@ import numpy as np
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 
-from .._answers import as_seen_by, columns_of, indexable, proba_of, teacher_proba_of
 from .._classifier import DistilledClassifier
-from .._teacher import asking as _teacher
+from .._plots import (
+    as_seen_by,
+    indexable,
+    is_fitted,
+    label_columns,
+    proba_of,
+    short,
+    teacher_proba_of,
+)
 from ..balancers import FixedBalance
 
 NAMES = ("teacher", "baseline", "student")
 
 Models = dict[str, tuple[Any, Any]]
-"""By name, a model and the test rows as it takes them."""
+"""By name, a model and the test rows in the form that it takes."""
 
 
 def ask_models(
@@ -27,13 +34,13 @@ def ask_models(
     progress,
     verbose,
 ) -> tuple[Models, dict[str, np.ndarray]]:
-    """Find or fit the models, and ask them.
+    """Find or fit the models, and ask them about the test rows.
 
     Parameters
     ----------
     clf : DistilledClassifier, Pipeline or search
     distilled : DistilledClassifier
-        The one in it.
+        The classifier in ``clf``.
     X_test, teacher_proba, baseline
         As in ``distillation_report``.
     training : tuple
@@ -44,9 +51,9 @@ def ask_models(
     Returns
     -------
     models : dict
-        Those that can be asked.
+        Models that can be asked.
     proba : dict of ndarrays of shape (n_rows, n_classes)
-        In the order of ``distilled.classes_``; also of a teacher of which only these are known.
+        By model, in the order of ``distilled.classes_``; also given ones of the teacher.
     """
     X, classes = as_seen_by(clf, X_test), distilled.classes_
     models: Models = {}
@@ -59,9 +66,9 @@ def ask_models(
     if isinstance(baseline, str):
         X_train, y_train, sample_weight = training
         X_train = as_seen_by(clf, X_train)
-        with progress.stage("labels alone"):
-            alone = fit_on_labels_alone(distilled, X_train, y_train, sample_weight, verbose)
-        models["baseline"] = alone, X
+        with progress.stage("labels only"):
+            baseline = fit_on_labels_only(distilled, X_train, y_train, sample_weight, verbose)
+        models["baseline"] = baseline, X
     elif baseline is not None:
         models["baseline"] = baseline, indexable(X_test)
     models["student"] = distilled, X
@@ -70,19 +77,19 @@ def ask_models(
     return models, {name: proba[name] for name in NAMES if name in proba}
 
 
-def fit_on_labels_alone(clf: DistilledClassifier, X, y, sample_weight, verbose: int):
-    """The same student with the same budget, trained on labels alone.
+def fit_on_labels_only(clf: DistilledClassifier, X, y, sample_weight, verbose: int):
+    """Train the same student with the same settings on labels only.
 
-    The teacher is neither asked nor fitted: uniform probabilities stand for its own, and the
-    balancing parameter of 0 leaves them unheard.
+    The teacher is neither asked nor fitted: uniform probabilities take the place of its own, with
+    weight 0.
     """
-    columns = columns_of(y, X, clf.classes_, "y_train")
+    columns = label_columns(y, X, clf.classes_, "y_train")
     if missing := sorted(set(range(len(clf.classes_))) - set(columns.tolist())):
         raise ValueError(
-            f"y_train has no row of the classes {_teacher.short(clf.classes_[missing])} that clf "
+            f"y_train has no row of the classes {short(clf.classes_[missing])} that clf "
             "was fitted on; give the rows and labels of its fit."
         )
-    alone = clone(clf).set_params(
+    supervised = clone(clf).set_params(
         balancer=FixedBalance(0.0),
         distillation_loss="kl",
         calibrate=None,
@@ -90,8 +97,8 @@ def fit_on_labels_alone(clf: DistilledClassifier, X, y, sample_weight, verbose: 
         verbose=verbose,
     )
     n_classes = len(clf.classes_)
-    unheard = np.full((X.shape[0], n_classes), 1 / n_classes)
-    return alone.fit(X, y, sample_weight=sample_weight, teacher_proba=unheard)
+    uniform = np.full((X.shape[0], n_classes), 1 / n_classes)
+    return supervised.fit(X, y, sample_weight=sample_weight, teacher_proba=uniform)
 
 
 def check_baseline(baseline, classes, X_train, y_train) -> None:
@@ -99,19 +106,19 @@ def check_baseline(baseline, classes, X_train, y_train) -> None:
     if isinstance(baseline, str):
         if baseline != "fit":
             raise ValueError(
-                f"baseline={baseline!r} is not known; give 'fit', a fitted classifier or None."
+                f"baseline={baseline!r} is not allowed; give 'fit', a fitted classifier or None."
             )
         if X_train is None or y_train is None:
             raise ValueError(
-                "baseline='fit' trains the student once more, on labels alone, and needs the rows "
-                "that clf was fitted on: X_train=..., y_train=.... Give these, or a fitted "
-                "classifier as baseline, or baseline=None to compare with the teacher only."
+                "baseline='fit' trains the student on labels only, and needs the rows that clf was "
+                "fitted on: X_train=..., y_train=.... Give these, or a fitted classifier as "
+                "baseline, or baseline=None to compare with the teacher only."
             )
         return
     if X_train is not None or y_train is not None:
         raise ValueError(
             "X_train and y_train are for baseline='fit'; "
-            f"with baseline={baseline!r} nothing is trained."
+            f"with baseline={baseline!r}, leave them out."
         )
     if baseline is None:
         return
@@ -120,7 +127,7 @@ def check_baseline(baseline, classes, X_train, y_train) -> None:
             "baseline must be 'fit', None or a classifier with predict_proba; got "
             f"{baseline.__name__ if isinstance(baseline, type) else type(baseline).__name__}."
         )
-    if not _teacher.is_fitted(baseline):
+    if not is_fitted(baseline):
         raise NotFittedError(
             f"The baseline {type(baseline).__name__} is not fitted; fit it on the rows that clf "
             "was fitted on."
@@ -128,6 +135,6 @@ def check_baseline(baseline, classes, X_train, y_train) -> None:
     known = np.asarray(getattr(baseline, "classes_", []))
     if set(known.tolist()) != set(classes.tolist()):
         raise ValueError(
-            f"The baseline has the classes_ {_teacher.short(known)}, and clf has "
-            f"{_teacher.short(classes)}; fit it on the same labels."
+            f"The baseline has the classes_ {short(known)}, and clf has "
+            f"{short(classes)}; fit it on the same labels."
         )

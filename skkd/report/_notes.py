@@ -1,4 +1,4 @@
-"""What a reader of a report should know: how it was measured, and what is missing."""
+"""Notes of a report: how it was made, and what is missing."""
 
 import math
 import os
@@ -7,13 +7,16 @@ import platform
 import torch
 
 from .._classifier import DistilledClassifier
-from .._teacher import asking as _teacher
-from ._bootstrap import MAX_AUC_REPEATS
+from .._plots import short
+from ._bootstrap import MAX_SCORE_REPEATS
 from ._costs import BATCH_SIZES
+from ._measures import label_of
+from ._scores import rare
+from ._verdict import NO_WORSE, UNDECIDED, in_units, unit_of
 
 
 def notes_on(report, models) -> list[str]:
-    """Sentences about a report that is otherwise complete.
+    """Return sentences about a report that is otherwise complete.
 
     Parameters
     ----------
@@ -21,45 +24,80 @@ def notes_on(report, models) -> list[str]:
     models : dict
         By name, a model and its rows.
     """
-    notes = []
+    notes = _classes(report) + _margin(report)
     if report.differences:
-        n_areas = min(report.n_bootstrap, MAX_AUC_REPEATS)
+        n_scores = min(report.n_bootstrap, MAX_SCORE_REPEATS)
         notes.append(
             f"Intervals of {100 * report.confidence_level:g} % are from {report.n_bootstrap:,} "
-            f"resamples of the test rows ({n_areas:,} for the AUC), the same ones for all models. "
-            "They are about other test rows, not about another training."
+            f"resamples of the test rows, {n_scores:,} for areas under curves. All models have the "
+            "same resamples. The intervals are about other test rows, not about another training."
         )
     if report.n_rows == 1:
-        notes.append("There is one row only, so that nothing has an interval.")
+        notes.append("There is only one test row, so nothing has an interval.")
     if "teacher" not in report.measures:
-        notes.append("There is no teacher to ask, and no teacher_proba was given.")
+        notes.append("There is no teacher to ask, and teacher_proba was not given.")
+    return notes + _training(report, models) + _costs(report)
+
+
+def _classes(report) -> list[str]:
+    """Classes that are never predicted, rare or missing."""
+    notes = []
+    if report.never_predicted["student"]:
+        notes.append(
+            f"Never predicted by the student: {short(report.never_predicted['student'])}. To "
+            "predict a rare class, lower the threshold on its probability "
+            "(sklearn.model_selection.TunedThresholdClassifierCV), or fit with "
+            "class_weight='balanced'."
+        )
+    if (few := rare(report.class_rows)).any():
+        share = 100 * report.class_rows[few].sum() / report.class_rows.sum()
+        notes.append(
+            f"Rare in the test rows, {share:.2g} % in all: {short(report.classes[few])}. A model "
+            "that never predicts a rare class can have a high accuracy; look at average precision "
+            "and balanced accuracy."
+        )
     missing = report.classes[report.class_rows == 0]
     if len(missing):
         notes.append(
-            f"No test row is of {len(missing)} of the {len(report.classes)} classes: "
-            f"{_teacher.short(missing)}; means over classes leave them out."
+            f"No test row has {len(missing)} of the {len(report.classes)} classes: "
+            f"{short(missing)}. Means over classes leave them out."
         )
-    notes += _training(report, models) + _costs(report)
+    return notes
+
+
+def _margin(report) -> list[str]:
+    """Whether a loss of more than the margin is ruled out, by score."""
+    if not report.outcomes:
+        return []
+    other, outcomes = next(iter(report.outcomes.items()))
+    notes = []
+    for name in report.scoring:
+        loss = f"a loss of more than {in_units(name, report.margin)}{unit_of(name)}"
+        against = f"{label_of(name)} against {report.labels[other]}"
+        if outcomes[name] == NO_WORSE:
+            notes.append(f"No worse by {against}: the interval rules out {loss}.")
+        elif outcomes[name] == UNDECIDED and name != "log_loss":
+            notes.append(f"Undecided by {against}: the test rows are too few to rule out {loss}.")
     return notes
 
 
 def _training(report, models) -> list[str]:
-    """Whether the baseline had the same budget."""
-    if report.labels["baseline"] != "labels alone":
+    """Whether the baseline was trained as long as the student."""
+    if report.labels["baseline"] != "labels only":
         return []
-    student, alone = models["student"][0], models["baseline"][0]
-    epochs = [
-        f"{model.n_epochs_} epoch{'s' * (model.n_epochs_ != 1)}" for model in (alone, student)
-    ]
-    note = f"Labels alone were trained for {epochs[0]}, the student for {epochs[1]}"
+    student, baseline = models["student"][0], models["baseline"][0]
+    n_epochs = [len(model.history_["epoch"]) for model in (baseline, student)]
+    epochs = [f"{n} epoch{'s' * (n != 1)}" for n in n_epochs]
+    note = f"The model on labels only was trained for {epochs[0]}, the student for {epochs[1]}"
     if isinstance(student, DistilledClassifier) and student.augmenter_ is not None:
-        note += ", in which it saw new rows as well"
+        note += " with synthetic rows"
     return [note + "."]
 
 
 def _costs(report) -> list[str]:
+    """How latency was measured, and which costs are unknown."""
     notes = [
-        f"The {report.labels[name]} can't be pickled, so its size is not known."
+        f"The size of {report.labels[name]} is unknown, because it can't be pickled."
         for name, costs in report.costs.items()
         if math.isnan(costs["bytes"])
     ]
@@ -73,7 +111,7 @@ def _costs(report) -> list[str]:
             for size in BATCH_SIZES:
                 if math.isnan(costs[f"rows_per_second_{size}"]):
                     notes.append(
-                        f"The {report.labels[name]} was not timed on {size:,} rows at once, which "
+                        f"{size:,} rows at once were not timed for {report.labels[name]}: they "
                         "would take too long or too much memory."
                     )
     return notes

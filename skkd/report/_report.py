@@ -1,85 +1,94 @@
-"""The report: reads as what it does, from models to measures, intervals, costs and a verdict."""
+"""The report: models, measures, intervals, costs and a verdict, in this order."""
 
+from dataclasses import replace
 from numbers import Integral, Real
+from typing import Any
 
 import numpy as np
 
-from .._answers import columns_of
-from .._plots.balance import fitted_classifier
-from .._plots.fidelity import FidelityDisplay, compare
+from .._plots import FidelityDisplay, compare, fitted_classifier, label_columns
 from .._random import draw_seeds
 from .._sklearn_private import _check_sample_weight
 from ._bootstrap import Difference, differences, resample
 from ._costs import BATCH_SIZES, costs_of
-from ._measures import RankedScores, per_class, reliability, row_terms, sums_of
+from ._measures import (
+    MEASURES,
+    RankedScores,
+    per_class,
+    reliability,
+    row_terms,
+    sums_of,
+)
 from ._models import NAMES, ask_models, check_baseline
 from ._notes import notes_on
 from ._result import DistillationReport
+from ._scores import GivenScores, Scoring, default_scores, read_scoring
 from ._stages import Progress
-from ._verdict import outcome_of, sentence
+from ._verdict import never_predicted, outcomes_of, overall, verdict_of
 
 
 def distillation_report(
-    clf,
-    X_test,
-    y_test,
+    clf: Any,
+    X_test: Any,
+    y_test: Any,
     *,
-    baseline="fit",
-    X_train=None,
-    y_train=None,
-    sample_weight_train=None,
-    sample_weight=None,
-    teacher_proba=None,
-    latency=True,
-    margin=0.01,
-    confidence_level=0.95,
-    n_bootstrap=1000,
-    random_state=None,
-    verbose=0,
-):
-    """Compare a distilled student with its teacher and with a student trained on labels alone.
+    baseline: Any = "fit",
+    X_train: Any = None,
+    y_train: Any = None,
+    sample_weight_train: Any = None,
+    sample_weight: Any = None,
+    teacher_proba: Any = None,
+    scoring: Scoring = None,
+    latency: bool = True,
+    margin: float = 0.01,
+    confidence_level: float = 0.95,
+    n_bootstrap: int = 1000,
+    random_state: int | np.random.RandomState | None = None,
+    verbose: int = 0,
+) -> DistillationReport:
+    """Compare a student with its teacher and with the same student without it.
 
-    The labels of all models are the classes that they hold most probable. All intervals are from
-    the same resamples of the test rows, so that a difference varies less than its parts do.
+    The predicted label of every model is its most probable class. All intervals are from the same
+    resamples of the test rows.
 
     Parameters
     ----------
     clf : DistilledClassifier, Pipeline or search
-        Fitted. A Pipeline must end in a DistilledClassifier, and all models see the rows behind its
-        steps; of a search, such as GridSearchCV, the ``best_estimator_`` is reported on.
+        Fitted. A Pipeline must end in a DistilledClassifier, and all models see the rows after its
+        steps. Of a search, the ``best_estimator_`` is reported on.
     X_test : array, frame or CSR matrix of shape (n_rows, n_features)
-        Rows that no model has seen.
+        Rows that no model was trained on.
     y_test : array of shape (n_rows,)
         Their labels. Some classes may be missing.
     baseline : "fit", estimator or None, default="fit"
-        What to compare with besides the teacher. "fit" trains the same student with the same budget
-        on labels alone: a clone of ``clf`` with a balancing parameter of 0 and no new rows. The
-        teacher is neither asked nor fitted again for that. An estimator must be fitted and have
+        What to compare with besides the teacher. "fit" trains a clone of ``clf`` on labels only,
+        with the same settings but without synthetic rows. An estimator must be fitted and have
         ``predict_proba``. None: nothing.
     X_train, y_train, sample_weight_train : arrays, default=None
-        What ``clf`` was fitted on; for ``baseline="fit"``, which needs the first two.
+        What ``clf`` was fitted on. ``baseline="fit"`` needs the first two.
     sample_weight : array of shape (n_rows,), default=None
-        How much the test rows count, in all measures. Resamples draw rows evenly, with their
-        weights.
+        Weights of the test rows in all measures. None: all rows count equally.
     teacher_proba : array or frame of shape (n_rows, n_classes), default=None
-        The teacher's probabilities for X_test, in the order of ``clf.classes_``, instead of asking
-        it. Without them and without a teacher, the report has no teacher.
+        The teacher's probabilities for X_test, in the order of ``clf.classes_``. None: the teacher
+        is asked, if there is one.
+    scoring : str, callable, list or dict of these, default=None
+        Scores that the verdict is by, besides log-loss: scikit-learn scorers. None: accuracy; or
+        average precision and balanced accuracy if a class is rare.
     latency : bool, default=True
-        Time all models: single rows, in up to 200 calls, and batches of 1,000 and 10,000 rows; the
-        models in turn, in this process with its threads. A model takes up to 3 seconds for each
-        size, or longer where a few calls take longer.
+        Time all models in turn, in this process: single rows, and batches of 1,000 and 10,000. A
+        model takes about 3 seconds for each size.
     margin : float, default=0.01
-        The loss of accuracy, in [0, 1], up to which the student is "no worse". A point, for a
-        smaller one needs more than a thousand rows to be ruled out.
+        The loss of a score up to which the student is "no worse". The default is one percentage
+        point of accuracy.
     confidence_level : float, default=0.95
         Of all intervals.
     n_bootstrap : int, default=1000
-        Resamples, at least 100; the AUC, which is slower, takes up to 200 of them.
+        Resamples, at least 100. Areas under curves and the scores of other scorers take up to 200.
     random_state : int, RandomState instance or None, default=None
         For the resamples. The baseline is trained with the ``random_state`` of ``clf``.
     verbose : int, default=0
-        1 prints a line a stage, and a line an epoch of the baseline; 2 shows progress bars (needs
-        tqdm).
+        1 prints a line per stage, and a line per epoch of the baseline. 2 shows progress bars
+        (needs tqdm).
 
     Returns
     -------
@@ -90,23 +99,27 @@ def distillation_report(
     NotFittedError
         If ``clf`` or the baseline is not fitted.
     ValueError
-        If rows, labels or probabilities don't fit together, or a parameter is out of its range.
+        If rows, labels or probabilities don't fit together, a parameter is out of its range, or a
+        scorer fails.
 
     Notes
     -----
-    The verdict is by accuracy, against the baseline if there is one. The student is *better* or
-    *worse* if the interval of the difference leaves out zero; *no worse* if it lies above minus the
-    margin; otherwise *not to be told apart*. As intervals from few rows are too short, *better* and
-    *worse* also need 6 rows on which just one of both is right (of which a sign test needs as many
-    at a confidence level of 95 %), and *no worse* needs 299 rows at a margin of one point (the
-    fewest that show a loss of one in a hundred rows at least once, in 95 of 100 cases).
+    The verdict compares the student with each other model, by log-loss and by the scores. The
+    student is *better* or *worse* by a measure if the interval of the difference leaves out zero,
+    and *level* otherwise. On few rows intervals are too short. So *better* and *worse* also need
+    six rows that can decide, as a sign test does at a confidence level of 95 %. For accuracy these
+    are the rows on which one model alone is right.
 
-    The intervals are about other test rows, not about another training: a different seed moves a
-    small student by as much again. They take rows to be independent; they are too short where rows
-    come in groups or in time.
+    A class is rare if it has less than a fifth of an equal share of the test rows: for two
+    classes, under 10 %. The accuracy is then high for a model that never predicts the class.
 
-    The calibration error is that of the most probable class in 15 bins of equal width [1]_. It is
-    never negative, so that even a perfect model has one on finitely many rows.
+    Average precision is the area under the precision-recall curve. It is that of the rarer class
+    for two classes, and the mean over one class against the rest for more. The calibration error
+    is that of the most probable class in 15 bins of equal width [1]_. It is positive even for a
+    perfect model on finitely many rows.
+
+    The intervals are about other test rows, not about another training. They are too short if rows
+    come in groups or in time order.
 
     References
     ----------
@@ -131,9 +144,11 @@ def distillation_report(
     True
     """
     distilled = fitted_classifier(clf, "clf")
+    classes = distilled.classes_
     _check_numbers(margin, confidence_level, n_bootstrap, verbose)
-    check_baseline(baseline, distilled.classes_, X_train, y_train)
-    labels = columns_of(y_test, X_test, distilled.classes_, "y_test")
+    check_baseline(baseline, classes, X_train, y_train)
+    scorers = read_scoring(scoring)
+    labels = label_columns(y_test, X_test, classes, "y_test")
     weight = _weight_of(sample_weight, labels)
     [seed] = draw_seeds(random_state, 1)
     progress = Progress(verbose)
@@ -144,25 +159,37 @@ def distillation_report(
     )
     teacher_labels = proba["teacher"].argmax(axis=1) if "teacher" in proba else None
     terms = {name: row_terms(labels, p, weight, teacher_labels) for name, p in proba.items()}
-    scores = {name: RankedScores(labels, p, weight) for name, p in proba.items()}
+    given_weight = None if sample_weight is None else weight
+    scores = {
+        name: [
+            RankedScores(labels, p, weight),
+            GivenScores(scorers, X_test, classes[labels], classes, p, given_weight),
+        ]
+        for name, p in proba.items()
+    }
     with progress.stage("bootstrap", n_bootstrap) as advance:
         resampled = resample(terms, scores, n_bootstrap, seed, advance)
     n_rows = int((weight > 0).sum())
     found = _differences(resampled, confidence_level, n_rows)
     with progress.stage("costs", 2 + len(BATCH_SIZES)) as advance:
         costs = costs_of(models, latency, advance)
+    tables = _tables(terms)
+    judged = list(scorers) or default_scores(tables["class_rows"])
+    outcomes = outcomes_of(terms, found, ["log_loss", *judged], margin, confidence_level)
     names = dict(zip(NAMES, NAMES, strict=True))
     if isinstance(baseline, str):
-        names["baseline"] = "labels alone"
-    outcome, verdict = _judge(terms, resampled, found, names, n_rows, margin, confidence_level)
+        names["baseline"] = "labels only"
     report = DistillationReport(
-        verdict=verdict,
-        outcome=outcome,
-        measures={name: of_model.estimate for name, of_model in resampled.items()},
+        verdict="",
+        outcome=overall(next(iter(outcomes.values()))) if outcomes else None,
+        outcomes=outcomes,
+        scoring=judged,
+        measures={name: _ordered(of_model.estimate) for name, of_model in resampled.items()},
         differences=found,
         costs=costs,
-        classes=distilled.classes_,
-        **_tables(terms),
+        classes=classes,
+        never_predicted=never_predicted(classes, tables["class_rows"], tables["per_class"]),
+        **tables,
         fidelity=_fidelity(proba, labels, weight),
         labels=names,
         n_rows=n_rows,
@@ -172,18 +199,18 @@ def distillation_report(
         notes=[],
     )
     report.notes.extend(notes_on(report, models))
-    return report
+    return replace(report, verdict=verdict_of(report))
 
 
 def _check_numbers(margin, confidence_level, n_bootstrap, verbose) -> None:
     if not (isinstance(margin, Real) and 0 <= float(margin) <= 1):
-        raise ValueError(f"margin={margin!r} must be a loss of accuracy, in [0, 1], as 0.01.")
+        raise ValueError(f"margin={margin!r} must be a loss of a score in [0, 1], such as 0.01.")
     if not (isinstance(confidence_level, Real) and 0 < float(confidence_level) < 1):
-        raise ValueError(f"confidence_level={confidence_level!r} must be between 0 and 1, as 0.95.")
+        raise ValueError(f"confidence_level={confidence_level!r} must be in (0, 1), such as 0.95.")
     if not (isinstance(n_bootstrap, Integral) and int(n_bootstrap) >= 100):
         raise ValueError(
-            f"n_bootstrap={n_bootstrap!r} must be an int of at least 100; with fewer resamples "
-            "the ends of an interval are a matter of chance."
+            f"n_bootstrap={n_bootstrap!r} must be an int of at least 100; with fewer resamples, "
+            "the ends of an interval are random."
         )
     if not (isinstance(verbose, Integral) and int(verbose) >= 0):
         raise ValueError(f"verbose={verbose!r} must be 0, 1 or 2.")
@@ -199,7 +226,7 @@ def _weight_of(sample_weight, labels) -> np.ndarray:
 
 
 def _differences(resampled, level, n_rows) -> dict[str, dict[str, Difference]]:
-    """The student's measures less those of the others."""
+    """Return the student's measures less the others'."""
     found = {}
     for other in ("teacher", "baseline"):
         if other in resampled:
@@ -214,27 +241,13 @@ def _differences(resampled, level, n_rows) -> dict[str, dict[str, Difference]]:
     return found
 
 
-def _judge(terms, resampled, found, names, n_rows, margin, level) -> tuple[str | None, str]:
-    """Outcome and verdict: against the baseline, or the teacher, or nothing."""
-    accuracy = resampled["student"].estimate["accuracy"]
-    other = "baseline" if "baseline" in found else "teacher"
-    if other not in found:
-        return None, f"The student's accuracy is {accuracy:.4f}; there is nothing to compare with."
-    student, others = terms["student"], terms[other]
-    outcome = outcome_of(
-        found[other]["accuracy"],
-        n_rows,
-        int(((student["right"] > 0) != (others["right"] > 0)).sum()),
-        margin,
-        level,
-    )
-    against = names[other] if names[other] == "labels alone" else f"the {names[other]}"
-    retained = resampled["student"].estimate.get("retained_accuracy")
-    return outcome, sentence(outcome, against, found[other], retained, margin, level)
+def _ordered(measures: dict[str, float]) -> dict[str, float]:
+    """The report's own measures in their order, then the user's."""
+    return {name: measures[name] for name in MEASURES if name in measures} | measures
 
 
 def _tables(terms) -> dict:
-    """Fields of the report that are sums over rows, by class or by confidence."""
+    """Return the report's fields that are sums over rows by class or by confidence."""
     once = np.ones((len(terms["student"]["weight"]), 1))
     sums = {name: sums_of(of_model, once) for name, of_model in terms.items()}
     return {

@@ -1,75 +1,89 @@
-"""What a report found, and the forms in which it can be read."""
+"""What a report found, and its forms."""
 
 import math
+import os
 from dataclasses import dataclass
-from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from .._plots.balance import import_pyplot
-from .._plots.fidelity import FidelityDisplay
+from .._atomic_write import write
+from .._plots import FidelityDisplay, import_pyplot
 from ._bootstrap import Difference
 from ._costs import COSTS
-from ._figures import columns_of, draw
+from ._figures import draw, panels_of
 from ._html import as_fragment, as_page
-from ._measures import MEASURES
+from ._measures import label_of
 from ._text import as_text
 
 
 @dataclass(frozen=True, repr=False)
 class DistillationReport:
-    """A student beside its teacher and a baseline, on rows that none of them has seen.
+    """Hold a student's measures beside those of its teacher and a baseline.
 
     Made by :func:`distillation_report`. ``print(report)`` shows it as text, and a notebook as
-    tables. Models are called ``"teacher"``, ``"baseline"`` and ``"student"``; those that were not
-    there are left out.
+    tables. Models are called ``"teacher"``, ``"baseline"`` and ``"student"``; unavailable ones are
+    left out.
 
     Attributes
     ----------
     verdict : str
-        A sentence: the student against the baseline, or the teacher without one.
-    outcome : {"better", "no worse", "worse", "not to be told apart"} or None
-        The same in a word, by accuracy. None with nothing to compare with.
+        A sentence against the baseline, and one against the teacher. A sentence on classes that
+        the student never predicts comes first.
+    outcome : {"better", "no worse", "worse", "mixed", "undecided"} or None
+        The student against the baseline, or against the teacher without a baseline. "mixed":
+        better by one measure, worse by another. None: there is nothing to compare with.
+    outcomes : dict of dicts of str
+        By the other model and measure: "better", "no worse", "worse" or "undecided". The measures
+        are ``log_loss`` and those in ``scoring``.
+    scoring : list of str
+        The measures that the verdict is by, besides log-loss.
     measures : dict of dicts of float
-        By model and measure: ``accuracy``, ``balanced_accuracy``, ``roc_auc``, ``log_loss``,
-        ``brier_score``, ``calibration_error``; with a teacher also ``agreement``,
-        ``agreement_teacher_right``, ``agreement_teacher_wrong`` and ``retained_accuracy``.
+        By model and measure: ``accuracy``, ``balanced_accuracy``, ``average_precision``,
+        ``roc_auc``, ``log_loss``, ``brier_score``, ``calibration_error``; with a teacher also
+        ``agreement``, ``agreement_teacher_right``, ``agreement_teacher_wrong`` and
+        ``retained_accuracy``; and the scores of the given scorers.
     differences : dict of dicts of Difference
         By the other model and measure: the student's value less the other's, as ``estimate``,
         ``low`` and ``high``.
     costs : dict of dicts of float
-        By model: ``parameters`` (of nets), ``bytes``, and with latency ``milliseconds`` and
-        ``milliseconds_p99`` of one row, ``rows_per_second_1000`` and ``rows_per_second_10000``. NaN
-        where it is not known.
+        By model: ``parameters`` (of nets), ``bytes``; with latency also ``milliseconds`` and
+        ``milliseconds_p99`` of one row, ``rows_per_second_1000`` and ``rows_per_second_10000``.
+        NaN if unknown.
     classes : ndarray of shape (n_classes,)
-        Labels, in the order of the entries of ``class_rows`` and ``per_class``.
+        Labels, in the order of ``class_rows`` and ``per_class``.
     class_rows : ndarray of shape (n_classes,)
-        Rows of each class, or their weight.
+        Test rows of each class, or their weight.
+    never_predicted : dict of lists
+        By model, the classes that have test rows but are not the most probable class of any row.
     per_class : dict of dicts of ndarrays of shape (n_classes,)
         By model: ``recall``, ``precision``, ``f1``.
     reliability : dict of dicts of ndarrays of shape (15,)
-        By model: mean ``confidence``, ``accuracy`` and ``share`` of the rows in each bin of the
-        calibration error.
+        By model and bin of the calibration error: mean ``confidence``, ``accuracy``, and
+        ``share`` of the rows.
     fidelity : FidelityDisplay or None
-        The student's probabilities beside the teacher's, not yet drawn.
+        The student's probabilities against the teacher's, not yet drawn.
     labels : dict of str
-        What the models are called in text and figures.
+        Names of the models in text and figures.
     n_rows : int
-        Test rows of positive weight.
+        Test rows with a positive weight.
     margin, confidence_level : float
     n_bootstrap : int
         As given.
     notes : list of str
-        What a reader should know: how it was measured, and what is missing.
+        How the report was made, and what is missing.
     """
 
     verdict: str
     outcome: str | None
+    outcomes: dict[str, dict[str, str]]
+    scoring: list[str]
     measures: dict[str, dict[str, float]]
     differences: dict[str, dict[str, Difference]]
     costs: dict[str, dict[str, float]]
     classes: np.ndarray
     class_rows: np.ndarray
+    never_predicted: dict[str, list]
     per_class: dict[str, dict[str, np.ndarray]]
     reliability: dict[str, dict[str, np.ndarray]]
     fidelity: FidelityDisplay | None
@@ -80,17 +94,15 @@ class DistillationReport:
     n_bootstrap: int
     notes: list[str]
 
-    def to_frame(self, table="measures"):
-        """A table of the report; needs pandas.
+    def to_frame(self, table: str = "measures") -> Any:
+        """Return a table of the report; needs pandas.
 
         Parameters
         ----------
         table : {"measures", "costs", "per_class"}, default="measures"
-            "measures": a row for each measure, a column for each model, and for each difference
-            three columns, as ``student - teacher``, ``student - teacher low`` and ``student -
-            teacher high``. "costs": a row for each cost, a column for each model. "per_class": a
-            row for each class, a column for its rows and for each model and measure, as ``recall
-            student``.
+            Rows are measures, costs or classes; columns are models. "measures" has columns such as
+            ``student - teacher``, ``student - teacher low`` and ``student - teacher high`` as
+            well, "per_class" columns such as ``recall student``.
 
         Returns
         -------
@@ -110,7 +122,7 @@ class DistillationReport:
                 columns[name] = {key: value.estimate for key, value in found.items()}
                 columns[f"{name} low"] = {key: value.low for key, value in found.items()}
                 columns[f"{name} high"] = {key: value.high for key, value in found.items()}
-            return pd.DataFrame(columns).reindex(_known(MEASURES, self.measures))
+            return pd.DataFrame(columns).reindex(_known(self.measures["student"], self.measures))
         if table == "costs":
             return pd.DataFrame(self.costs).reindex(_known(COSTS, self.costs))
         if table == "per_class":
@@ -122,8 +134,8 @@ class DistillationReport:
             f"table={table!r} is not known; choose one of 'measures', 'costs', 'per_class'."
         )
 
-    def to_html(self, path, *, title="Distillation report") -> None:
-        """Write the report as one HTML file with its figures inside, which needs no network.
+    def to_html(self, path: str | os.PathLike[str], *, title: str = "Distillation report") -> None:
+        """Write the report as one HTML file that includes its figures.
 
         Parameters
         ----------
@@ -131,17 +143,17 @@ class DistillationReport:
         title : str, default="Distillation report"
         """
         import_pyplot(f"{type(self).__name__}.to_html")
-        Path(path).write_text(as_page(self, title), encoding="utf-8")
+        write(path, as_page(self, title).encode("utf-8"))
 
-    def plot(self):
-        """Draw differences, calibration, latency and where student and teacher part.
+    def plot(self) -> Any:
+        """Draw differences, calibration, latency and fidelity.
 
         Returns
         -------
         figure : matplotlib Figure
         """
         plt = import_pyplot(f"{type(self).__name__}.plot")
-        columns = columns_of(self)
+        columns = panels_of(self)
         figure = plt.figure(figsize=(4.6 * len(columns), 7.4), layout="constrained")
         draw(self, figure.subplot_mosaic([list(row) for row in zip(*columns, strict=True)]))
         return figure
@@ -151,15 +163,16 @@ class DistillationReport:
 
     def __repr__(self) -> str:
         outcome = "" if self.outcome is None else f", {self.outcome}"
-        accuracy = self.measures["student"]["accuracy"]
-        return f"<DistillationReport: {self.n_rows:,} rows, accuracy {accuracy:.4f}{outcome}>"
+        score = self.measures["student"][self.scoring[0]]
+        label = label_of(self.scoring[0])
+        return f"<DistillationReport: {self.n_rows:,} rows, {label} {score:z.4f}{outcome}>"
 
     def _repr_html_(self) -> str:
         return as_fragment(self)
 
 
 def _known(names, values: dict[str, dict[str, float]]) -> list[str]:
-    """Those of the names, in their order, of which a value is known."""
+    """Return the names that have a value for any model."""
     return [
         name
         for name in names

@@ -1,4 +1,4 @@
-"""What a long report shows of its work."""
+"""Progress of a report, as lines or bars."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -8,12 +8,12 @@ from importlib.util import find_spec
 
 
 class Progress:
-    """Shows the stages of a work.
+    """Shows the stages of a report.
 
     Parameters
     ----------
     verbose : int
-        1 prints a line a stage; 2 shows a progress bar for each (a line without tqdm).
+        1 prints a line per stage; 2 shows a progress bar per stage (a line without tqdm).
     """
 
     def __init__(self, verbose: int):
@@ -21,7 +21,7 @@ class Progress:
 
     @contextmanager
     def stage(self, name: str, total: int = 1) -> Iterator[Callable[[int], object]]:
-        """Show a stage while it lasts; yields a function to call with the number of parts done."""
+        """Show a stage while it runs; yield a function to call with the number of parts done."""
         start = time.perf_counter()
         if self._verbose >= 2 and find_spec("tqdm"):
             with import_module("tqdm.auto").tqdm(total=total, desc=name) as bar:

@@ -1,43 +1,45 @@
-"""A report as text, and the numbers in it as people write them."""
+"""A report as text, and its numbers as people write them."""
 
 import math
 from textwrap import fill
 
 from ._costs import COSTS
-from ._measures import MEASURES
+from ._measures import label_of
 
 _MOST_CLASSES = 20
 _WIDTH = 100  # of sentences
 
 DEFINITIONS = {
-    "log-loss": "minus the mean logarithm of the probability given to the label, in nats; "
-    "probabilities are kept from 0 and 1 by 2.2e-16.",
-    "ROC AUC": "area under the ROC curve; for more than two classes the mean over one class "
-    "against the rest, of those in the test set.",
-    "Brier score": "mean squared error of the probabilities: of one of them for two classes, "
-    "summed over all for more.",
-    "calibration error": "expected calibration error: the mean distance, weighted by rows, between "
-    "how probable the most probable class is and how often it is right, over 15 bins of equal "
-    "width.",
-    "agreement": "share of rows with the teacher's label: of all rows, of those where the teacher "
-    "is right, and of those where it is wrong.",
-    "labels": "of all models are the classes they hold most probable.",
-    "bytes": "size as a pickle; of a student without the record of its training.",
+    "predicted label": "the class that a model finds most probable.",
+    "balanced accuracy": "mean over the classes of the share of rows that are right.",
+    "average precision": "area under the precision-recall curve: of the rarer one of two classes; "
+    "the mean over one class against the rest for more.",
+    "ROC AUC": "area under the ROC curve; the mean over one class against the rest for more than "
+    "two classes.",
+    "log-loss": "mean negative logarithm of the probability of the true label, in nats. "
+    "Probabilities are clipped to 2.2e-16.",
+    "Brier score": "mean squared error of the probabilities: of one class for two classes, summed "
+    "over all for more.",
+    "calibration error": "expected calibration error: the mean distance between the probability of "
+    "the most probable class and how often it is right, over 15 bins of equal width.",
+    "agreement": "share of rows with the teacher's label: of all rows, and of those on which the "
+    "teacher is right or wrong.",
+    "bytes": "size as a pickle; a student is counted without its training history.",
 }
 
 
 def decimal(value: float) -> str:
-    """A measure."""
-    return "" if math.isnan(value) else f"{value:.4f}"
+    """Write a measure."""
+    return "" if math.isnan(value) else f"{value:z.4f}"
 
 
 def signed(value: float) -> str:
-    """A difference."""
-    return "" if math.isnan(value) else f"{value:+.4f}"
+    """Write a difference."""
+    return "" if math.isnan(value) else f"{value:+z.4f}"
 
 
 def interval(difference) -> str:
-    """A difference with its interval."""
+    """Write a difference with its interval."""
     if math.isnan(difference.estimate):
         return ""
     if math.isnan(difference.low):
@@ -46,23 +48,23 @@ def interval(difference) -> str:
 
 
 def cost(value: float) -> str:
-    """A cost: whole where it is large, three digits otherwise."""
+    """Write a cost: whole if it is large, with three digits otherwise."""
     if math.isnan(value):
         return ""
     return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
 
 
 def measure_rows(report) -> list[list[str]]:
-    """The table of measures: a header, and a row for each measure."""
+    """Return the table of measures: a header, and a row for each measure."""
     models = list(report.measures)
     header = ["", *(report.labels[model] for model in models)]
     header += [f"student - {report.labels[other]}" for other in report.differences]
     rows = [header]
-    for name, measure in MEASURES.items():
-        values = [report.measures[model].get(name, math.nan) for model in models]
+    for name in report.measures["student"]:
+        values = [report.measures[model][name] for model in models]
         if all(map(math.isnan, values)):
             continue
-        row = [measure.label, *map(decimal, values)]
+        row = [label_of(name), *map(decimal, values)]
         for found in report.differences.values():
             row.append(interval(found[name]) if name in found else "")
         rows.append(row)
@@ -70,7 +72,7 @@ def measure_rows(report) -> list[list[str]]:
 
 
 def cost_rows(report) -> list[list[str]]:
-    """The table of costs."""
+    """Return the table of costs."""
     rows = [["", *(report.labels[model] for model in report.costs)]]
     for name, label in COSTS.items():
         values = [costs.get(name, math.nan) for costs in report.costs.values()]
@@ -80,7 +82,7 @@ def cost_rows(report) -> list[list[str]]:
 
 
 def class_rows(report, names: tuple[str, ...]) -> list[list[str]]:
-    """The table of classes: for each of the measures ``names``, a column for each model."""
+    """Return the table of classes, with a column for each measure in ``names`` and model."""
     models = list(report.measures)
     rows = [["class", "rows", *(report.labels[model] for _ in names for model in models)]]
     for i, label in enumerate(report.classes.tolist()):
@@ -91,14 +93,14 @@ def class_rows(report, names: tuple[str, ...]) -> list[list[str]]:
 
 
 def as_text(report) -> str:
-    """The whole report, for a terminal."""
+    """Write the whole report for a terminal."""
     title = f"Distillation report on {report.n_rows:,} rows of {len(report.classes)} classes"
     parts = [title, fill(report.verdict, _WIDTH), _aligned(measure_rows(report))]
     costs = cost_rows(report)
     if len(costs) > 1:
         parts.append(_aligned(costs))
     classes = class_rows(report, ("recall",))
-    table = "Recall, class by class\n" + _aligned(classes[: _MOST_CLASSES + 1])
+    table = "Recall by class\n" + _aligned(classes[: _MOST_CLASSES + 1])
     if (n_more := len(classes) - 1 - _MOST_CLASSES) > 0:
         table += f"\n... and {n_more} more: to_frame('per_class')"
     parts.append(table)
@@ -109,7 +111,7 @@ def as_text(report) -> str:
 
 
 def _aligned(rows: list[list[str]]) -> str:
-    """Rows as columns of equal width, the first one to the left and the others to the right."""
+    """Align rows in columns: the first to the left, the others to the right."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return "\n".join(
         "  ".join(

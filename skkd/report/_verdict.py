@@ -1,99 +1,211 @@
-"""What the numbers say of the student, in a word and in a sentence."""
+"""What the differences say of the student, in words."""
 
 import math
 
+import numpy as np
+
 from ._bootstrap import Difference
+from ._measures import MEASURES, Terms, label_of, rarer_of_two
+from ._text import cost
 
 BETTER, NO_WORSE, WORSE = "better", "no worse", "worse"
-UNDECIDED = "not to be told apart"
+UNDECIDED, MIXED = "undecided", "mixed"
+
+# Measures whose differences are told in percentage points.
+_SHARES = ("accuracy", "balanced_accuracy")
 
 
-def outcome_of(
-    accuracy: Difference, n_rows: int, n_one_right: int, margin: float, level: float
-) -> str:
-    """Whether a model is better, no worse, worse, or not to be told apart from another.
+def verdict_of(report) -> str:
+    """Say how the student compares with each other model, and which classes it never predicts."""
+    names = {"teacher": "the teacher", "baseline": report.labels["baseline"]}
+    if names["baseline"] == "baseline":
+        names["baseline"] = "the baseline"
+    rows = dict(zip(report.classes.tolist(), report.class_rows, strict=True))
+    n_rows = [cost(rows[label]) for label in report.never_predicted["student"]]
+    parts = [never_predicted_sentence(report.never_predicted, n_rows, names)]
+    labels = {}
+    if len(report.classes) == 2:
+        rarer = report.classes.tolist()[rarer_of_two(report.class_rows)]
+        labels["average_precision"] = f"average precision for class {rarer!r}"
+    for other, outcomes in report.outcomes.items():
+        found, level = report.differences[other], report.confidence_level
+        parts.append(sentence(names[other], outcomes, found, level, labels))
+    if not report.outcomes:
+        measured = report.measures["student"]
+        values = [f"{label_of(n)} {measured[n]:z.4f}" for n in ["log_loss", *report.scoring]]
+        parts.append(f"The student has {', '.join(values)}; there is nothing to compare with.")
+    return " ".join(filter(None, parts))
+
+
+def never_predicted(classes, class_rows, per_class) -> dict[str, list]:
+    """Return by model the classes that have test rows but are never the most probable class."""
+    return {
+        model: classes[(class_rows > 0) & np.isnan(values["precision"])].tolist()
+        for model, values in per_class.items()
+    }
+
+
+def outcomes_of(terms, found, names, margin, level) -> dict[str, dict[str, str]]:
+    """Judge the student by other model and measure, against the baseline first."""
+    return {
+        other: {
+            name: outcome_of(
+                _gain(name, found[other][name]),
+                *_evidence(name, terms["student"], terms[other]),
+                margin=0.0 if name == "log_loss" else margin,
+                level=level,
+            )
+            for name in dict.fromkeys(names)
+        }
+        for other in ("baseline", "teacher")
+        if other in found
+    }
+
+
+def outcome_of(gain: Difference, n_rows: int, n_deciding: int, margin: float, level: float) -> str:
+    """Judge one measure of the student against another model.
 
     Parameters
     ----------
-    accuracy : Difference
-        The model's accuracy less the other's.
-    n_rows : int
-    n_one_right : int
-        Rows on which just one of both is right.
+    gain : Difference
+        Positive if the student is better.
+    n_rows, n_deciding : int
+        Rows that the measure rests on, and rows that can decide it.
     margin : float
-        The largest loss of accuracy that is still "no worse".
+        The largest loss that is still "no worse".
     level : float
         Of the interval.
 
     Returns
     -------
-    outcome : str
+    outcome : {"better", "no worse", "worse", "undecided"}
 
     Notes
     -----
-    On few rows an interval from resampling is too short, down to a single point. So "better" and
-    "worse" need as many rows with just one model right as would convince a sign test if all of them
-    spoke for the same model; and "no worse" needs as many rows as would show a loss of the size of
-    the margin, in one of them at least, with a probability of ``level``.
+    On few rows a bootstrap interval is too short, down to a single point. "Better" and "worse"
+    therefore need enough deciding rows for a sign test, if all of them favored one model. "No
+    worse" needs enough rows to see a loss of the margin at least once, with probability ``level``.
     """
-    told = n_one_right >= 1 - math.log2(1 - level)  # 2 * 0.5**n <= 1 - level
-    if accuracy.low > 0 and told:
+    told = n_deciding >= 1 - math.log2(1 - level)  # 2 * 0.5**n <= 1 - level
+    if gain.low > 0 and told:
         return BETTER
-    if accuracy.high < 0 and told:
+    if gain.high < 0 and told:
         return WORSE
-    seen = margin == 1 or (margin > 0 and n_rows >= math.log(1 - level) / math.log1p(-margin))
-    return NO_WORSE if accuracy.low > -margin and seen else UNDECIDED
+    seen = margin >= 1 or (margin > 0 and n_rows >= math.log(1 - level) / math.log1p(-margin))
+    return NO_WORSE if gain.low > -margin and seen else UNDECIDED
+
+
+def _gain(name: str, difference: Difference) -> Difference:
+    """Return a difference such that positive is better. A user's scores are better if higher."""
+    if name in MEASURES and MEASURES[name].better < 0:
+        return Difference(-difference.estimate, -difference.high, -difference.low)
+    return difference
+
+
+def _evidence(name: str, student: Terms, other: Terms) -> tuple[int, int]:
+    """Return on how many rows a difference rests, and how many can decide it.
+
+    Averages over classes rest on the rows outside of the largest class. An accuracy is decided by
+    the rows on which one model alone is right.
+    """
+    n_rows = int((student["weight"] > 0).sum())
+    by_class = name in ("balanced_accuracy", "average_precision", "roc_auc")
+    if by_class:
+        n_rows -= int((student["in_class"] > 0).sum(axis=0).max())
+    if name in _SHARES:
+        return n_rows, int(((student["right"] > 0) != (other["right"] > 0)).sum())
+    return n_rows, n_rows
+
+
+def overall(outcomes: dict[str, str]) -> str:
+    """Sum up the outcomes by log-loss and by the scores."""
+    found = set(outcomes.values())
+    if {BETTER, WORSE} <= found:
+        return MIXED
+    for outcome in (BETTER, WORSE):
+        if outcome in found:
+            return outcome
+    scores = {outcome for name, outcome in outcomes.items() if name != "log_loss"} or found
+    return NO_WORSE if scores == {NO_WORSE} else UNDECIDED
 
 
 def sentence(
-    outcome: str,
     against: str,
+    outcomes: dict[str, str],
     differences: dict[str, Difference],
-    retained: float | None,
-    margin: float,
     level: float,
+    labels: dict[str, str],
 ) -> str:
-    """The verdict on the student against another model, and what it keeps of the teacher.
+    """Say how the student compares with another model, by each measure in ``outcomes``.
 
     Parameters
     ----------
-    outcome : str
     against : str
         What the other model is called.
+    outcomes : dict
+        By measure.
     differences : dict
-        The student's measures less the other's.
-    retained : float or None
-        The student's accuracy as a share of the teacher's.
-    margin, level : float
+        By measure, the student's value less the other's.
+    level : float
+        Of the intervals.
+    labels : dict
+        By measure, what it is called, if not by its own label.
     """
-    accuracy, loss = differences["accuracy"], differences["log_loss"]
-    preposition = {BETTER: "than ", NO_WORSE: "than ", WORSE: "than ", UNDECIDED: "from "}[outcome]
-    interval = (
-        f"{100 * level:g} % interval {_points(accuracy.low)} to {_points(accuracy.high)}"
-        if math.isfinite(accuracy.low)
-        else "no interval"
-    )
-    parts = [
-        f"{outcome[0].upper()}{outcome[1:]} {preposition}{against}: accuracy "
-        f"{_points(accuracy.estimate)} points ({interval})"
-    ]
-    allowed = f"{100 * margin:g} point{'' if margin == 0.01 else 's'}"
-    if outcome == NO_WORSE:
-        parts[0] += f", which rules out a loss of more than the margin of {allowed}"
-    elif outcome == UNDECIDED:
-        parts[0] += f", on too few rows to rule out a loss of more than the margin of {allowed}"
-    elif outcome == WORSE and accuracy.low > -margin:
-        parts[0] += f", a loss within the margin of {allowed}"
-    if loss.low > 0 or loss.high < 0:
-        word = "higher" if loss.low > 0 else "lower"
-        parts.append(
-            f"log-loss {word}, by {abs(loss.estimate):.3f} ({min(map(abs, loss[1:])):.3f} to "
-            f"{max(map(abs, loss[1:])):.3f})"
-        )
-    if retained is not None and math.isfinite(retained):
-        parts.append(f"the student keeps {100 * retained:.1f} % of the teacher's accuracy")
-    return "; ".join(parts) + "."
+    groups: dict[str, list[str]] = {}
+    for name, outcome in outcomes.items():
+        word = outcome if outcome in (BETTER, WORSE) else "level"
+        label = labels.get(name, label_of(name))
+        groups.setdefault(word, []).append(f"{label} ({_amount(name, differences[name], level)})")
+    parts = []
+    for word, measures in groups.items():
+        model = "" if parts else f" {'with' if word == 'level' else 'than'} {against}"
+        parts.append(f"{word}{model} by {_joined(measures)}")
+    text = ", and ".join(parts) if max(map(len, groups.values())) > 1 else _joined(parts)
+    return f"{text[0].upper()}{text[1:]}."
 
 
-def _points(share: float) -> str:
-    return f"{100 * share:+.1f}"
+def never_predicted_sentence(never: dict[str, list], rows: list[str], names: dict[str, str]) -> str:
+    """Say which classes the student never predicts; empty if it predicts all.
+
+    Parameters
+    ----------
+    never : dict of lists
+        By model, the classes that have test rows and are never predicted.
+    rows : list of str
+        How many test rows each class of the student's has.
+    names : dict of str
+        By model, what it is called.
+    """
+    classes = never["student"]
+    if not classes:
+        return ""
+    shown = [f"{label!r} ({n} test rows)" for label, n in zip(classes, rows, strict=True)][:6]
+    more = [f"{len(classes) - 6} more"] if len(classes) > 6 else []
+    text = f"The student never predicts class{'es' * (len(classes) > 1)} {_joined(shown + more)}"
+    same = [names[model] for model in never if model != "student" and never[model] == classes]
+    return f"{text}; neither do{'es' * (len(same) == 1)} {_joined(same)}." if same else f"{text}."
+
+
+def in_units(name: str, value: float, form: str = "") -> str:
+    """A value of a measure as people write it, without its unit; ``form`` is "+" for a sign."""
+    if name in _SHARES:
+        return f"{100 * value:{form}z.1f}"
+    return f"{value:{form}z.3f}" if abs(value) < 100 else f"{value:{form}z,.0f}"
+
+
+def unit_of(name: str) -> str:
+    """The unit of a difference, with a space before it."""
+    return " percentage points" if name in _SHARES else ""
+
+
+def _amount(name: str, difference: Difference, level: float) -> str:
+    estimate, low, high = (in_units(name, value, "+") for value in difference)
+    if not math.isfinite(difference.estimate):
+        return "unknown"
+    if not math.isfinite(difference.low):
+        return f"{estimate}{unit_of(name)}, no interval"
+    return f"{estimate}{unit_of(name)}, {100 * level:g} % interval {low} to {high}"
+
+
+def _joined(parts: list[str]) -> str:
+    return " and ".join([", ".join(parts[:-1]), parts[-1]] if len(parts) > 1 else parts)

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 from scipy.stats import bootstrap
-from sklearn.metrics import accuracy_score, log_loss, roc_auc_score
+from sklearn.metrics import accuracy_score, average_precision_score, log_loss, roc_auc_score
 
 from skkd.report import _bootstrap
-from skkd.report._bootstrap import MAX_AUC_REPEATS, differences, draw_counts, resample
+from skkd.report._bootstrap import MAX_SCORE_REPEATS, differences, draw_counts, resample
 from skkd.report._measures import RankedScores, row_terms
 
 N_ROWS = 300
@@ -24,7 +24,7 @@ def two_models(seed=0, n_rows=N_ROWS):
 def resampled(labels, proba, n_bootstrap, seed=0, advance=lambda done: None):
     weight = np.ones(len(labels))
     terms = {name: row_terms(labels, p, weight) for name, p in proba.items()}
-    scores = {name: RankedScores(labels, p, weight) for name, p in proba.items()}
+    scores = {name: [RankedScores(labels, p, weight)] for name, p in proba.items()}
     return resample(terms, scores, n_bootstrap, seed, advance)
 
 
@@ -62,12 +62,14 @@ def test_both_models_are_measured_on_the_rows_drawn():
             assert repeats["accuracy"] == pytest.approx(accuracy_score(y, p.argmax(axis=1)))
             assert repeats["log_loss"] == pytest.approx(log_loss(y, p))
             assert repeats["roc_auc"] == pytest.approx(roc_auc_score(y, p[:, 1]))
+            area = average_precision_score(y, p[:, 1])
+            assert repeats["average_precision"] == pytest.approx(area)
 
 
-def test_auc_is_resampled_less_often():
+def test_areas_are_resampled_less_often():
     labels, proba = two_models()
     repeats = resampled(labels, proba, 500)["a"].repeats
-    assert len(repeats["roc_auc"]) == MAX_AUC_REPEATS
+    assert len(repeats["roc_auc"]) == len(repeats["average_precision"]) == MAX_SCORE_REPEATS
     assert len(repeats["accuracy"]) == 500
 
 
@@ -95,7 +97,7 @@ def test_interval_is_scipys(measure, statistic):
         random_state=np.random.default_rng(1),
     ).confidence_interval
     assert estimate == pytest.approx(statistic(labels, a) - statistic(labels, b))
-    # A 5 % quantile of 10,000 normal draws has a standard error of .021 sigma, .0064 of the width.
+    # A 5 % quantile of 10,000 draws has a standard error of 0.021 sigma, 0.0064 of the width.
     width = expected.high - expected.low
     assert abs(low - expected.low) < 5 * 0.0064 * width + 1 / N_ROWS * (measure == "accuracy")
     assert abs(high - expected.high) < 5 * 0.0064 * width + 1 / N_ROWS * (measure == "accuracy")

@@ -16,12 +16,13 @@ from sklearn.linear_model import LogisticRegression
 
 from skkd.report import distillation_report
 from skkd.report._costs import COSTS
+from skkd.report._figures import merged
 from skkd.report._measures import MEASURES
 from tests.helpers import make_data, quick
 
 X, Y_INDEX = make_data(700)
 Y = np.array(["<b>left</b>", "middle & more", "right"])[Y_INDEX]
-MODELS = ["teacher", "labels alone", "student"]
+MODELS = ["teacher", "labels only", "student"]
 
 
 @pytest.fixture(autouse=True)
@@ -266,11 +267,15 @@ def test_facts(report):
     teacher = {"milliseconds": 20.0, "bytes": 5000.0}
     kept = report.measures["student"]["retained_accuracy"]
     assert facts(teacher=teacher, student={"milliseconds": 0.1, "bytes": 10_000.0}) == [
-        (f"{100 * kept:.1f} %", "of the teacher&#x27;s accuracy"),
+        (f"{100 * kept:.1f} %", "of the teacher&#39;s accuracy"),
         ("200×", "faster on one row"),
         ("2×", "larger"),
     ]
     assert len(facts(teacher={"bytes": np.nan}, student={"bytes": 1.0})) == 1
+    found = replace(report, scoring=["roc_auc", "log_loss"])._repr_html_()
+    for name, label in [("roc_auc", "ROC AUC"), ("log_loss", "log-loss")]:
+        values = [report.measures[model][name] for model in ("student", "teacher")]
+        assert f"<li><b>{values[0]:.4f}</b>{label}, teacher {values[1]:.4f}</li>" in found
 
 
 # Figures
@@ -302,11 +307,32 @@ def test_reliability_is_drawn(report):
     [ax] = [ax for ax in report.plot().axes if ax.get_label() == "reliability"]
     curves = ax.lines[1:]
     for line, (model, curve) in zip(curves, report.reliability.items(), strict=True):
-        known = curve["share"] > 0
-        np.testing.assert_array_equal(line.get_xdata(), curve["confidence"][known])
-        np.testing.assert_array_equal(line.get_ydata(), curve["accuracy"][known])
+        confidence, accuracy, share = merged(curve, 30 / report.n_rows)
+        np.testing.assert_array_equal(line.get_xdata(), confidence)
+        np.testing.assert_array_equal(line.get_ydata(), accuracy)
         error = report.measures[model]["calibration_error"]
         assert line.get_label() == f"{report.labels[model]}, error {error:.3f}"
+
+
+def test_thin_bins_are_merged_with_their_neighbors():
+    n_rows = np.array([0, 10, 25, 0, 100, 5, 31, 2])
+    right = np.array([0, 1, 20, 0, 70, 5, 31, 1])
+    sure = np.array([0, 2.0, 10.0, 0, 60.0, 4.0, 28.0, 2.0])
+    with np.errstate(invalid="ignore"):
+        curve = {
+            "share": n_rows / n_rows.sum(),
+            "accuracy": right / n_rows,
+            "confidence": sure / n_rows,
+        }
+    n_merged = np.array([35, 100, 38])
+    expected = [np.array([12, 60, 34]) / n_merged, np.array([21, 70, 37]) / n_merged]
+    np.testing.assert_allclose(
+        merged(curve, 30 / n_rows.sum()), [*expected, n_merged / n_rows.sum()]
+    )
+    [[confidence], [accuracy], [share]] = merged(curve, 1.0)
+    assert (confidence, accuracy, share) == pytest.approx(
+        (sure.sum() / n_rows.sum(), right.sum() / n_rows.sum(), 1.0)
+    )
 
 
 def test_figure_without_most_of_it(student_only):

@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import (
     accuracy_score,
+    average_precision_score,
     balanced_accuracy_score,
     log_loss,
     precision_recall_fscore_support,
@@ -39,8 +40,7 @@ def made(n_rows=200, n_classes=3, seed=0, decimals=2):
 def measured(labels, proba, weight, teacher=None, counts=None):
     counts = np.ones((len(labels), 1)) if counts is None else counts
     measures = measures_of(sums_of(row_terms(labels, proba, weight, teacher), counts))
-    measures["roc_auc"] = RankedScores(labels, proba, weight).auc(counts)
-    return measures
+    return measures | RankedScores(labels, proba, weight).measures(counts)
 
 
 def brier(labels, proba, weight):
@@ -70,7 +70,24 @@ def roc_auc(labels, proba, weight):
     return roc_auc_score(labels, proba, multi_class="ovr", sample_weight=weight)
 
 
+def rarer_class(labels, weight):
+    totals = [weight[labels == k].sum() for k in (0, 1)]
+    return 1 if totals[1] <= totals[0] else 0
+
+
+def average_precision(labels, proba, weight, rarer=None):
+    """Of the rarer one of two classes; macro-averaged for more."""
+    classes = range(proba.shape[1])
+    if len(classes) == 2:
+        classes = [rarer_class(labels, weight) if rarer is None else rarer]
+    areas = [
+        average_precision_score(labels == k, proba[:, k], sample_weight=weight) for k in classes
+    ]
+    return np.mean(areas)
+
+
 ORACLES = {
+    "average_precision": average_precision,
     "accuracy": lambda y, p, w: accuracy_score(y, p.argmax(axis=1), sample_weight=w),
     "balanced_accuracy": lambda y, p, w: balanced_accuracy_score(
         y, p.argmax(axis=1), sample_weight=w
@@ -105,10 +122,12 @@ def test_counts_are_repeated_rows(name, seed, n_classes):
     counts = np.random.default_rng(seed).integers(0, 3, (30, 2)).astype(float)
     counts[:n_classes] = 1
     found = measured(labels, proba, weight, counts=counts)[name]
+    # The rarer class is that of the test set, in all resamples.
+    fixed = {"rarer": rarer_class(labels, weight)} if name == "average_precision" else {}
     for column, times in zip(found, counts.T.astype(int), strict=True):
         repeated = [np.repeat(values, times, axis=0) for values in (labels, proba, weight)]
         if len(set(repeated[0])) == n_classes:
-            np.testing.assert_allclose(column, ORACLES[name](*repeated), rtol=1e-10)
+            np.testing.assert_allclose(column, ORACLES[name](*repeated, **fixed), rtol=1e-10)
 
 
 def test_agreement_is_counted():
@@ -147,12 +166,12 @@ def test_classes_without_rows_are_left_out_of_means():
     np.testing.assert_allclose(found["balanced_accuracy"], expected)
 
 
-def test_one_class_has_no_auc():
+def test_one_class_has_no_roc_auc():
     labels, proba, weight, _ = made()
     only = labels == 1
-    assert np.isnan(
-        RankedScores(labels[only], proba[only], weight[only]).auc(np.ones((only.sum(), 1)))
-    )
+    areas = RankedScores(labels[only], proba[only], weight[only]).measures(np.ones((only.sum(), 1)))
+    assert np.isnan(areas["roc_auc"])
+    assert areas["average_precision"] == 1
 
 
 def test_confidence_on_an_edge_is_in_the_lower_bin():

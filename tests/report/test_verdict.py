@@ -1,11 +1,21 @@
 """The verdict on cases whose answer is known."""
 
-import numpy as np
 import pytest
 from scipy.stats import binom, binomtest
 
 from skkd.report import Difference
-from skkd.report._verdict import BETTER, NO_WORSE, UNDECIDED, WORSE, outcome_of, sentence
+from skkd.report._text import decimal, signed
+from skkd.report._verdict import (
+    BETTER,
+    MIXED,
+    NO_WORSE,
+    UNDECIDED,
+    WORSE,
+    never_predicted_sentence,
+    outcome_of,
+    overall,
+    sentence,
+)
 
 NAN = float("nan")
 
@@ -59,41 +69,92 @@ def test_without_a_margin_nothing_is_no_worse():
     assert outcome_of(Difference(0.0, 0.0, 0.0), 10**6, 0, 0.0, 0.95) == UNDECIDED
 
 
-def said(outcome, accuracy, log_loss=(0.0, -0.1, 0.1), retained=None, margin=0.01):
-    found = {"accuracy": Difference(*accuracy), "log_loss": Difference(*log_loss)}
-    return sentence(outcome, "labels alone", found, retained, margin, 0.95)
+MINUS_ZERO = -1e-9
+
+
+def said(outcomes, differences, against="labels only"):
+    found = {name: Difference(*values) for name, values in differences.items()}
+    return sentence(against, outcomes, found, 0.95, {"my_cost": "cost in euros"})
 
 
 def test_sentences():
-    assert said(BETTER, (0.012, 0.003, 0.021), retained=0.994) == (
-        "Better than labels alone: accuracy +1.2 points (95 % interval +0.3 to +2.1); the student "
-        "keeps 99.4 % of the teacher's accuracy."
+    assert said(
+        {"log_loss": BETTER, "accuracy": UNDECIDED},
+        {"log_loss": (-0.115, -0.13, -0.1), "accuracy": (0.004, -0.005, 0.013)},
+    ) == (
+        "Better than labels only by log-loss (-0.115, 95 % interval -0.130 to -0.100) and level by "
+        "accuracy (+0.4 percentage points, 95 % interval -0.5 to +1.3)."
     )
-    assert said(NO_WORSE, (0.0, -0.005, 0.005)) == (
-        "No worse than labels alone: accuracy +0.0 points (95 % interval -0.5 to +0.5), which "
-        "rules out a loss of more than the margin of 1 point."
+    assert said(
+        {"log_loss": NO_WORSE, "accuracy": WORSE},
+        {"log_loss": (0.0, MINUS_ZERO, 0.0), "accuracy": (-0.028, -0.04, -0.016)},
+        "the teacher",
+    ) == (
+        "Level with the teacher by log-loss (+0.000, 95 % interval +0.000 to +0.000) and worse by "
+        "accuracy (-2.8 percentage points, 95 % interval -4.0 to -1.6)."
     )
-    assert said(UNDECIDED, (0.0, -0.05, 0.05), margin=0.02) == (
-        "Not to be told apart from labels alone: accuracy +0.0 points (95 % interval -5.0 to "
-        "+5.0), on too few rows to rule out a loss of more than the margin of 2 points."
+    assert said(
+        {"log_loss": WORSE, "my_cost": WORSE, "roc_auc": BETTER},
+        {
+            "log_loss": (0.1, 0.05, 0.15),
+            "my_cost": (-1234.4, -2000.0, -500.0),
+            "roc_auc": (0.1, 0.05, 0.15),
+        },
+    ) == (
+        "Worse than labels only by log-loss (+0.100, 95 % interval +0.050 to +0.150) and cost in "
+        "euros (-1,234, 95 % interval -2,000 to -500), and better by ROC AUC (+0.100, 95 % "
+        "interval +0.050 to +0.150)."
     )
-    assert said(WORSE, (-0.03, -0.05, -0.01)) == (
-        "Worse than labels alone: accuracy -3.0 points (95 % interval -5.0 to -1.0)."
-    )
-    assert "a loss within the margin of 1 point." in said(WORSE, (-0.003, -0.005, -0.001))
 
 
-@pytest.mark.parametrize(
-    ("log_loss", "expected"),
-    [
-        ((-0.12, -0.15, -0.1), "; log-loss lower, by 0.120 (0.100 to 0.150)."),
-        ((0.12, 0.1, 0.15), "; log-loss higher, by 0.120 (0.100 to 0.150)."),
-    ],
-)
-def test_log_loss_is_told_where_it_differs(log_loss, expected):
-    assert said(BETTER, (0.012, 0.003, 0.021), log_loss).endswith(expected)
+def test_no_minus_zero():
+    text = said({"accuracy": UNDECIDED}, {"accuracy": (MINUS_ZERO, MINUS_ZERO, MINUS_ZERO)})
+    assert "-0.0" not in text
+    for text in (signed(MINUS_ZERO), decimal(MINUS_ZERO), signed(-0.0)):
+        assert "-" not in text
 
 
 def test_what_is_unknown_is_not_told():
-    text = said(UNDECIDED, (0.0, NAN, NAN), (0.0, NAN, NAN), retained=np.nan)
-    assert "no interval" in text and "nan" not in text and "keeps" not in text
+    text = said({"log_loss": UNDECIDED}, {"log_loss": (0.1, NAN, NAN)})
+    assert text == "Level with labels only by log-loss (+0.100, no interval)."
+    text = said({"roc_auc": UNDECIDED}, {"roc_auc": (NAN, NAN, NAN)})
+    assert text == "Level with labels only by ROC AUC (unknown)."
+
+
+@pytest.mark.parametrize(
+    ("log_loss", "scores", "expected"),
+    [
+        (BETTER, [UNDECIDED], BETTER),
+        (UNDECIDED, [BETTER], BETTER),
+        (BETTER, [WORSE], MIXED),
+        (WORSE, [NO_WORSE], WORSE),
+        (UNDECIDED, [BETTER, WORSE], MIXED),
+        (UNDECIDED, [NO_WORSE], NO_WORSE),
+        (UNDECIDED, [NO_WORSE, UNDECIDED], UNDECIDED),
+        (UNDECIDED, [], UNDECIDED),
+    ],
+)
+def test_outcomes_are_summed_up(log_loss, scores, expected):
+    outcomes = {"log_loss": log_loss} | {f"score {i}": one for i, one in enumerate(scores)}
+    assert overall(outcomes) == expected
+
+
+def test_classes_that_are_never_predicted_are_named():
+    names = {"teacher": "the teacher", "baseline": "labels only"}
+
+    def text(**never):
+        rows = ["12"] * len(never["student"])
+        return never_predicted_sentence(never, rows, names)
+
+    assert text(student=[]) == ""
+    assert text(student=["fraud"], teacher=[]) == (
+        "The student never predicts class 'fraud' (12 test rows)."
+    )
+    assert text(student=[1], teacher=[1], baseline=[1]) == (
+        "The student never predicts class 1 (12 test rows); neither do the teacher and labels only."
+    )
+    assert text(student=[1, 2], teacher=[1], baseline=[1, 2]) == (
+        "The student never predicts classes 1 (12 test rows) and 2 (12 test rows); neither does "
+        "labels only."
+    )
+    assert text(student=list(range(30))).endswith("5 (12 test rows) and 24 more.")
