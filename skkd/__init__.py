@@ -1,10 +1,10 @@
 """skkd: knowledge distillation for scikit-learn.
 
-Train a small, fast PyTorch student on labels and on the soft targets of any fitted classifier, with
-a balancing parameter that moves by itself.
+Train a small, fast PyTorch student on labels and on the soft targets of any classifier. A balancing
+parameter decides in every step how much each counts, and moves by itself.
 """
 
-from . import augmenters, balancers, losses, report, schedules, students
+from . import augmenters, balancers, exceptions, export, losses, report, schedules, students
 from ._classifier import DistilledClassifier
 from ._plots import BalanceDisplay, BalanceLandscapeDisplay, FidelityDisplay, LatencyDisplay
 from .exceptions import TrainingDivergedError
@@ -20,6 +20,8 @@ __all__ = [
     "TrainingDivergedError",
     "augmenters",
     "balancers",
+    "exceptions",
+    "export",
     "losses",
     "report",
     "schedules",

@@ -10,10 +10,17 @@ from scipy import sparse
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
+from .._classification import (
+    Classification,
+    align,
+    check_proba,
+    label_column,
+    raw_proba,
+    read_proba,
+    short,
+)
 from .._classifier import DistilledClassifier
-from .._input.labels import label_column
-from .._teacher.asking import align, ask, check_proba, is_fitted, raw_proba, read_proba, short
-from .._teacher.cache import Cache
+from .._teacher import Cache, ask_teacher, is_fitted
 
 __all__ = [
     "as_seen_by",
@@ -110,5 +117,6 @@ def teacher_proba_of(clf: DistilledClassifier, X: Any, given: Any = None) -> np.
         return proba / proba.sum(axis=1, keepdims=True)
     if getattr(clf, "teacher_", None) is None:
         return None
-    proba = ask(clf._fitted_teacher, X, clf.classes_, Cache(clf.memory))
+    task = Classification(clf.classes_)
+    proba = ask_teacher(clf._shelved_teacher, X, task, Cache(clf.memory))
     return proba.astype(np.float64, copy=False)

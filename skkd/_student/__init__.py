@@ -3,6 +3,7 @@
 from .net import (
     DEFAULT_CALLBACKS,
     Forward,
+    as_logits,
     as_net,
     copied,
     copied_for_training,
@@ -21,6 +22,7 @@ from .predict import (
     looks_at_validation_rows,
     predicted,
     preprocessed,
+    run_steps,
     student_input,
     student_outputs,
 )
@@ -30,6 +32,7 @@ __all__ = [
     "DEFAULT_CALLBACKS",
     "Forward",
     "StudentOnly",
+    "as_logits",
     "as_net",
     "copied",
     "copied_for_training",
@@ -46,6 +49,7 @@ __all__ = [
     "prepare_student",
     "preprocessed",
     "prune",
+    "run_steps",
     "split_student",
     "student_input",
     "student_only",

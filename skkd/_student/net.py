@@ -279,13 +279,17 @@ class Forward:
         self.are_probabilities = gives_probabilities(net)
 
     def __call__(self, X) -> Tensor:
-        """Return logits; of probabilities the log, with zeros floored."""
-        output = self.call(X)
-        # As in skorch, the first of several outputs is the prediction.
-        output = output[0] if isinstance(output, tuple) else output
-        if self.are_probabilities:
-            return output.clamp_min(torch.finfo(output.dtype).tiny).log()
-        return output
+        """Return logits of shape (n_rows, n_outputs)."""
+        return as_logits(self.call(X), self.are_probabilities)
+
+
+def as_logits(output, are_probabilities: bool) -> Tensor:
+    """Return logits from a module's output; of probabilities the log, with zeros floored."""
+    # As in skorch, the first of several outputs is the prediction.
+    output = output[0] if isinstance(output, tuple) else output
+    if are_probabilities:
+        return output.clamp_min(torch.finfo(output.dtype).tiny).log()
+    return output
 
 
 def gives_probabilities(net: NeuralNet) -> bool:

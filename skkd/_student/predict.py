@@ -80,10 +80,15 @@ def preprocessed(student, X):
     net = net_of(student)
     if not isinstance(student, Pipeline):
         return read_numbers(X, net_dtype(net))
-    for _, step in student.steps[:-1]:
+    return as_net_input(run_steps(student.steps[:-1], X), net)
+
+
+def run_steps(steps: list, X):
+    """Return what fitted preprocessing steps make of rows."""
+    for _, step in steps:
         if not is_empty(step):
             X = encode(step, X)
-    return as_net_input(X, net)
+    return X
 
 
 def student_outputs(net: NeuralNet, X, transform: Transform | None = None) -> np.ndarray:

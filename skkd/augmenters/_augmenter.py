@@ -11,7 +11,7 @@ from sklearn.base import clone
 from sklearn.utils.validation import check_is_fitted
 
 from .._estimator import BaseEstimator
-from .._input.tables import is_frame
+from .._input import is_frame
 from .._sklearn_private import Interval
 from ._columns import described
 

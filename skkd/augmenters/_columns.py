@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from .._input.tables import column_kinds, dtypes_of, is_frame
+from .._input import column_kinds, dtypes_of, is_frame
 from .._sklearn_private import _safe_indexing
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from sklearn.decomposition import PCA
 from sklearn.neighbors import NearestNeighbors
 
-from .._input.tables import table_encoder
+from .._input import table_encoder
 from ._columns import copy_rows
 
 # Neighbors are searched exactly among so many rows; more are split into groups of this size.

@@ -1,6 +1,6 @@
 """A student outside of Python, or in a file that runs no code when it is read."""
 
-from .._student.student_only import StudentOnly
+from .._student import StudentOnly
 from ..exceptions import ExportError, LoadError
 from ._exported import Exported
 from ._onnx import to_onnx

@@ -6,10 +6,9 @@ import numpy as np
 from scipy import sparse
 from sklearn.pipeline import Pipeline
 
-from .._input import read as _inputs
 from .._sklearn_private import _num_samples
-from .._student.net import is_default, net_dtype, net_of, preprocess
-from .._student.student_only import has_own_encoder
+from .._student import is_default, net_dtype, net_of, student_input
+from .._student import has_own_encoder
 from ..exceptions import ExportError
 from ..students import ResidualConvNet
 from ._feeds import Inputs, inputs_like, inputs_of_array, inputs_of_columns, is_missing, names_of
@@ -70,9 +69,7 @@ def inputs_of(clf, X) -> Inputs:
 
 def net_input(clf, X) -> np.ndarray:
     """Rows of X as they go into the student's net."""
-    X = _inputs.read(clf, X)
-    if isinstance(clf.student_, Pipeline):
-        X = _inputs.as_net_input(preprocess(clf.student_, X), net_of(clf.student_))
+    X = student_input(clf, X)
     return X.toarray() if sparse.issparse(X) else X
 
 

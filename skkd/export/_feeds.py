@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import sparse
 
-from .._input.tables import dtypes_of, is_frame, kind_of_dtype
+from .._input import dtypes_of, is_frame, kind_of_dtype
 from ..exceptions import ExportError
 
 #: Stands for a missing value among texts, for ONNX has none of its own.

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from .._student.net import as_logits, gives_probabilities, net_dtype, net_of, plain_forward
+from .._student import Forward, as_logits, gives_probabilities, net_dtype, net_of
 from ..exceptions import ExportError
 from ..students import TabularMLP
 from ..students._mlp import HiddenLayer
@@ -39,7 +39,7 @@ class Probabilities(Logits):
 
 def check_net(net) -> None:
     """Raise an ExportError unless the net's module is all that is between its input and output."""
-    if plain_forward(net) is not net.module_:
+    if Forward(net).call is not net.module_:
         raise ExportError(
             f"The student's net {type(net).__name__} has an infer method of its own, which can't "
             "leave Python. Move what it does into the module."

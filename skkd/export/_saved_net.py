@@ -14,7 +14,7 @@ from skorch import NeuralNet, NeuralNetClassifier
 from torch import Tensor, nn
 
 from .._random import PrivateTorchState
-from .._student.net import _DEFAULT_CALLBACKS
+from .._student import drop_default_callbacks
 from ..exceptions import ExportError, LoadError
 from ..students import PeriodicMLP, ResidualConvNet, TabularMLP
 from ._saved_types import is_net, name_of, refuse_unknown
@@ -90,7 +90,7 @@ def initialize(net: NeuralNet, tensors: dict[str, Tensor], dtype: np.dtype) -> N
             _check_same(net.module(**net.get_params_for("module")), tensors)
     with PrivateTorchState(0).active():
         net.initialize()
-    net.callbacks_ = [one for one in net.callbacks_ if one[0] not in _DEFAULT_CALLBACKS]
+    drop_default_callbacks(net)
     if dtype == np.float64:
         net.module_.double()
     _check_same(net.module_, tensors, "dtype")

@@ -13,12 +13,11 @@ from torch import nn
 from torch.utils.data import DataLoader
 
 from .. import losses, schedules, students
-from .._input import tables
-from .._student.student_only import StudentOnly
-from .._teacher.calibration import Calibration
+from .._input import to_float, with_plain_missing
+from .._student import StudentOnly
+from .._classification import Calibration
 from ..augmenters import AUGMENTERS
-from ..balancers import BALANCERS, HeldOutLosses
-from ..balancers._learned_rules import ScalarAdam
+from ..balancers import BALANCERS, ScalarAdam
 from ..exceptions import LoadError
 from ._stand_ins import MissingTeacher, SavedTensor
 
@@ -32,13 +31,13 @@ def _named(package: str, kinds: Iterable) -> dict[str, Any]:
 
 # A name in a file must never change. Add a second name for a type that is renamed.
 OF_SKKD: dict[str, Any] = {
-    **_named("balancers", [*BALANCERS.values(), HeldOutLosses, ScalarAdam]),
+    **_named("balancers", [*BALANCERS.values(), ScalarAdam]),
     **_named("augmenters", AUGMENTERS.values()),
     **_named("losses", losses.DISTILLATION_LOSSES.values()),
     **_named("schedules", [*schedules.SCHEDULES.values(), schedules.TemperatureSchedule]),
     **_named("students", [getattr(students, one) for one in students.__all__ if one != "STUDENTS"]),
-    "skkd.columns.to_float": tables._to_float,
-    "skkd.columns.with_plain_missing": tables._with_plain_missing,
+    "skkd.columns.to_float": to_float,
+    "skkd.columns.with_plain_missing": with_plain_missing,
     "skkd.Calibration": Calibration,
     "skkd.export.MissingTeacher": MissingTeacher,
     "skkd.export.SavedTensor": SavedTensor,

@@ -10,10 +10,9 @@ from sklearn.utils.validation import check_is_fitted
 
 from .._atomic_write import write
 from .._classifier import DistilledClassifier
-from .._student.net import net_dtype, net_of
-from .._student.student_only import StudentOnly, without_training
-from .._teacher.asking import is_fitted
-from .._teacher.cache import Shelved
+from .._student import net_dtype, net_of
+from .._student import StudentOnly, without_training
+from .._teacher import Shelved, is_fitted
 from ..exceptions import ExportError, LoadError
 from ._archive import packed, unpacked
 from ._objects import current, dumped, loaded, types_in
@@ -36,7 +35,7 @@ _LEARNED = (
     "feature_names_in_",
     "_row_shape",
     "history_",
-    "n_epochs_",
+    "n_iter_",
     "balancer_",
     "calibration_",
     "augmenter_",
@@ -230,7 +229,7 @@ def _stand_ins(clf: DistilledClassifier) -> list[MissingTeacher | None]:
             inner = inner.estimator if isinstance(inner, FrozenEstimator) else inner.steps[-1][1]
         kind = type(inner).__name__
     given = None if clf.teacher is None else MissingTeacher(kind, is_fitted(clf.teacher))
-    return [given, MissingTeacher(kind, True) if clf._fitted_teacher.has_value else None]
+    return [given, MissingTeacher(kind, True) if clf._shelved_teacher.has_value else None]
 
 
 def _made(content: dict, tensors: dict, trusted: list[str]):
@@ -249,7 +248,7 @@ def _made(content: dict, tensors: dict, trusted: list[str]):
         unfitted = restored(content["student"], trusted)
         params = {name: value for name, value in content["params"].items() if name not in _APART}
         clf = DistilledClassifier(teacher, unfitted, **params)
-        clf._fitted_teacher = Shelved(fitted_teacher)
+        clf._shelved_teacher = Shelved(fitted_teacher)
     for name, value in learned.items():
         setattr(clf, name, value)
     clf.student_ = student

@@ -12,7 +12,7 @@ from sklearn.impute import SimpleImputer
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, OrdinalEncoder, StandardScaler
 
-from .._input import tables as _tables
+from .._input import to_float, with_plain_missing
 from ..exceptions import ExportError
 from ._categories import one_hot, ordinal
 from ._feeds import MISSING_TEXT, is_missing
@@ -21,7 +21,7 @@ from ._require import require
 from ._table import Block, Table
 
 # What skkd itself does to columns before it encodes them; the inputs of a file are such already.
-_DONE_BY_FEEDING = (_tables._with_plain_missing, _tables._to_float)
+_DONE_BY_FEEDING = (with_plain_missing, to_float)
 
 
 def add_steps(graph: Graph, steps: list, table: Table, where: str = "") -> Table:

@@ -10,7 +10,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from .._atomic_write import write
 from .._sklearn_private import _safe_indexing
-from .._student.net import net_dtype, net_of
+from .._student import net_dtype, net_of
 from .._training.batches import as_tensor
 from ._check_rows import net_input, rows_to_check
 from ._exported import Exported

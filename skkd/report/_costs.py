@@ -12,7 +12,7 @@ from skorch.history import History
 
 from .._classifier import DistilledClassifier
 from .._sklearn_private import _safe_indexing
-from .._student.net import net_of
+from .._student import net_of
 
 BATCH_SIZES = (1_000, 10_000)
 
