@@ -12,13 +12,12 @@ from sklearn import get_config
 from sklearn.base import BaseEstimator, clone
 from sklearn.utils import get_tags
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
-from sklearn.utils.validation import validate_data
 
 from ._classification import Classification, check_classes, read_targets
 from ._input import DatasetRows, Rows, read_rows, read_unlabeled, split_validation_rows, take
-from ._parameters import CONSTRAINTS, Options, read_options
+from ._parameters import CONSTRAINTS, check_plan, read_options
 from ._random import PrivateTorchState, Seeds, draw_seeds
-from ._sklearn_private import _check_method_params, _VisualBlock
+from ._sklearn_private import _check_method_params, _VisualBlock, check_columns
 from ._student import (
     as_net,
     copied_for_training,
@@ -34,7 +33,6 @@ from ._teacher import is_fitted, make_signal
 from ._training import (
     Patience,
     Recipe,
-    check_plan,
     choose_augmenter,
     joined,
     run_pilot,
@@ -62,10 +60,15 @@ class BaseDistiller(BaseEstimator):
         targets = read_targets(X, y, sample_weight, self.class_weight)
         student, rows = prepare_student(self.student, X, targets, torch_state)
         task, net, balancer = targets.task, net_of(student), options.balancer
-        X_unlabeled = read_unlabeled(X_unlabeled, X)
-        check_plan(net, rows.raw, options, X_unlabeled)
-        rows, validation = self._split(rows, net, balancer, seeds.split)
-        fit_params, split_params = self._metadata(rows, params, len(y), options)
+        if X_unlabeled is not None:
+            X_unlabeled = read_unlabeled(X_unlabeled, X)
+        check_plan(net, rows, task, options, X_unlabeled)
+        validation = None
+        if self.early_stopping or looks_at_validation_rows(net):
+            rows, validation = self._split(rows, seeds.split)
+        fit_params, split_params = None, {}
+        if options.fits_teacher:
+            fit_params, split_params = self._metadata(rows, params, len(y))
         signal = make_signal(
             self.teacher,
             rows,
@@ -82,11 +85,16 @@ class BaseDistiller(BaseEstimator):
             n_jobs=self.n_jobs,
             verbose=self.verbose,
         )
-        pilot = run_pilot(signal.rows, net, balancer, task, seeds.pilot, self.verbose)
+        pilot, augmenter, synthetic = None, options.augmenter, []
+        if "pilot" in balancer.requirements():
+            pilot = run_pilot(signal.rows, net, task, seeds.pilot, self.verbose)
         recipe = Recipe(task, options.loss, options.temperature, pilot)
-        augmenter = choose_augmenter(
-            options, signal, student, recipe, X_unlabeled, seeds.synthetic, self.verbose
-        )
+        if augmenter == "auto":
+            augmenter = choose_augmenter(
+                signal, student, balancer, recipe, X_unlabeled, seeds.synthetic, self.verbose
+            )
+        if augmenter is not None or X_unlabeled is not None:
+            synthetic = unlabeled_sources(augmenter, X_unlabeled, signal, student, seeds.synthetic)
         history = train(
             net,
             signal.rows,
@@ -97,7 +105,7 @@ class BaseDistiller(BaseEstimator):
             torch_state=torch_state,
             validation=signal.validation,
             patience=Patience(self.n_iter_no_change) if self.early_stopping else None,
-            synthetic=unlabeled_sources(augmenter, X_unlabeled, signal, student, seeds.synthetic),
+            synthetic=synthetic,
             keeps_interrupted=True,
             verbose=self.verbose,
         )
@@ -124,14 +132,17 @@ class BaseDistiller(BaseEstimator):
             student, balancer = copied_for_training(self.student_), copy.deepcopy(self.balancer_)
             X = X if targets.index is None else take(X, targets.index)
             rows = Rows(
-                student_input(self, X), X, targets.labels, targets.sample_weight,
+                student_input(self, X),
+                X,
+                targets.labels,
+                targets.sample_weight,
                 numbers=targets.index,
             )
         else:
             student, rows = prepare_student(self.student, X, targets, torch_state)
             balancer = options.balancer
         task, net = targets.task, net_of(student)
-        check_plan(net, rows.raw, options, None)
+        check_plan(net, rows, task, options, None)
         signal = make_signal(
             self.teacher,
             rows,
@@ -175,34 +186,27 @@ class BaseDistiller(BaseEstimator):
         """Return rows and labels in plain containers; record the columns, or check them."""
         X = read_rows(X)
         y = X.labels() if y is None and isinstance(X, DatasetRows) else y
-        validate_data(self, X, reset=reset, skip_check_array=True)
+        check_columns(self, X, reset=reset)
         return X, y
 
-    def _split(self, rows: Rows, net, balancer, seed: int) -> tuple[Rows, Rows | None]:
-        """Return training and validation rows; None where nothing needs the latter."""
-        needed_by = None
-        if self.early_stopping:
-            needed_by = "early_stopping"
-        elif looks_at_validation_rows(net):
-            needed_by = "A callback of the student"
-        if needed_by is None:
-            return rows, None
+    def _split(self, rows: Rows, seed: int) -> tuple[Rows, Rows]:
+        """Return training and validation rows."""
         train_rows, validation = split_validation_rows(
             rows.X, rows.labels, self.validation_fraction, seed
         )
         if not len(validation):
             raise ValueError(
-                f"{needed_by} needs validation rows, and {len(rows.labels)} rows are too few: some "
-                "class must have at least 3 distinct rows. Set early_stopping=False, or give more "
-                "rows."
+                f"early_stopping, or a callback of the student, needs validation rows, and "
+                f"{len(rows.labels)} rows are too few: some class must have at least 3 distinct "
+                "rows. Set early_stopping=False, or give more rows."
             )
         return rows.take(train_rows), rows.take(validation)
 
-    def _metadata(self, rows: Rows, params: dict, n_given: int, options: Options) -> tuple:
+    def _metadata(self, rows: Rows, params: dict, n_given: int) -> tuple:
         """Return what the teacher's fit (None: the weights) and the splitter get."""
         if rows.numbers is not None:
             params = _check_method_params(np.empty(n_given), params, indices=rows.numbers)
-        if not get_config()["enable_metadata_routing"] or not options.fits_teacher:
+        if not get_config()["enable_metadata_routing"]:
             return None, params
         routed = process_routing(self, "fit", sample_weight=rows.sample_weight, **params)
         return routed.teacher.fit, routed.splitter.split if "splitter" in routed else {}

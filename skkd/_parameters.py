@@ -9,12 +9,15 @@ from typing import Any
 
 import joblib
 from sklearn import get_config
+from skorch import NeuralNet
 from torch import Tensor
 
 from . import losses
 from ._classification import METHODS
+from ._input import DatasetRows, Rows
 from ._sklearn_private import Interval, StrOptions
 from ._teacher import check_memory, check_teacher, is_fitted
+from ._training import are_plain, check_accelerator
 from .augmenters import Augmenter, make_augmenter
 from .balancers import Balancer, make_balancer
 from .schedules import TemperatureSchedule
@@ -47,8 +50,8 @@ class Options:
         Fresh and reset.
     loss : callable
         The distillation loss.
-    temperature : callable
-        Its temperature as a function of progress.
+    temperature : float, "teacher_entropy" or callable
+        Its temperature; a callable gives it for a progress in [0, 1].
     augmenter : Augmenter, "auto" or None
     fits_teacher : bool
         Whether the teacher is fitted here.
@@ -56,7 +59,7 @@ class Options:
 
     balancer: Balancer
     loss: Callable[..., Tensor]
-    temperature: Callable[[float], float | str]
+    temperature: float | str | Callable[[float], float]
     augmenter: Any
     fits_teacher: bool
 
@@ -71,7 +74,12 @@ def read_options(distiller, teacher_answers, X_unlabeled, params: dict) -> Optio
         As given to ``fit``.
     """
     distiller._validate_params()
-    check_memory(distiller.memory)
+    check_temperature(distiller.temperature)
+    if distiller.memory is not None:
+        check_memory(distiller.memory)
+    loss = losses.DISTILLATION_LOSSES.get(str(distiller.distillation_loss))
+    if loss is None:
+        loss = custom_loss(distiller.distillation_loss)
     teacher, augmenter = distiller.teacher, distiller.augmenter
     has_teacher = teacher is not None and is_fitted(teacher)
     if teacher_answers is None:
@@ -91,8 +99,8 @@ def read_options(distiller, teacher_answers, X_unlabeled, params: dict) -> Optio
         _check_metadata(params, distiller.cv, fits_teacher)
     return Options(
         make_balancer(distiller.balancer),
-        make_loss(distiller.distillation_loss),
-        make_temperature(distiller.temperature),
+        loss,
+        distiller.temperature,
         augmenter,
         fits_teacher,
     )
@@ -108,10 +116,8 @@ def _check_metadata(params: dict, cv, fits_teacher: bool) -> None:
         raise ValueError(f"groups are for the splitter cv, and cv={cv!r} has none.")
 
 
-def make_loss(loss) -> losses.DistillationLoss:
-    """Return a distillation loss from a name or a callable."""
-    if isinstance(loss, str) and loss in losses.DISTILLATION_LOSSES:
-        return losses.DISTILLATION_LOSSES[loss]
+def custom_loss(loss) -> losses.DistillationLoss:
+    """Return a distillation loss of the user; raise an error for anything else."""
     if not callable(loss):
         raise ValueError(
             f"distillation_loss={loss!r} is not known; choose one of "
@@ -121,26 +127,16 @@ def make_loss(loss) -> losses.DistillationLoss:
     return loss
 
 
-@dataclass(frozen=True)
-class ConstantTemperature:
-    """A temperature, or "teacher_entropy", at any progress."""
-
-    value: float | str
-
-    def __call__(self, progress: float) -> float | str:
-        return self.value
-
-
-def make_temperature(temperature) -> Callable[[float], float | str]:
-    """Return a function of progress that gives the temperature."""
+def check_temperature(temperature) -> None:
+    """Raise a ValueError unless a temperature is positive at any progress."""
     if isinstance(temperature, str):
-        return ConstantTemperature(temperature)
+        return
     if not callable(temperature):
         if not 1e-3 <= float(temperature) <= 1e6:
             raise ValueError(
                 f"temperature={temperature!r} is not allowed; give a number from 0.001 to 1e6."
             )
-        return ConstantTemperature(float(temperature))
+        return
     if isinstance(temperature, TemperatureSchedule):
         temperature.validate()
     for progress in (0.0, 0.5, 1.0):
@@ -150,4 +146,35 @@ def make_temperature(temperature) -> Callable[[float], float | str]:
                 f"The schedule temperature={temperature!r} gives {value!r} at progress "
                 f"{progress}; a temperature must be a finite number above 0."
             )
-    return temperature
+
+
+def check_plan(net: NeuralNet, rows: Rows, task, options: Options, X_unlabeled) -> None:
+    """Raise an error for what the student can't be trained with, before the teacher's work.
+
+    Parameters
+    ----------
+    net : skorch.NeuralNet
+        Initialized.
+    rows : Rows
+    task : Classification
+    options : Options
+    X_unlabeled : rows or None
+    """
+    augmenter = options.augmenter if isinstance(options.augmenter, Augmenter) else None
+    if isinstance(rows.raw, DatasetRows) and (augmenter is not None or options.fits_teacher):
+        raise ValueError(
+            "An unfitted teacher and an augmenter need the rows in an array, and X is a torch "
+            "Dataset. Give a fitted teacher, or teacher_proba, and augmenter=None."
+        )
+    if augmenter is not None:
+        augmenter.check_rows(rows.raw)
+    has_unlabeled = augmenter is not None or X_unlabeled is not None
+    if getattr(net, "accelerator", None) is not None:
+        check_accelerator(net, options.balancer, has_unlabeled=has_unlabeled)
+    if has_unlabeled and not are_plain(net):
+        raise ValueError(
+            "augmenter and X_unlabeled need a student with skorch's own Dataset and PyTorch's own "
+            "DataLoader, which take rows of X as they are."
+        )
+    if options.loss not in losses.DISTILLATION_LOSSES.values():
+        task.check_loss(options.loss)

@@ -4,6 +4,7 @@ import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -43,6 +44,7 @@ def draw_seeds(random_state, n_seeds: int = len(Seeds._fields)) -> list[int]:
     return check_random_state(random_state).randint(np.iinfo(np.int32).max, size=n_seeds).tolist()
 
 
+@dataclass
 class PrivateTorchState:
     """A state of torch's global generators that only the code inside :meth:`active` sees.
 
@@ -50,43 +52,44 @@ class PrivateTorchState:
     generators and can't be given another.
     """
 
-    def __init__(self, seed: int):
-        self._state: tuple[torch.Tensor, list[torch.Tensor]] | None = None
-        self._seed = seed
+    seed: int
+    _state: list[torch.Tensor] | None = None
 
     @contextmanager
     def active(self) -> Iterator[None]:
         """Swap this state in, and out again with what was drawn from it."""
-        with _lock:
-            outer = _get_state()
+        with _lock, torch.random.fork_rng(_devices()):
             if self._state is None:
-                torch.manual_seed(self._seed)
+                torch.manual_seed(self.seed)
             else:
                 _set_state(self._state)
             try:
                 yield
             finally:
                 self._state = _get_state()
-                _set_state(outer)
 
     def is_drawn_by(self, function, *args):
         """Call a function with this state; return its result and whether it drew numbers."""
         with self.active():
             before = _get_state()
             result = function(*args)
-            after = _get_state()
-        drawn = not torch.equal(before[0], after[0])
-        for one, other in zip(before[1], after[1], strict=True):
-            drawn = drawn or not torch.equal(one, other)
+            drawn = False
+            for one, other in zip(before, _get_state(), strict=True):
+                drawn = drawn or not torch.equal(one, other)
         return result, drawn
 
 
-def _get_state() -> tuple[torch.Tensor, list[torch.Tensor]]:
-    on_cuda = torch.cuda.is_initialized()
-    return torch.get_rng_state(), torch.cuda.get_rng_state_all() if on_cuda else []
+def _devices() -> list[int]:
+    """Return the CUDA devices whose generators are in use."""
+    return list(range(torch.cuda.device_count())) if torch.cuda.is_initialized() else []
 
 
-def _set_state(state: tuple[torch.Tensor, list[torch.Tensor]]) -> None:
+def _get_state() -> list[torch.Tensor]:
+    on_cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else []
+    return [torch.get_rng_state(), *on_cuda]
+
+
+def _set_state(state: list[torch.Tensor]) -> None:
     torch.set_rng_state(state[0])
-    if state[1]:
-        torch.cuda.set_rng_state_all(state[1])
+    if state[1:]:
+        torch.cuda.set_rng_state_all(state[1:])

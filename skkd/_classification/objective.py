@@ -5,52 +5,19 @@ from ``w_task * g_task + w_distill * g_distill``.
 """
 
 import math
-from collections.abc import Callable
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from .._input import MANY_TARGETS, as_tensor
 from ..balancers import BatchRows
-from ..losses import cross_entropy, kl, soften, takes_labels
+from ..losses import cross_entropy, soften, takes_labels
 
 #: The numbers of a batch's rows, or a slice of all rows.
 Numbers = Tensor | slice
 
 # A row's largest temperature under "teacher_entropy": Hinton's choice for sure teachers.
 _LARGEST_TEMPERATURE = 4.0
-
-
-def make_objective(
-    labels: np.ndarray,
-    proba: np.ndarray,
-    sample_weight: np.ndarray | None,
-    *,
-    loss: Callable[..., Tensor],
-    temperature: float | str,
-    device,
-    dtype: torch.dtype,
-) -> "Objective":
-    """Return both losses over some rows, as functions of a batch's logits.
-
-    Parameters
-    ----------
-    labels : int ndarray of shape (n_rows,)
-    proba : ndarray of shape (n_rows, n_classes)
-        The teacher's probabilities.
-    sample_weight : ndarray of shape (n_rows,) or None
-        Positive. Divided by its mean, so that a batch's loss is an unbiased part of
-        ``sum(w * loss) / sum(w)``, and exactly that where the batch is all rows.
-    loss : callable
-        The distillation loss.
-    temperature : float or "teacher_entropy"
-        The first temperature; ``soften`` sets another.
-    """
-    kind = ClosedForm if loss is kl else Autograd
-    objective = kind(labels, proba, sample_weight, loss, device, dtype)
-    objective.soften(temperature)
-    return objective
 
 
 def temperature_of_rows(proba: Tensor) -> Tensor:
@@ -72,10 +39,23 @@ def temperature_of_rows(proba: Tensor) -> Tensor:
 
 
 class Objective:
-    """What both kinds share: labels, weights and softened targets of all rows.
+    """Both losses over some rows, as functions of a batch's logits. What both kinds share.
 
     Targets are made once for all rows. Many targets are made batch by batch instead, from the
     teacher's answers and in their dtype: they would take several times the answers' memory.
+
+    Parameters
+    ----------
+    labels : int ndarray of shape (n_rows,)
+    proba : ndarray of shape (n_rows, n_classes)
+        The teacher's probabilities.
+    sample_weight : ndarray of shape (n_rows,) or None
+        Positive. Divided by its mean, so that a batch's loss is an unbiased part of
+        ``sum(w * loss) / sum(w)``, and exactly that where the batch is all rows.
+    loss : callable
+        The distillation loss.
+    device, dtype
+        Of the student's logits.
     """
 
     def __init__(self, labels, proba, sample_weight, loss, device, dtype):
@@ -135,7 +115,9 @@ class Objective:
 
     def row_weight(self, rows: Numbers) -> Tensor | None:
         """Return weights of shape (1, n_rows) with a mean of one over all rows; None if equal."""
-        return None if self.weight is None else _pick(self.weight, rows)
+        if self.weight is None or isinstance(rows, slice):
+            return self.weight
+        return self.weight.index_select(1, rows)
 
     def batch_rows(self, logits: Tensor, rows: Numbers) -> BatchRows:
         """Return a batch row by row, with the teacher's answers before they are softened."""
@@ -158,7 +140,7 @@ class ClosedForm(Objective):
 
     def _set_targets(self) -> None:
         if not self.by_batch:
-            self.targets, self.entropy = self._make_targets(slice(None))
+            self.targets = self._targets_of(slice(None))
         self.row_temperature: Tensor | None = None
         self.inverse_temperature: Tensor | None = None
         of_batch = 1.0
@@ -172,7 +154,7 @@ class ClosedForm(Objective):
             self.inverse_temperature = 1.0 / self.temperatures[:, None, None]
         self.scales: dict[int, tuple[Tensor, Tensor]] = {}
 
-    def _make_targets(self, rows: Numbers) -> tuple[Tensor, Tensor]:
+    def _targets_of(self, rows: Numbers) -> tuple[Tensor, Tensor]:
         """Return targets of shape (2, n_rows, n_classes), and minus their entropies."""
         soft_targets = self._soft_targets(rows)
         # Both losses' targets side by side: one index operation fetches what both need.
@@ -183,15 +165,17 @@ class ClosedForm(Objective):
         return targets, torch.xlogy(targets, targets).sum(-1)
 
     def __call__(self, logits: Tensor, rows: Numbers) -> tuple[Tensor, Tensor]:
-        if self.by_batch:
-            targets, entropy = self._make_targets(rows)
-        else:
-            targets, entropy = _pick(self.targets, rows), _pick(self.entropy, rows)
-        temperature = None
+        targets, entropy = self._targets_of(rows) if self.by_batch else self.targets
+        weight, temperature = self.weight, self.row_temperature
+        if not isinstance(rows, slice):
+            # The rows are the second dimension of all of these.
+            if not self.by_batch:
+                targets, entropy = targets.index_select(1, rows), entropy.index_select(1, rows)
+            weight = None if weight is None else weight.index_select(1, rows)
+            temperature = None if temperature is None else temperature.index_select(1, rows)
         if self.inverse_temperature is not None:
             logits = logits * self.inverse_temperature
-        elif self.row_temperature is not None:
-            temperature = _pick(self.row_temperature, rows)
+        elif temperature is not None:
             logits = logits / temperature.unsqueeze(-1)
         # Log-softmax; torch's own is three times slower on rows as short as these.
         logits = logits - logits.amax(-1, keepdim=True)
@@ -201,8 +185,7 @@ class ClosedForm(Objective):
         if temperature is not None:
             row_losses = row_losses * temperature**2
             gradients = gradients * temperature.unsqueeze(-1)
-        if self.weight is not None:
-            weight = _pick(self.weight, rows)
+        if weight is not None:
             row_losses = row_losses * weight
             gradients = gradients * weight.unsqueeze(-1)
         n_rows = logits.shape[-2]
@@ -214,11 +197,6 @@ class ClosedForm(Objective):
         if self.keeps_rows:
             self.row_losses = row_losses * loss_scale.unsqueeze(-1)
         return row_losses.sum(-1) * loss_scale, gradients * gradient_scale
-
-
-def _pick(values: Tensor, rows: Numbers) -> Tensor:
-    """Return rows of a tensor whose second dimension they are."""
-    return values if isinstance(rows, slice) else values.index_select(1, rows)
 
 
 class Autograd(Objective):

@@ -1,21 +1,31 @@
-"""What is particular to classification: labels, what a teacher answers, how answers are scored."""
+"""Classification as a task: how a teacher is asked, and how answers are judged."""
 
+import math
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 import torch
-from sklearn.utils import compute_class_weight
-from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import check_consistent_length, column_or_1d
+from scipy import sparse
 from torch import Tensor
 
-from .._input import Rows
-from .._sklearn_private import _check_sample_weight, is_pandas_na
-from . import answers
+from .._input import MANY_TARGETS, LazyRows, Rows, is_frame, row_slices, take
+from .._warnings import warn
+from ..balancers import TeacherKnowledge
+from ..losses import check_loss_values, kl, takes_labels
 from .calibration import Calibration, calibrate
 from .knowledge import knowledge_of, of_labels
-from .objective import Objective, make_objective
+from .objective import Autograd, ClosedForm, Objective
+from .seen_rows import unseen_errors
+
+# Entries of X that the teacher is asked about at once.
+_ENTRIES_AT_ONCE = 2**23
+
+# Off by so much from zero or one, probabilities are taken to be rounded.
+_NEGATIVE, _SUM = 1e-6, 0.02
+
+# A teacher that misses a larger share of the labels was not trained on them.
+_SUSPICIOUS = 0.02
 
 
 @dataclass(frozen=True)
@@ -39,49 +49,127 @@ class Classification:
         """Return labels as the user gave them, from their columns."""
         return self.classes[labels]
 
-    def ask(self, teacher, X) -> tuple[np.ndarray, np.ndarray]:
-        """Return a fitted teacher's classes, and its probabilities in the order of ``classes``."""
-        return answers.ask(teacher, X, self.classes)
+    def most_likely(self, proba: np.ndarray) -> np.ndarray:
+        """Return a label for each answer, for rows that have no label."""
+        return proba.argmax(axis=1)
 
-    def align(self, known: np.ndarray, proba: np.ndarray) -> np.ndarray:
-        """Return probabilities over a teacher's classes in the order of ``classes``."""
-        return answers.align(proba, known, self.classes)
+    # The teacher's answers
 
-    def check_known(self, known: np.ndarray) -> None:
-        """Warn if the teacher's classes are not those of y."""
-        answers.warn_of_other_classes(known, self.classes)
+    def ask(self, teacher, X) -> np.ndarray:
+        """Return a fitted teacher's probabilities for X, in the order of ``classes``.
+
+        An X so large that the teacher's own temporary arrays might not fit into memory is asked
+        about in parts, each row once. Many answers to float32 are kept in float32.
+        """
+        if sparse.issparse(X) or math.prod(X.shape) <= _ENTRIES_AT_ONCE:
+            proba, known = raw_proba(teacher, X[:] if isinstance(X, LazyRows) else X)
+            return self.align(proba, known)
+        shape = (X.shape[0], len(self.classes))
+        is_single = math.prod(shape) > MANY_TARGETS and getattr(X, "dtype", None) == np.float32
+        parts = np.empty(shape, dtype=np.float32 if is_single else np.float64)
+        for rows in row_slices(X, _ENTRIES_AT_ONCE):
+            part = X[rows] if isinstance(X, LazyRows) else take(X, np.arange(rows.start, rows.stop))
+            parts[rows] = self.align(*raw_proba(teacher, part))
+        return parts
+
+    def align(self, proba: np.ndarray, known: np.ndarray) -> np.ndarray:
+        """Reorder columns from a teacher's classes to ``classes``, by value.
+
+        A class that the teacher does not know gets probability 0. A class that is not in
+        ``classes`` is dropped, and rows are divided by their sum. A row with nothing left becomes
+        uniform.
+        """
+        column_of = dict(zip(known.tolist(), range(len(known)), strict=True))
+        columns = np.full(len(self.classes), -1)
+        for i, label in enumerate(self.classes.tolist()):
+            columns[i] = column_of.get(label, -1)
+        if (columns < 0).all():
+            raise ValueError(
+                f"The teacher's classes {short(known)} and the classes of y {short(self.classes)} "
+                "have none in common. Give y the labels that the teacher was fitted on. "
+                "(VotingClassifier, StackingClassifier and BaggingClassifier encode labels as 0, "
+                "1, ...: inside of them, fit the teacher on encoded labels as well.)"
+            )
+        # In float64, for in float32 rows sum to one to seven digits.
+        aligned = np.where(columns >= 0, proba[:, columns].astype(np.float64), 0.0)
+        total = aligned.sum(axis=1, keepdims=True)
+        return np.where(total > 0, aligned / np.where(total > 0, total, 1), 1 / len(self.classes))
 
     def read_answers(self, teacher_proba, n_rows: int) -> np.ndarray:
-        """Return ``teacher_proba`` in the order of ``classes``."""
-        return answers.read_proba(teacher_proba, n_rows, self.classes)
+        """Return ``teacher_proba`` in the order of ``classes``; a frame's columns go by names."""
+        if not is_frame(teacher_proba):
+            proba = np.ascontiguousarray(_as_array(teacher_proba))
+            return _divided(check_proba(proba, n_rows, len(self.classes), "teacher_proba"))
+        known = np.asarray(teacher_proba.columns)
+        proba = check_proba(np.asarray(teacher_proba), n_rows, len(known), "teacher_proba")
+        if not set(known.tolist()) & set(self.classes.tolist()):
+            # Labels are numbers, but a file or polars made text of the columns' names.
+            label_of = {str(label): label for label in self.classes.tolist()}
+            known = np.array([label_of.get(name, name) for name in known.tolist()], dtype=object)
+        if not set(known.tolist()) & set(self.classes.tolist()):
+            raise ValueError(
+                f"The columns of teacher_proba {short(known)} and the classes of y "
+                f"{short(self.classes)} have none in common; name the columns by the labels."
+            )
+        self.check_known(known)
+        return self.align(proba, known)
+
+    def check_known(self, known: np.ndarray) -> None:
+        """Warn if a teacher's classes are not those of y."""
+        in_both = set(known.tolist()) & set(self.classes.tolist())
+        missing = [label for label in self.classes.tolist() if label not in in_both]
+        unused = [label for label in known.tolist() if label not in in_both]
+        if in_both and (missing or unused):
+            warn(
+                "The teacher and y have different classes: "
+                + "; ".join(
+                    [f"the teacher does not know {short(missing)}"] * bool(missing)
+                    + [f"y does not have {short(unused)}"] * bool(unused)
+                )
+                + ". The former get probability 0, the latter are dropped."
+            )
 
     def check_unseen(self, rows: Rows) -> None:
-        """Warn if the teacher was probably trained on these rows."""
-        answers.warn_if_trained_on(rows.X, rows.answers, rows.labels)
+        """Warn if a fitted teacher answers as only a model that was trained on these rows does."""
+        misses = rows.answers.argmax(axis=1) != rows.labels
+        if misses.mean() > _SUSPICIOUS or len(rows.X.shape) != 2:
+            return
+        n_looked_at, n_missed, n_unseen = unseen_errors(rows.X, rows.labels, misses)
+        if n_unseen:
+            warn(
+                f"The teacher misses {n_missed} of {n_looked_at} labels, and models that do not "
+                f"know these rows miss {n_unseen}: it was trained on them, and its answers add "
+                "little to the labels. Give an unfitted teacher, clone(teacher), which is "
+                "cross-fitted in five folds, or distill on rows that the teacher has not seen."
+            )
 
     def calibrate(self, method: str, rows: Rows) -> Calibration | None:
         """Fit a calibration of the teacher's answers."""
         return calibrate(method, rows.answers, rows.labels, rows.sample_weight, rows.folds)
 
-    def uninformed(self, n_rows: int) -> np.ndarray:
-        """Return the answers of a teacher that knows nothing."""
-        return np.full((n_rows, self.n_outputs), 1 / self.n_outputs)
-
-    def knowledge(self, rows: Rows):
-        """Return what the teacher's answers tell of the labels, as a ``TeacherKnowledge``."""
+    def knowledge(self, rows: Rows) -> TeacherKnowledge:
+        """Return what the teacher's answers tell of the labels."""
         return knowledge_of(rows.answers, rows.labels, rows.sample_weight)
 
-    def objective(self, labels, proba, sample_weight, **options) -> Objective:
-        """Return both losses over some rows, as functions of the student's logits."""
-        return make_objective(labels, proba, sample_weight, **options)
+    # The student's training
 
-    def most_likely(self, proba: np.ndarray) -> np.ndarray:
-        """Return a label for each answer, for rows that have no label."""
-        return proba.argmax(axis=1)
+    def objective(
+        self, labels, proba, sample_weight, loss: Callable[..., Tensor], device, dtype: torch.dtype
+    ) -> Objective:
+        """Return both losses over some rows, as functions of the student's logits."""
+        kind = ClosedForm if loss is kl else Autograd
+        return kind(labels, proba, sample_weight, loss, device, dtype)
+
+    def check_loss(self, loss: Callable[..., Tensor]) -> None:
+        """Raise an error unless a user's distillation loss gives a value a row."""
+        logits = torch.zeros(2, self.n_outputs, requires_grad=True)
+        labels = {"labels": torch.zeros(2, dtype=torch.int64)} if takes_labels(loss) else {}
+        soft_targets = torch.full_like(logits, 1 / self.n_outputs).detach()
+        check_loss_values(loss(logits, soft_targets, 1.0, **labels), logits)
 
     @staticmethod
     def log_proba(logits: Tensor) -> Tensor:
-        """Return what the validation scores are made of."""
+        """Return what validation scores are made of."""
         return torch.log_softmax(logits, -1)
 
     @staticmethod
@@ -99,142 +187,76 @@ class Classification:
         }
 
 
-class Targets(NamedTuple):
-    """Labels and weights of the rows that count.
+def raw_proba(teacher, X) -> tuple[np.ndarray, np.ndarray]:
+    """Return a fitted teacher's probabilities for X, and the classes of their columns."""
+    if not hasattr(teacher, "classes_"):
+        raise ValueError(
+            f"The teacher {type(teacher).__name__} has no classes_, so that the columns of its "
+            "predict_proba can't be told apart. Set classes_ to the labels in their order."
+        )
+    known = np.asarray(teacher.classes_)
+    proba = teacher.predict_proba(protected(X))
+    if isinstance(proba, torch.Tensor):
+        proba = _as_array(proba)
+    source = f"{type(teacher).__name__}.predict_proba"
+    return check_proba(np.asarray(proba), X.shape[0], len(known), source), known
 
-    Attributes
-    ----------
-    task : Classification
-    labels : int ndarray of shape (n_rows,)
-    sample_weight : ndarray of shape (n_rows,) or None
-        Products of sample and class weights, all positive.
-    index : int ndarray of shape (n_rows,) or None
-        The rows of positive weight among all that were given; None: all.
+
+def protected(X):
+    """Return X such that a teacher that works in place can't change the user's rows."""
+    if isinstance(X, np.ndarray):
+        X = X.view()
+        X.flags.writeable = False
+        return X
+    return X.copy(deep=False) if hasattr(X, "iloc") else X
+
+
+def _as_array(proba) -> np.ndarray:
+    if isinstance(proba, torch.Tensor):
+        proba = proba.detach().cpu()
+        proba = proba.float() if proba.dtype == torch.bfloat16 else proba
+    return np.asarray(proba)
+
+
+def check_proba(proba: np.ndarray, n_rows: int, n_classes: int, source: str) -> np.ndarray:
+    """Return ``proba`` as one distribution over the classes a row; raise a ValueError if it is not.
+
+    What is negative, or does not sum to one, by rounding only is mended.
     """
-
-    task: Classification
-    labels: np.ndarray
-    sample_weight: np.ndarray | None
-    index: np.ndarray | None
-
-
-def read_targets(X, y, sample_weight, class_weight, classes=None) -> Targets:
-    """Check labels and weights, and leave out rows of weight zero.
-
-    Parameters
-    ----------
-    X : array, frame or CSR matrix
-        For its number of rows.
-    y, sample_weight, class_weight
-        As the user gave them.
-    classes : array of shape (n_classes,), default=None
-        All labels that can occur; None: those of ``y``.
-    """
-    y = label_column(y, "y")
-    check_consistent_length(X, y)
-    if sample_weight is not None and np.ndim(given := np.asarray(sample_weight)):
-        if len(given) != len(y):
-            raise ValueError(f"sample_weight has {len(given)} entries for {len(y)} rows of X.")
-    task = Classification(_sorted_labels(y if classes is None else classes))
-    check_classification_targets(y)
-    labels = columns_of(y, task.classes)
-    if task.n_outputs < 2:
-        label = task.classes[:1].tolist()[0]
-        raise ValueError(f"y has 1 class, {label!r}; at least 2 classes are needed.")
-    if sample_weight is None and class_weight is None:
-        return Targets(task, labels, None, None)
-    weight = _positive_weights(sample_weight, class_weight, y, labels, task.classes)
-    if (weight > 0).all():
-        return Targets(task, labels, weight, None)
-    index = np.flatnonzero(weight > 0)
-    return Targets(task, labels[index], weight[index], index)
-
-
-def check_classes(classes, known: np.ndarray) -> np.ndarray:
-    """Return the classes of the first call; raise if others are given now."""
-    if classes is not None and not np.array_equal(np.unique(classes), known):
+    if proba.ndim != 2 or proba.shape != (n_rows, n_classes):
         raise ValueError(
-            f"classes={np.asarray(classes).tolist()} is not what the first call of partial_fit "
-            f"was given, {known.tolist()}."
+            f"{source} has shape {proba.shape}; expected {(n_rows, n_classes)}: one row for each "
+            "row of X, one column for each class."
         )
-    return known
-
-
-def label_column(y, name: str) -> np.ndarray:
-    """Return labels as an array of one dimension; raise if one is missing."""
-    y = column_or_1d(np.asarray(y), warn=True)
-    if y.dtype.kind == "f":
-        missing = np.flatnonzero(np.isnan(y))
-    elif y.dtype == object:
-        missing = np.flatnonzero([_is_missing(label) for label in y.tolist()])
-    else:
-        return y
-    if len(missing):
-        first = missing[0]
+    if proba.dtype.kind not in "fiub":
+        raise ValueError(f"{source} has dtype {proba.dtype}; expected numbers.")
+    if not np.isfinite(proba).all():
+        raise ValueError(f"{source} contains NaN or infinity.")
+    if (smallest := proba.min(initial=0.0)) < 0:
+        if smallest < -_NEGATIVE:
+            raise ValueError(f"{source} contains negative values, down to {smallest:.3g}.")
+        proba = np.maximum(proba, 0)
+    worst = np.abs(proba.sum(axis=1, dtype=np.float64) - 1).max(initial=0.0)
+    if worst > _SUM:
         raise ValueError(
-            f"{name} has no label in {len(missing)} of {len(y)} rows, the first of them at "
-            f"position {first} ({y.tolist()[first]!r}). Leave these rows out; fit takes rows "
-            "without labels as X_unlabeled."
+            f"The rows of {source} must sum to one; they are off by up to {worst:.3g}. Divide "
+            "each row by its sum if these are unnormalized probabilities."
         )
-    return y
+    return proba
 
 
-def columns_of(y: np.ndarray, classes: np.ndarray) -> np.ndarray:
-    """Return the column of each label; raise a ValueError for a label without one."""
-    columns = np.searchsorted(classes, y)
-    np.minimum(columns, len(classes) - 1, out=columns)
-    unknown = classes[columns] != y
-    if unknown.any():
-        raise ValueError(
-            f"y has the label {y[unknown].tolist()[0]!r}, which is not among the classes "
-            f"{classes.tolist()} of the first call; partial_fit needs classes=..."
-        )
-    return columns
+def _divided(proba: np.ndarray) -> np.ndarray:
+    """Return probabilities whose rows sum to one, without a copy where they do so already."""
+    if proba.dtype.kind != "f" or proba.dtype.itemsize < 4:
+        proba = proba.astype(np.float32)
+    total = proba.sum(axis=1, keepdims=True, dtype=np.float64)
+    if np.abs(total - 1).max(initial=0.0) < 1e-5:
+        return proba
+    return (proba / total).astype(proba.dtype)
 
 
-def _is_missing(label) -> bool:
-    return label is None or is_pandas_na(label) or (isinstance(label, float) and label != label)
-
-
-def _sorted_labels(labels) -> np.ndarray:
-    try:
-        return np.unique(labels)
-    except TypeError:
-        kinds = sorted({type(label).__name__ for label in np.asarray(labels).tolist()})
-        raise TypeError(
-            f"y has labels of the types {', '.join(kinds)}, which have no order among each other. "
-            "Make them one type, by y.astype(str) say."
-        ) from None
-
-
-def _positive_weights(sample_weight, class_weight, y, labels, classes) -> np.ndarray:
-    if isinstance(sample_weight, str):
-        raise TypeError(
-            f"sample_weight={sample_weight!r} must be an array of one number a row. For weights "
-            "by class use class_weight='balanced'."
-        )
-    weight = _check_sample_weight(
-        sample_weight, y.reshape(-1, 1), dtype=np.float64, ensure_non_negative=True
-    )
-    if not (weight > 0).any():
-        raise ValueError("sample_weight is zero for all rows; at least one must be positive.")
-    if class_weight is not None:
-        weight = weight * _class_weights(class_weight, y, labels, weight, classes)
-    if not np.isfinite(weight.sum()):
-        raise ValueError(
-            f"sample_weight has entries up to {weight.max():.3g}, whose sum overflows. Divide them "
-            "by their mean."
-        )
-    return weight
-
-
-def _class_weights(class_weight, y, labels, weight, classes) -> np.ndarray:
-    """Return the class weight of each row; "balanced" counts rows by their sample weight."""
-    if isinstance(class_weight, str) and class_weight == "balanced":
-        totals = np.bincount(labels, weight, minlength=len(classes))
-        present = totals > 0
-        return (totals.sum() / (present.sum() * np.where(present, totals, 1)))[labels]
-    of_class = compute_class_weight(class_weight, classes=classes, y=y)
-    if not (np.isfinite(of_class) & (of_class >= 0)).all():
-        raise ValueError(f"class_weight={class_weight!r} must hold finite weights of at least 0.")
-    return of_class[labels]
+def short(labels) -> str:
+    """Return the first labels as a user would write them."""
+    labels = np.asarray(labels).tolist()
+    shown = ", ".join(map(repr, labels[:6]))
+    return f"[{shown}{', ...' if len(labels) > 6 else ''}]"

@@ -13,7 +13,7 @@ from .containers import (
 from .data import Rows
 from .datasets import DatasetRows, NumberedImages
 from .frame_encoder import encode
-from .read import as_tensor, check_finite, float_for, has_nan, read_numbers, read_rows
+from .read import as_tensor, check_finite, float_for, read_numbers, read_rows
 from .tables import (
     column_kinds,
     dtypes_of,
@@ -39,7 +39,6 @@ __all__ = [
     "encode",
     "float_for",
     "has_categories",
-    "has_nan",
     "hash_rows",
     "is_frame",
     "is_large",

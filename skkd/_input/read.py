@@ -8,9 +8,9 @@ from scipy import sparse
 from sklearn.utils.validation import check_array
 from torch import Tensor
 
-from .tables import dtypes_of, kind_of_dtype
-from .containers import LazyRows, SomeRows, is_frame, is_large, row_slices
+from .containers import LARGE, LazyRows, SomeRows, row_slices
 from .datasets import DatasetRows, as_rows
+from .tables import dtypes_of, kind_of_dtype
 
 _FIT_FLOAT32 = {"boolean", "float16", "float32", "int8", "int16", "uint8", "uint16"}
 
@@ -26,8 +26,8 @@ def read_rows(X):
     return X
 
 
-def read_numbers(X, dtype, *, allow_nan: bool = False):
-    """Return X as an array, CSR matrix or lazy rows of finite numbers in a floating dtype.
+def read_numbers(X, dtype, *, allow_nan: bool = False) -> tuple:
+    """Return X as an array, CSR matrix or lazy rows of finite numbers, and whether NaN is in it.
 
     Parameters
     ----------
@@ -42,16 +42,14 @@ def read_numbers(X, dtype, *, allow_nan: bool = False):
         If X holds something that is not a finite number.
     """
     if isinstance(X, DatasetRows):
-        return DatasetRows(X.dataset, dtype)
-    if isinstance(X, np.ndarray) and X.dtype.kind in "biuf" and is_large(X, dtype):
+        return DatasetRows(X.dataset, dtype), False
+    is_numeric = isinstance(X, np.ndarray) and X.dtype.kind in "biuf" and X.dtype != dtype
+    if is_numeric and X.size * np.dtype(dtype).itemsize >= LARGE:
         # Bytes, say: a copy of all rows as floats would be large.
         X = SomeRows(X, None, dtype)
     elif not isinstance(X, LazyRows):
-        X = check_array(
-            X, accept_sparse="csr", dtype=dtype, allow_nd=True, ensure_all_finite=False
-        )
-    check_finite(X, allow_nan=allow_nan and not sparse.issparse(X))
-    return X
+        X = check_array(X, accept_sparse="csr", dtype=dtype, allow_nd=True, ensure_all_finite=False)
+    return X, check_finite(X, allow_nan=allow_nan and not sparse.issparse(X))
 
 
 def as_tensor(X, device="cpu") -> Tensor:
@@ -81,7 +79,7 @@ def float_for(X) -> type:
 
     Categories of a frame are no numbers.
     """
-    if not is_frame(X):
+    if not hasattr(X, "columns"):
         return _float_for_dtype(getattr(X, "dtype", None))
     dtypes = [dtype for dtype in dtypes_of(X) if kind_of_dtype(dtype) != "categorical"]
     is_single = all(_float_for_dtype(dtype) is np.float32 for dtype in dtypes)
@@ -95,15 +93,25 @@ def _float_for_dtype(dtype) -> type:
     return np.float32 if str(dtype).lower() in _FIT_FLOAT32 else np.float64
 
 
-def check_finite(X, *, allow_nan: bool = False) -> None:
-    """Raise a ValueError if an array or CSR matrix of floats holds NaN or infinity."""
+def check_finite(X, *, allow_nan: bool = False) -> bool:
+    """Raise a ValueError if an array or CSR matrix of floats holds NaN or infinity.
+
+    Returns
+    -------
+    has_nan : bool
+        Never true without ``allow_nan``.
+    """
     entries = X.data if sparse.issparse(X) else X
+    if isinstance(entries, DatasetRows):
+        return False  # whose images are checked when they are read
     # A sum takes no memory. It is finite where all entries are, unless it overflows.
-    if isinstance(entries, np.ndarray) and not is_large(entries):
+    if isinstance(entries, np.ndarray) and entries.nbytes < LARGE:
         with np.errstate(all="ignore"):
             if np.isfinite(entries.sum()):
-                return
+                return False
+    has_nan = False
     for part in _parts_not_finite(entries):
+        has_nan = True
         if not allow_nan:
             raise ValueError(
                 "Input X contains NaN or infinity where it reaches the student's net. The teacher "
@@ -115,13 +123,7 @@ def check_finite(X, *, allow_nan: bool = False) -> None:
                 f"Input X contains infinity or a value too large for {X.dtype!r}; only NaN stands "
                 "for a missing value."
             )
-
-
-def has_nan(X) -> bool:
-    """Whether an array of floats, of which none is infinite, contains NaN."""
-    if sparse.issparse(X) or isinstance(X, DatasetRows):
-        return False
-    return next(_parts_not_finite(X), None) is not None
+    return has_nan
 
 
 def _parts_not_finite(entries) -> Iterator[np.ndarray]:

@@ -3,9 +3,9 @@
 import numpy as np
 from scipy import sparse
 
-from .tables import dtypes_of, kind_of_dtype
 from .containers import is_frame
 from .datasets import DatasetRows, as_rows
+from .tables import dtypes_of, kind_of_dtype
 
 
 def read_unlabeled(X_unlabeled, X):

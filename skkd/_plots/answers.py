@@ -12,15 +12,13 @@ from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
 from .._classification import (
     Classification,
-    align,
     check_proba,
     label_column,
     raw_proba,
-    read_proba,
     short,
 )
 from .._classifier import DistilledClassifier
-from .._teacher import Cache, ask_teacher, is_fitted
+from .._teacher import ask_teacher, is_fitted
 
 __all__ = [
     "as_seen_by",
@@ -106,17 +104,17 @@ def label_columns(y: Any, X: Any, classes: np.ndarray, name: str) -> np.ndarray:
 
 def proba_of(model: Any, X: Any, classes: np.ndarray) -> np.ndarray:
     """Return a model's probabilities in float64, in the order of ``classes``."""
-    known, proba = raw_proba(model, X)
-    return align(proba.astype(np.float64, copy=False), known, classes)
+    return Classification(classes).align(*raw_proba(model, X))
 
 
 def teacher_proba_of(clf: DistilledClassifier, X: Any, given: Any = None) -> np.ndarray | None:
     """Return the teacher's probabilities; None without a teacher to ask and without ``given``."""
     if given is not None:
-        proba = read_proba(given, X.shape[0], clf.classes_).astype(np.float64, copy=False)
+        proba = Classification(clf.classes_).read_answers(given, X.shape[0])
+        proba = proba.astype(np.float64, copy=False)
         return proba / proba.sum(axis=1, keepdims=True)
     if getattr(clf, "teacher_", None) is None:
         return None
     task = Classification(clf.classes_)
-    proba = ask_teacher(clf._shelved_teacher, X, task, Cache(clf.memory))
+    proba = ask_teacher(clf._shelved_teacher, X, task, clf.memory)
     return proba.astype(np.float64, copy=False)

@@ -11,6 +11,7 @@ from .net import (
     gives_probabilities,
     is_default,
     is_known,
+    looks_at_validation_rows,
     net_dtype,
     net_of,
     prepare_student,
@@ -19,7 +20,6 @@ from .net import (
 )
 from .predict import (
     input_tags,
-    looks_at_validation_rows,
     predicted,
     preprocessed,
     run_steps,

@@ -24,7 +24,6 @@ from .._input import (
     check_finite,
     float_for,
     has_categories,
-    has_nan,
     is_frame,
     read_numbers,
     table_encoder,
@@ -123,13 +122,14 @@ def prepare_student(
     raw = X if targets.index is None else take(X, targets.index)
     inputs, dtype = raw, float_for(X)
     encodes = is_default(net) and not steps
-    if encodes and has_categories(X):
+    is_plain = isinstance(X, np.ndarray) and X.dtype.kind in "biuf"
+    if encodes and not is_plain and has_categories(X):
         steps = [("encode", table_encoder(X))]
     elif not steps:
-        inputs = read_numbers(raw, dtype, allow_nan=encodes)
+        inputs, has_nan = read_numbers(raw, dtype, allow_nan=encodes)
         if not isinstance(raw, np.ndarray) and not is_frame(raw):
             raw = inputs
-        if encodes and has_nan(inputs):
+        if has_nan:
             inputs = raw if is_frame(raw) else inputs
             steps = [("encode", table_encoder(inputs))]
     if steps:
@@ -219,6 +219,17 @@ def drop_default_callbacks(net: NeuralNet) -> None:
             callback.use_caching = False  # the cache would miss the validation rows
         kept.append((name, callback))
     net.callbacks_ = kept
+
+
+def looks_at_validation_rows(net: NeuralNet) -> bool:
+    """Whether a callback of an initialized net needs validation rows."""
+    for _, callback in net.callbacks_:
+        monitor = getattr(callback, "monitor", None)
+        if isinstance(monitor, str) and monitor.startswith("valid"):
+            return True
+        if isinstance(callback, EpochScoring) and not callback.on_train:
+            return True
+    return False
 
 
 def _filled_in(net: NeuralNet, X, n_outputs: int) -> dict:

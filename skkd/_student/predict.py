@@ -7,9 +7,8 @@ import numpy as np
 import torch
 from sklearn.pipeline import Pipeline
 from sklearn.utils import InputTags, get_tags
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 from skorch import NeuralNet
-from skorch.callbacks import EpochScoring
 from torch import Tensor
 
 from .._input import (
@@ -22,6 +21,7 @@ from .._input import (
     read_rows,
     row_slices,
 )
+from .._sklearn_private import check_columns
 from ..students import ResidualConvNet
 from .net import Forward, as_net, as_net_input, is_default, is_empty, is_known, net_dtype, net_of
 
@@ -48,9 +48,7 @@ def predicted(estimator, X, transform: Transform | None = None) -> np.ndarray:
     """
     if not hasattr(estimator, "student_"):
         check_is_fitted(estimator)
-    return student_outputs(
-        net_of(estimator.student_), student_input(estimator, X), transform
-    )
+    return student_outputs(net_of(estimator.student_), student_input(estimator, X), transform)
 
 
 def student_input(estimator, X):
@@ -58,15 +56,15 @@ def student_input(estimator, X):
     student, X = estimator.student_, read_rows(X)
     if isinstance(student, Pipeline):
         if not _has_known_columns(estimator, X):
-            validate_data(estimator, X, reset=False, skip_check_array=True)
+            check_columns(estimator, X, reset=False)
         return preprocessed(student, _not_empty(X))
     dtype = net_dtype(student)
     if _is_plain(estimator, X, dtype):
         X = X.astype(dtype, copy=False)
         check_finite(X)
         return X
-    X = read_numbers(_not_empty(X), dtype)
-    validate_data(estimator, X, reset=False, skip_check_array=True)
+    X, _ = read_numbers(_not_empty(X), dtype)
+    check_columns(estimator, X, reset=False)
     if X.shape[1:] != estimator._row_shape:
         raise ValueError(
             f"X has rows of shape {X.shape[1:]}, but the student was fitted on rows of shape "
@@ -79,7 +77,7 @@ def preprocessed(student, X):
     """Return rows as the net of a prepared student takes them, without a look at columns."""
     net = net_of(student)
     if not isinstance(student, Pipeline):
-        return read_numbers(X, net_dtype(net))
+        return read_numbers(X, net_dtype(net))[0]
     return as_net_input(run_steps(student.steps[:-1], X), net)
 
 
@@ -138,17 +136,6 @@ def input_tags(student) -> InputTags:
     if not isinstance(student, NeuralNet):
         return InputTags(sparse=True)
     return InputTags(sparse=student.module is not ResidualConvNet, allow_nan=is_default(student))
-
-
-def looks_at_validation_rows(net: NeuralNet) -> bool:
-    """Whether a callback of an initialized net needs validation rows."""
-    for _, callback in net.callbacks_:
-        monitor = getattr(callback, "monitor", None)
-        if isinstance(monitor, str) and monitor.startswith("valid"):
-            return True
-        if isinstance(callback, EpochScoring) and not callback.on_train:
-            return True
-    return False
 
 
 def _not_empty(X):

@@ -14,6 +14,7 @@ import sys
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import lru_cache, partial
 from typing import Any
 
@@ -40,10 +41,11 @@ _FOLDER = "skkd"
 _BYTES_AT_ONCE = 2**24
 
 
+@dataclass
 class Shelved:
     """A result in memory, or one in a cache that is read when it is needed.
 
-    Parameters
+    Attributes
     ----------
     value : object
     key : str or None
@@ -52,25 +54,26 @@ class Shelved:
         Reads it from the cache; then there is no ``value`` yet.
     """
 
-    def __init__(self, value=None, key: str | None = None, load: Callable[[], Any] | None = None):
-        self._value, self.key, self._load = value, key, load
+    value: Any = None
+    key: str | None = None
+    load: Callable[[], Any] | None = None
 
     def get(self):
-        """The result itself.
+        """Return the result itself.
 
         Raises
         ------
         RuntimeError
             If it is in the cache no more, or can't be read.
         """
-        if self._load is not None:
-            self._value, self._load = self._load(), None
-        return self._value
+        if self.load is not None:
+            self.value, self.load = self.load(), None
+        return self.value
 
     @property
     def has_value(self) -> bool:
         """Whether the result is something else than None; the cache is not read."""
-        return self._load is not None or self._value is not None
+        return self.load is not None or self.value is not None
 
     def __reduce__(self):
         # A file with the estimator in it must not need the cache.

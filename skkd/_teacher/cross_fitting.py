@@ -114,12 +114,12 @@ def cross_fit(teacher: UnfittedTeacher, splits=None) -> tuple[np.ndarray, np.nda
     )
     total, count = np.zeros((len(y), task.n_outputs)), np.zeros(len(y))
     folds = np.full(len(y), -1)
-    for fold, ((_, test), (known, answers)) in enumerate(zip(splits, results, strict=True)):
-        answers = _with_unknown_classes(task.align(known, answers), known, teacher)
+    for fold, ((_, test), (answers, known)) in enumerate(zip(splits, results, strict=True)):
+        answers = _with_unknown_classes(task.align(answers, known), known, teacher)
         np.add.at(total, test, answers)
         np.add.at(count, test, 1)
         folds[test] = np.where(folds[test] < 0, fold, folds[test])
-    _warn_of_missing_classes([known for known, _ in results], task)
+    _warn_of_missing_classes([known for _, known in results], task)
     return total / count[:, np.newaxis], folds
 
 
@@ -151,7 +151,9 @@ def _splits(teacher: UnfittedTeacher) -> list[tuple[np.ndarray, np.ndarray]]:
         return list(splitter.split(teacher.X, teacher.y, **params))
 
 
-def splits_of_part(splits, index: np.ndarray | None, n_all: int) -> list[tuple[np.ndarray, np.ndarray]]:
+def splits_of_part(
+    splits, index: np.ndarray | None, n_all: int
+) -> list[tuple[np.ndarray, np.ndarray]]:
     """Return splits by the numbers of all rows as splits of some of the rows.
 
     Parameters
@@ -189,7 +191,7 @@ def _check_all_tested(splits, teacher: UnfittedTeacher) -> None:
 
 
 def _fit_and_ask(teacher, X, y, fit_params, train, test) -> tuple[np.ndarray, np.ndarray]:
-    """Return classes and answers about the rows of ``test`` of a teacher fitted on ``train``."""
+    """Return answers about the rows of ``test`` by a teacher fitted on ``train``, and classes."""
     params = _check_method_params(X, fit_params, indices=train)
     fitted = _fit_clone(teacher, _safe_indexing(X, train), y[train], params)
     return raw_proba(fitted, _safe_indexing(X, test))
@@ -248,13 +250,14 @@ def fit_oob(teacher: UnfittedTeacher) -> tuple[Shelved, np.ndarray]:
 
     def votes():
         known = fitted.get()
-        return np.asarray(known.classes_), np.asarray(known.oob_decision_function_)
+        return np.asarray(known.oob_decision_function_), np.asarray(known.classes_)
 
-    known, answers = teacher.cache.get(teacher.key_of("oob"), votes)
+    answers, known = teacher.cache.get(teacher.key_of("oob"), votes)
     # A row without a vote has zeros or NaN.
     answers = np.where(np.isfinite(answers), answers, 0.0)
-    teacher.task.check_known(known)
-    return fitted, teacher.task.align(known, answers)
+    if not np.array_equal(known, teacher.task.classes):
+        teacher.task.check_known(known)
+    return fitted, teacher.task.align(answers, known)
 
 
 def _weight_argument(teacher, sample_weight) -> dict:

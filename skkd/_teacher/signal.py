@@ -18,6 +18,7 @@ from .._input import MANY_TARGETS, LazyRows, Rows, hash_rows, take
 from .cache import Cache, Shelved
 from .cross_fitting import UnfittedTeacher, cross_fit, fit_oob, splits_of_part
 
+
 @dataclass(frozen=True)
 class TeacherSignal:
     """All that a fit learns from its teacher. A value: nothing in it changes.
@@ -53,13 +54,13 @@ class TeacherSignal:
 
     def ask(self, X) -> np.ndarray:
         """Return the teacher's calibrated answers about other rows of the user."""
-        answers = ask_teacher(self.teacher, X, self.task, Cache(self.memory))
+        answers = ask_teacher(self.teacher, X, self.task, self.memory)
         return calibrated(answers, self.calibration)
 
     def ask_synthetic(self, X) -> np.ndarray:
         """Return the teacher's calibrated answers about rows that are made here."""
-        cache = Cache(self.memory if self.keeps_synthetic else None)
-        return calibrated(ask_teacher(self.teacher, X, self.task, cache), self.calibration)
+        memory = self.memory if self.keeps_synthetic else None
+        return calibrated(ask_teacher(self.teacher, X, self.task, memory), self.calibration)
 
     def calibrated_by(self, calibration: Calibration | None) -> "TeacherSignal":
         """Return the same signal, calibrated as an earlier one was."""
@@ -106,25 +107,31 @@ def make_signal(
     memory, keeps_synthetic, n_jobs, verbose
         As in :class:`TeacherSignal` and :class:`skkd.DistilledClassifier`.
     """
-    cache, unfitted = Cache(memory), None
+    unfitted = None
     if given is not None:
         shelved = Shelved(teacher if teacher is not None and is_fitted(teacher) else None)
         given = task.read_answers(given, n_given)
         rows = replace(rows, answers=take(given, rows.numbers))
         validation = validation and replace(validation, answers=take(given, validation.numbers))
     elif is_fitted(teacher):
-        shelved = Shelved(teacher, cache.key(teacher))
-        rows = replace(rows, answers=ask_teacher(shelved, rows.raw, task, cache))
+        shelved = Shelved(teacher, None if memory is None else Cache(memory).key(teacher))
+        if memory is None:
+            answers = task.ask(teacher, rows.raw)
+        else:
+            answers = ask_teacher(shelved, rows.raw, task, memory)
+        rows = replace(rows, answers=answers)
+        if not np.array_equal(teacher.classes_, task.classes):
+            task.check_known(np.asarray(teacher.classes_))
         task.check_unseen(rows)
     else:
         if isinstance(cv, Iterable) and not isinstance(cv, str):
             cv = splits_of_part(cv, rows.numbers, n_given)
         unfitted = UnfittedTeacher.of(
-            teacher, rows, task, cv, fit_params, split_params, n_jobs, cache
+            teacher, rows, task, cv, fit_params, split_params, n_jobs, Cache(memory)
         )
         shelved, rows = fitted_out_of_fold(unfitted, rows)
     if validation is not None and given is None:
-        answers = ask_teacher(shelved, validation.raw, task, cache)
+        answers = ask_teacher(shelved, validation.raw, task, memory)
         validation = replace(validation, answers=answers)
     calibration = None
     if calibrate is not None and (calibrate != "auto" or unfitted is not None):
@@ -138,7 +145,15 @@ def make_signal(
             validation, answers=calibration.apply(validation.answers)
         )
     return TeacherSignal(
-        rows, validation, shelved, calibration, unfitted, task, memory, keeps_synthetic, given is not None
+        rows,
+        validation,
+        shelved,
+        calibration,
+        unfitted,
+        task,
+        memory,
+        keeps_synthetic,
+        given is not None,
     )
 
 
@@ -187,22 +202,17 @@ def calibrated(answers: np.ndarray, calibration: Calibration | None) -> np.ndarr
     return answers if calibration is None else calibration.apply(answers)
 
 
-def ask_teacher(teacher: Shelved, X, task: Classification, cache: Cache) -> np.ndarray:
+def ask_teacher(teacher: Shelved, X, task: Classification, memory) -> np.ndarray:
     """Return a fitted teacher's answers about X; those in the cache are not asked for again."""
-    key = None
-    if teacher.key is not None:
-        content = hash_rows(X, seed=0) if isinstance(X, LazyRows) else X
-        key = cache.key("ask", teacher.key, content, task.classes)
-    if key is None:
-        known, answers = task.ask(teacher.get(), X)
-    else:
-        known, answers = cache.get(
-            key,
-            lambda: task.ask(teacher.get(), X),
-            mapped=X.shape[0] * task.n_outputs > MANY_TARGETS,
-        )
-    task.check_known(known)
-    return answers
+    if memory is None or teacher.key is None:
+        return task.ask(teacher.get(), X)
+    cache = Cache(memory)
+    content = hash_rows(X, seed=0) if isinstance(X, LazyRows) else X
+    return cache.get(
+        cache.key("ask", teacher.key, content, task.classes),
+        lambda: task.ask(teacher.get(), X),
+        mapped=X.shape[0] * task.n_outputs > MANY_TARGETS,
+    )
 
 
 def is_fitted(teacher) -> bool:
@@ -227,12 +237,13 @@ def check_teacher(teacher, cv) -> None:
         )
     if isinstance(teacher, type):
         raise TypeError(f"teacher must be an instance; got the class {teacher.__name__}.")
-    if not _gives_proba(teacher):
+    if not hasattr(teacher, "predict_proba") and not _will_give_proba(teacher):
         raise TypeError(
             f"teacher must have predict_proba; {type(teacher).__name__} has not. Wrap it in "
             "sklearn.calibration.CalibratedClassifierCV, or give teacher_proba=... to fit."
         )
-    check_cv_parameter(cv)
+    if cv is not None:
+        check_cv_parameter(cv)
     if cv is not None and is_fitted(teacher):
         raise ValueError(
             f"This {type(teacher).__name__} teacher is fitted, and cv={cv!r} would fit it again. "
@@ -256,15 +267,15 @@ def check_cv_parameter(cv) -> None:
         )
 
 
-def _gives_proba(teacher) -> bool:
-    """Whether a teacher has ``predict_proba``, or will once it is fitted.
+def _will_give_proba(teacher) -> bool:
+    """Whether a teacher will have ``predict_proba`` once it is fitted.
 
     A stack with the default final estimator, which has it, does not know that before.
     """
     if hasattr(teacher, "predict_proba"):
         return True
     if isinstance(teacher, Pipeline):
-        return _gives_proba(teacher.steps[-1][1])
+        return _will_give_proba(teacher.steps[-1][1])
     if isinstance(teacher, (GridSearchCV, RandomizedSearchCV)):
-        return _gives_proba(teacher.estimator)
+        return _will_give_proba(teacher.estimator)
     return isinstance(teacher, StackingClassifier) and teacher.final_estimator is None

@@ -1,15 +1,18 @@
 """The training of a student, and the short trainings that decide how it goes."""
 
+from .batches import are_plain
 from .choose_augmenter import choose_augmenter
 from .history import joined
 from .loop import Patience, Recipe, train
 from .pilot import run_pilot
-from .sources import check_plan, unlabeled_sources
+from .processes import check_accelerator
+from .sources import unlabeled_sources
 
 __all__ = [
     "Patience",
     "Recipe",
-    "check_plan",
+    "are_plain",
+    "check_accelerator",
     "choose_augmenter",
     "joined",
     "run_pilot",

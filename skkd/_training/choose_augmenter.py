@@ -91,29 +91,33 @@ def looks_for_synthetic_rows(X, net: NeuralNet, balancer: Balancer) -> bool:
 
 
 def choose_augmenter(
-    options, signal: TeacherSignal, student, recipe: Recipe, X_unlabeled, seed: int, verbose: int
+    signal: TeacherSignal,
+    student,
+    balancer: Balancer,
+    recipe: Recipe,
+    X_unlabeled,
+    seed: int,
+    verbose: int,
 ) -> Augmenter | None:
-    """Return the augmenter that ``options`` names, or the best one where it says "auto".
+    """Return the augmenter that is best by short trainings; None where there is none to choose.
 
     Parameters
     ----------
-    options : Options
     signal : TeacherSignal
         Of all rows that may be looked at.
     student : net or Pipeline
         Prepared for the rows; copies of it are trained.
+    balancer : Balancer
     recipe : Recipe
     X_unlabeled : rows or None
-        The user's rows without labels. With these, "auto" makes no others.
+        The user's rows without labels. With these, no others are made.
     seed, verbose : int
     """
-    if options.augmenter is None or isinstance(options.augmenter, Augmenter):
-        return options.augmenter
-    if X_unlabeled is not None or signal.are_given or not looks_for_synthetic_rows(
-        signal.rows.raw, net_of(student), options.balancer
-    ):
+    if X_unlabeled is not None or signal.are_given:
         return None
-    augmenter = compare_augmenters(signal, student, options.balancer, recipe, seed)
+    if not looks_for_synthetic_rows(signal.rows.raw, net_of(student), balancer):
+        return None
+    augmenter = compare_augmenters(signal, student, balancer, recipe, seed)
     if verbose:
         print(f"augmenter: {augmenter!r}")
     return augmenter

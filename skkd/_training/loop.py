@@ -24,7 +24,7 @@ from ..exceptions import TrainingDivergedError
 from ..students import seed_dropout
 from .batches import make_batches
 from .history import EpochRecord, Progress, as_columns
-from .processes import processes_of
+from .processes import Processes
 from .step import Step
 from .synthetic import Source, SyntheticRows
 
@@ -40,15 +40,15 @@ class Recipe:
     task : Classification
     loss : callable
         The distillation loss.
-    temperature : callable
-        Its temperature as a function of progress.
+    temperature : float, "teacher_entropy" or callable
+        Its temperature; a callable gives it for a progress in [0, 1].
     pilot : Pilot or None
         What a short training on labels only showed, for a balancer that asks for it.
     """
 
     task: Classification
     loss: Callable[..., Tensor]
-    temperature: Callable[[float], float | str]
+    temperature: float | str | Callable[[float], float] = 1.0
     pilot: Pilot | None = None
 
 
@@ -124,9 +124,11 @@ def train(
     """
     net.notify("on_train_begin", X=rows.X, y=rows.labels)
     batches = make_batches(net, rows.X, seed=seed, torch_state=torch_state)
-    processes = processes_of(net)
-    options = {"loss": recipe.loss, "device": net.device, "temperature": recipe.temperature(0.0)}
-    options["dtype"] = getattr(torch, net_dtype(net).name)
+    accelerator, processes = getattr(net, "accelerator", None), None
+    if accelerator is not None and accelerator.num_processes > 1:
+        processes = Processes(accelerator)
+    dtype = getattr(torch, net_dtype(net).name)
+    options = {"loss": recipe.loss, "device": net.device, "dtype": dtype}
     objective = recipe.task.objective(rows.labels, rows.answers, rows.sample_weight, **options)
     unlabeled = None
     if synthetic:
@@ -138,7 +140,9 @@ def train(
         batches = processes.parts(batches)
         if processes.number:  # the first one draws as it would alone; others print nothing
             torch_state, verbose = PrivateTorchState(seed + processes.number), 0
-    seed_dropout(net.module_, seed + (0 if processes is None else processes.number))
+        seed_dropout(net.module_, seed + processes.number)
+    else:
+        seed_dropout(net.module_, seed)
     step = Step(net, objective, balancer, torch_state, unlabeled, processes)
     step.state.seed, step.state.pilot = seed, recipe.pilot
     if "teacher" in balancer.requirements() and not in_parts:
@@ -149,12 +153,13 @@ def train(
         losses = earlier["task_loss"].tolist(), earlier["distillation_loss"].tolist()
         step.state.epoch_losses = list(zip(*losses, strict=True))
     epochs = Epochs(net, batches, step, rows, validation, recipe, None if in_parts else n_epochs)
-    progress = Progress(verbose, first + n_epochs)
+    progress = Progress(verbose, first + n_epochs) if verbose else None
     finished: list[dict[str, float]] = []
     try:
         for epoch in range(first, first + n_epochs):
             finished.append(epochs.run(epoch))
-            progress.show(finished[-1])
+            if progress is not None:
+                progress.show(finished[-1])
             if epochs.is_stopped_by_callback() or (
                 patience is not None and patience.ends(finished[-1]["valid_score"], net.module_)
             ):
@@ -168,8 +173,9 @@ def train(
             raise
         warn("Training was interrupted; the student keeps what it learned so far.")
     finally:
-        progress.close()
-        step.zero_gradients()
+        if progress is not None:
+            progress.close()
+        net.optimizer_.zero_grad()
     if patience is not None and patience.best_state is not None:
         net.module_.load_state_dict(patience.best_state)
     _check_weights(net, finished[-1])
@@ -228,7 +234,9 @@ class Epochs:
         state = self.step.state
         n_epochs = self.planned or self.net.max_epochs
         n_steps = n_epochs * len(self.batches)
-        temperature = self.recipe.temperature(min(epoch / max(n_epochs - 1, 1), 1.0))
+        temperature = self.recipe.temperature
+        if callable(temperature):
+            temperature = temperature(min(epoch / max(n_epochs - 1, 1), 1.0))
         self.step.objective.soften(temperature)
         if unlabeled is not None:
             unlabeled.begin_epoch(temperature)

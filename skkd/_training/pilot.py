@@ -10,10 +10,11 @@ which may know the labels of the validation rows.
 import numpy as np
 from skorch import NeuralNet
 
+from .._classification import Classification
 from .._input import Rows, hash_rows, split_validation_rows
 from .._random import PrivateTorchState
 from .._student import copied_for_training
-from ..balancers import Balancer, FixedBalance, Pilot
+from ..balancers import FixedBalance, Pilot
 from ..losses import kl
 from .batches import batch_size_of
 from .loop import History, Recipe, train
@@ -30,7 +31,7 @@ _WINDOW = 3
 
 
 def run_pilot(
-    rows: Rows, net: NeuralNet, balancer: Balancer, task, seed: int, verbose: int = 0
+    rows: Rows, net: NeuralNet, task: Classification, seed: int, verbose: int = 0
 ) -> Pilot | None:
     """Return what labels only teach after the student fits them as well as its teacher does.
 
@@ -40,17 +41,15 @@ def run_pilot(
         All that may be looked at, with the teacher's answers; of many, some are taken.
     net : skorch.NeuralNet
         Initialized for the rows; a copy of it is trained.
-    balancer : Balancer
-        Whether it asks for a pilot.
     task : Classification
     seed, verbose : int
 
     Returns
     -------
     pilot : Pilot or None
-        None where nothing asks for it, or rows or epochs are too few to tell.
+        None where rows or epochs are too few to tell, and with an Accelerator.
     """
-    if "pilot" not in balancer.requirements() or getattr(net, "accelerator", None):
+    if getattr(net, "accelerator", None):
         return None
     n_all = len(rows.labels)
     n_rows = min(n_all, _MAX_ROWS)
@@ -73,7 +72,7 @@ def run_pilot(
         copied_for_training(net, short=True),
         fit_rows,
         FixedBalance(0.0).reset(),
-        Recipe(task, kl, _no_temperature),
+        Recipe(task, kl),
         n_epochs=n_epochs,
         validation=validation,
         seed=seed,
@@ -86,10 +85,6 @@ def run_pilot(
             f"what the teacher knows of them (standard error {100 * pilot.error:.1f})"
         )
     return pilot
-
-
-def _no_temperature(progress: float) -> float:
-    return 1.0
 
 
 def gain_after(history: History, teacher_loss: float, n_rows: int) -> Pilot:

@@ -108,14 +108,6 @@ class _Parts:
             yield X[part], rows[part]
 
 
-def processes_of(net: NeuralNet) -> Processes | None:
-    """The processes in which a net is trained; None: in this one alone."""
-    accelerator = getattr(net, "accelerator", None)
-    if accelerator is None or accelerator.num_processes == 1:
-        return None
-    return Processes(accelerator)
-
-
 def check_accelerator(net: NeuralNet, balancer: Balancer, *, has_unlabeled: bool) -> None:
     """Raise a ValueError for what an accelerator is asked to do and the training can't.
 

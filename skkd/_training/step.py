@@ -144,7 +144,9 @@ class Step:
             n_synthetic = self.synthetic.n_taken
             synthetic_loss, of_synthetic = self.synthetic(logits[-n_synthetic:])
             logits = logits[:-n_synthetic]
-        losses, gradients = self._of_batch(logits, rows)
+        losses, gradients = self.objective(logits, rows)
+        if self.processes is not None:
+            losses, gradients = self.processes.over_batch(losses, gradients)
         if self.gives_losses:
             self.state.task_loss, self.state.distillation_loss = self._scalars(losses)
         if self.gives_rows:
@@ -172,7 +174,8 @@ class Step:
 
     def _follow(self, output, weights: tuple, gradients: Tensor, of_synthetic) -> None:
         """Go back through the student with the weighted gradients in the logits."""
-        self.zero_gradients()
+        for parameter in self.parameters:
+            parameter.grad = None
         task, distillation = weights
         if isinstance(task, Tensor) and task.ndim:  # one a row
             task, distillation = task.unsqueeze(-1), distillation.unsqueeze(-1)
@@ -202,13 +205,6 @@ class Step:
         for parameter, g_task, g_teacher in zip(self.parameters, of_task, of_teacher, strict=True):
             parameter.grad = task * g_task + distillation * g_teacher
         return products
-
-    def _of_batch(self, logits: Tensor, rows) -> tuple[Tensor, Tensor]:
-        """Return both losses of the batch, in whatever processes its rows are, and gradients."""
-        losses, gradients = self.objective(logits, rows)
-        if self.processes is None:
-            return losses, gradients
-        return self.processes.over_batch(losses, gradients)
 
     def _spread(self, rows) -> Tensor:
         """Return mean, smallest and largest weight of the rows, and the weighted loss."""
@@ -250,11 +246,8 @@ class Step:
 
     @torch.no_grad()
     def _look_back(self, X, rows) -> None:
-        losses, _ = self._of_batch(self._logits(X), rows)
+        losses, gradients = self.objective(self._logits(X), rows)
+        if self.processes is not None:
+            losses, _ = self.processes.over_batch(losses, gradients)
         task, distillation = self._scalars(losses)
         self.state.task_loss_after, self.state.distillation_loss_after = task, distillation
-
-    def zero_gradients(self) -> None:
-        """Drop all gradients."""
-        for parameter in self.parameters:
-            parameter.grad = None

@@ -177,8 +177,8 @@ class SyntheticRows:
     def _set_pool(self, i: int, inputs, answers: np.ndarray, temperature: float | str) -> None:
         # Losses that set the label's class apart take the most likely one.
         labels = self.task.most_likely(answers)
-        options = {**self.options, "temperature": temperature}
-        self.objectives[i] = self.task.objective(labels, answers, None, **options)
+        self.objectives[i] = self.task.objective(labels, answers, None, **self.options)
+        self.objectives[i].soften(temperature)
         batches = RowBatches(
             inputs,
             batch_size=max(round(len(answers) / self.n_batches), 1),

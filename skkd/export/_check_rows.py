@@ -7,8 +7,7 @@ from scipy import sparse
 from sklearn.pipeline import Pipeline
 
 from .._sklearn_private import _num_samples
-from .._student import is_default, net_dtype, net_of, student_input
-from .._student import has_own_encoder
+from .._student import has_own_encoder, is_default, net_dtype, net_of, student_input
 from ..exceptions import ExportError
 from ..students import ResidualConvNet
 from ._feeds import Inputs, inputs_like, inputs_of_array, inputs_of_columns, is_missing, names_of

@@ -10,9 +10,9 @@ from scipy import sparse
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
+from .._atomic_write import write
 from .._sklearn_private import _safe_indexing
 from .._student import net_dtype, net_of, run_steps
-from .._atomic_write import write
 from ..exceptions import ExportError
 from ._check_rows import inputs_of, net_input, rows_to_check
 from ._exported import Exported

@@ -13,9 +13,9 @@ from torch import nn
 from torch.utils.data import DataLoader
 
 from .. import losses, schedules, students
+from .._classification import Calibration
 from .._input import to_float, with_plain_missing
 from .._student import StudentOnly
-from .._classification import Calibration
 from ..augmenters import AUGMENTERS
 from ..balancers import BALANCERS, ScalarAdam
 from ..exceptions import LoadError

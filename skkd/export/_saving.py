@@ -10,8 +10,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from .._atomic_write import write
 from .._classifier import DistilledClassifier
-from .._student import net_dtype, net_of
-from .._student import StudentOnly, without_training
+from .._student import StudentOnly, net_dtype, net_of, without_training
 from .._teacher import Shelved, is_fitted
 from ..exceptions import ExportError, LoadError
 from ._archive import packed, unpacked
