@@ -10,23 +10,16 @@ import torch
 from numpy.random import RandomState
 from sklearn.base import ClassifierMixin
 from sklearn.pipeline import Pipeline
-from sklearn.utils.metaestimators import available_if
 from skorch import NeuralNetClassifier
 from torch import Tensor
 
 from ._classification import Calibration
 from ._distiller import BaseDistiller
 from ._student import StudentOnly, predicted, student_only
-from ._teacher import is_fitted
 from .augmenters import Augmenter
 from .balancers import Balancer
 
 __all__ = ["DistilledClassifier"]
-
-
-def _can_learn_in_parts(clf: "DistilledClassifier") -> bool:
-    """Whether the teacher needs no fit: one that does can't be cross-fitted in parts."""
-    return clf.teacher is None or is_fitted(clf.teacher)
 
 
 class DistilledClassifier(ClassifierMixin, BaseDistiller):
@@ -95,8 +88,8 @@ class DistilledClassifier(ClassifierMixin, BaseDistiller):
         The fitted teacher; None with ``teacher_proba`` and no fitted teacher. An unfitted teacher
         was fitted on all rows but the validation rows.
     calibration_ : Calibration or None
-        What calibrated the teacher's probabilities: ``method``, ``temperature``, ``log_loss_before``,
-        ``log_loss_after``, ``kept``, ``apply(proba)``. None if nothing was fitted.
+        What calibrated the teacher's probabilities: ``method``, ``temperature``, ``kept``,
+        ``log_loss_before``, ``log_loss_after``, ``apply(proba)``. None if nothing was fitted.
     augmenter_ : Augmenter or None
         What made synthetic rows, without the rows.
     balancer_ : Balancer
@@ -184,109 +177,8 @@ class DistilledClassifier(ClassifierMixin, BaseDistiller):
         self.random_state = random_state
         self.verbose = verbose
 
-    def fit(
-        self,
-        X: Any,
-        y: Any,
-        sample_weight: Any = None,
-        teacher_proba: Any = None,
-        X_unlabeled: Any = None,
-        **params: Any,
-    ) -> "DistilledClassifier":
-        """Train the student.
-
-        Parameters
-        ----------
-        X : array, frame or CSR matrix (n_rows, n_features), array (n_rows, c, h, w), or Dataset
-            The teacher sees it as it is. A ``numpy.memmap`` stays on disk. A torch Dataset holds
-            images, or pairs of image and label.
-        y : array of shape (n_rows,) or None
-            Labels. None: those of a Dataset of pairs.
-        sample_weight : array of shape (n_rows,), default=None
-            Not negative. Acts in both losses, and in the fit of an unfitted teacher that takes it.
-            Rows of weight zero are left out.
-        teacher_proba : array or frame of shape (n_rows, n_classes), default=None
-            The teacher's probabilities, instead of asking it. Columns follow the sorted labels of
-            ``y``; those of a frame are found by their names.
-        X_unlabeled : rows like those of X, or a list of one such table, default=None
-            Rows without labels for the teacher to label; they carry distillation loss only. In a
-            list, ``[rows]``, no cross-validation cuts them.
-        **params : dict
-            ``groups``, an array of shape (n_rows,), for a splitter that goes by groups. With
-            metadata routing, whatever the splitter and an unfitted teacher's fit ask for.
-
-        Returns
-        -------
-        self
-
-        Raises
-        ------
-        TrainingDivergedError
-            If a loss or a weight becomes NaN or infinite.
-        ValueError, TypeError
-            If a parameter or X is not allowed. Any error leaves an earlier fit as it was.
-
-        Notes
-        -----
-        Ctrl-C in the main training ends it with what was learned so far and a warning. Before the
-        main training, and in the pruning after it, Ctrl-C ends ``fit``.
-        """
-        with self._all_or_nothing():
-            task = self._fit(X, y, sample_weight, teacher_proba, X_unlabeled, params)
-            self.classes_ = task.classes
-        return self
-
-    @available_if(_can_learn_in_parts)
-    def partial_fit(
-        self,
-        X: Any,
-        y: Any,
-        classes: Any = None,
-        sample_weight: Any = None,
-        teacher_proba: Any = None,
-    ) -> "DistilledClassifier":
-        """Train the student for one epoch on a chunk of rows.
-
-        Available only with a fitted teacher, or with ``teacher_proba`` in every call. The first
-        call decides on encoding, standardization and size of the student, so its rows should be a
-        fair sample. The learning rate stays constant. After ``fit``, training goes on from there.
-
-        Parameters
-        ----------
-        X, y, sample_weight, teacher_proba
-            As in :meth:`fit`.
-        classes : array of shape (n_classes,), default=None
-            All labels that will ever occur; None: those of the first chunk.
-
-        Returns
-        -------
-        self
-
-        Examples
-        --------
-        Rows in a file, some at a time. ``fit`` takes such an array too, whatever its size, and
-        gives a better student: it shuffles all rows and lets the learning rate fall.
-
-        >>> import tempfile
-        >>> import numpy as np
-        >>> from sklearn.datasets import make_classification
-        >>> from sklearn.linear_model import LogisticRegression
-        >>> from skkd import DistilledClassifier
-        >>> X, y = make_classification(1000, random_state=0)
-        >>> with tempfile.TemporaryFile() as file:
-        ...     X.tofile(file)
-        ...     rows = np.memmap(file, X.dtype, "r", shape=X.shape)
-        >>> clf = DistilledClassifier(LogisticRegression().fit(X[:500], y[:500]), random_state=0)
-        >>> for start in range(0, len(rows), 250):
-        ...     chunk = slice(start, start + 250)
-        ...     clf = clf.partial_fit(rows[chunk], y[chunk], classes=[0, 1])
-        >>> len(clf.history_["loss"])
-        4
-        """
-        with self._all_or_nothing():
-            task = self._partial_fit(X, y, classes, sample_weight, teacher_proba)
-            self.classes_ = task.classes
-        return self
+    def _keep_task(self, task) -> None:
+        self.classes_ = task.classes
 
     def predict_proba(self, X: Any) -> np.ndarray:
         """Return the student's probabilities.

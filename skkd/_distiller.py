@@ -4,20 +4,27 @@ import contextlib
 import copy
 from collections.abc import Iterator
 from numbers import Integral
-from typing import ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import torch
-from sklearn import get_config
 from sklearn.base import BaseEstimator, clone
 from sklearn.utils import get_tags
-from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
+from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping
+from sklearn.utils.metaestimators import available_if
 
-from ._classification import Classification, check_classes, read_targets
-from ._input import DatasetRows, Rows, read_rows, read_unlabeled, split_validation_rows, take
-from ._parameters import CONSTRAINTS, check_plan, read_options
+from ._classification import check_classes, read_targets
+from ._input import Rows, read_rows, read_unlabeled, split_rows, take
+from ._parameters import (
+    CONSTRAINTS,
+    check_plan,
+    metadata_of,
+    read_options,
+    with_instances,
+    with_nested,
+)
 from ._random import PrivateTorchState, Seeds, draw_seeds
-from ._sklearn_private import _check_method_params, _VisualBlock, check_columns
+from ._sklearn_private import _check_feature_names, _check_n_features, _VisualBlock
 from ._student import (
     as_net,
     copied_for_training,
@@ -39,8 +46,11 @@ from ._training import (
     train,
     unlabeled_sources,
 )
-from .augmenters import AUGMENTERS, Augmenter, make_augmenter
-from .balancers import BALANCERS, make_balancer
+
+
+def _can_learn_in_parts(distiller: "BaseDistiller") -> bool:
+    """Whether the teacher needs no fit: one that does can't be cross-fitted in parts."""
+    return distiller.teacher is None or is_fitted(distiller.teacher)
 
 
 class BaseDistiller(BaseEstimator):
@@ -51,24 +61,77 @@ class BaseDistiller(BaseEstimator):
 
     _parameter_constraints: ClassVar[dict] = CONSTRAINTS
 
-    def _fit(self, X, y, sample_weight, teacher_answers, X_unlabeled, params) -> Classification:
+    def fit(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any = None,
+        teacher_proba: Any = None,
+        X_unlabeled: Any = None,
+        **params: Any,
+    ) -> Self:
+        """Train the student.
+
+        Parameters
+        ----------
+        X : array, frame or CSR matrix (n_rows, n_features), array (n_rows, c, h, w), or Dataset
+            The teacher sees it as it is. A ``numpy.memmap`` stays on disk. A torch Dataset holds
+            images, or pairs of image and label.
+        y : array of shape (n_rows,) or None
+            Labels. None: those of a Dataset of pairs.
+        sample_weight : array of shape (n_rows,), default=None
+            Not negative. Acts in both losses, and in the fit of an unfitted teacher that takes it.
+            Rows of weight zero are left out.
+        teacher_proba : array or frame of shape (n_rows, n_classes), default=None
+            The teacher's probabilities, instead of asking it. Columns follow the sorted labels of
+            ``y``; those of a frame are found by their names.
+        X_unlabeled : rows like those of X, or a list of one such table, default=None
+            Rows without labels for the teacher to label; they carry distillation loss only. In a
+            list, ``[rows]``, no cross-validation cuts them.
+        **params : dict
+            ``groups``, an array of shape (n_rows,), for a splitter that goes by groups. With
+            metadata routing, whatever the splitter and an unfitted teacher's fit ask for.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        TrainingDivergedError
+            If a loss or a weight becomes NaN or infinite.
+        ValueError, TypeError
+            If a parameter or X is not allowed. Any error leaves an earlier fit as it was.
+
+        Notes
+        -----
+        Ctrl-C in the main training ends it with what was learned so far and a warning. Before the
+        main training, and in the pruning after it, Ctrl-C ends ``fit``.
+        """
+        with self._all_or_nothing():
+            self._fit(X, y, sample_weight, teacher_proba, X_unlabeled, params)
+        return self
+
+    def _fit(self, X, y, sample_weight, teacher_answers, X_unlabeled, params) -> None:
         """Train the student. This is the whole algorithm; each line is one step of it."""
         options = read_options(self, teacher_answers, X_unlabeled, params)
         seeds = Seeds(*draw_seeds(self.random_state))
         torch_state = PrivateTorchState(seeds.init)
-        X, y = self._read(X, y)
+        X, y = read_rows(X, y)
+        _check_feature_names(self, X, reset=True)
+        _check_n_features(self, X, reset=True)
         targets = read_targets(X, y, sample_weight, self.class_weight)
-        student, rows = prepare_student(self.student, X, targets, torch_state)
-        task, net, balancer = targets.task, net_of(student), options.balancer
+        student, net, rows = prepare_student(self.student, X, targets, torch_state)
+        task, balancer = targets.task, options.balancer
         if X_unlabeled is not None:
             X_unlabeled = read_unlabeled(X_unlabeled, X)
         check_plan(net, rows, task, options, X_unlabeled)
         validation = None
         if self.early_stopping or looks_at_validation_rows(net):
-            rows, validation = self._split(rows, seeds.split)
+            rows, validation = split_rows(rows, self.validation_fraction, seeds.split)
         fit_params, split_params = None, {}
         if options.fits_teacher:
-            fit_params, split_params = self._metadata(rows, params, len(y))
+            fit_params, split_params = metadata_of(self, rows, params, len(y))
         signal = make_signal(
             self.teacher,
             rows,
@@ -114,16 +177,66 @@ class BaseDistiller(BaseEstimator):
         self.student_, self.balancer_, self.augmenter_ = student, balancer, augmenter
         self.calibration_, self._shelved_teacher = signal.calibration, signal.teacher
         self.history_, self.n_iter_ = history, len(history["epoch"])
-        return task
+        self._keep_task(task)
 
-    def _partial_fit(self, X, y, classes, sample_weight, teacher_answers) -> Classification:
+    @available_if(_can_learn_in_parts)
+    def partial_fit(
+        self,
+        X: Any,
+        y: Any,
+        classes: Any = None,
+        sample_weight: Any = None,
+        teacher_proba: Any = None,
+    ) -> Self:
+        """Train the student for one epoch on a chunk of rows.
+
+        Available only with a fitted teacher, or with ``teacher_proba`` in every call. The first
+        call decides on encoding, standardization and size of the student, so its rows should be a
+        fair sample. The learning rate stays constant. After ``fit``, training goes on from there.
+
+        Parameters
+        ----------
+        X, y, sample_weight, teacher_proba
+            As in :meth:`fit`.
+        classes : array of shape (n_classes,), default=None
+            All labels that will ever occur; None: those of the first chunk.
+
+        Returns
+        -------
+        self
+
+        Examples
+        --------
+        >>> import tempfile
+        >>> import numpy as np
+        >>> from sklearn.datasets import make_classification
+        >>> from sklearn.linear_model import LogisticRegression
+        >>> from skkd import DistilledClassifier
+        >>> X, y = make_classification(1000, random_state=0)
+        >>> with tempfile.TemporaryFile() as file:
+        ...     X.tofile(file)
+        ...     rows = np.memmap(file, X.dtype, "r", shape=X.shape)
+        >>> clf = DistilledClassifier(LogisticRegression().fit(X[:500], y[:500]), random_state=0)
+        >>> for start in range(0, len(rows), 250):
+        ...     chunk = slice(start, start + 250)
+        ...     clf = clf.partial_fit(rows[chunk], y[chunk], classes=[0, 1])
+        >>> len(clf.history_["loss"])
+        4
+        """
+        with self._all_or_nothing():
+            self._partial_fit(X, y, classes, sample_weight, teacher_proba)
+        return self
+
+    def _partial_fit(self, X, y, classes, sample_weight, teacher_answers) -> None:
         """Train the student for one epoch on a chunk of rows; the first chunk prepares it."""
         options = read_options(self, teacher_answers, None, {})
         seeds = Seeds(*draw_seeds(self.random_state))
         goes_on = hasattr(self, "student_")
         done = self.n_iter_ if goes_on else 0
         torch_state = PrivateTorchState(seeds.init + done)
-        X, y = self._read(X, y, reset=not goes_on)
+        X, y = read_rows(X, y)
+        _check_feature_names(self, X, reset=not goes_on)
+        _check_n_features(self, X, reset=not goes_on)
         if goes_on:
             classes = check_classes(classes, self.classes_)
         targets = read_targets(X, y, sample_weight, self.class_weight, classes)
@@ -139,7 +252,7 @@ class BaseDistiller(BaseEstimator):
                 numbers=targets.index,
             )
         else:
-            student, rows = prepare_student(self.student, X, targets, torch_state)
+            student, _, rows = prepare_student(self.student, X, targets, torch_state)
             balancer = options.balancer
         task, net = targets.task, net_of(student)
         check_plan(net, rows, task, options, None)
@@ -180,36 +293,11 @@ class BaseDistiller(BaseEstimator):
         self.calibration_, self._shelved_teacher = signal.calibration, signal.teacher
         self.history_ = joined(self.history_, history) if goes_on else history
         self.n_iter_ = len(self.history_["epoch"])
-        return task
+        self._keep_task(task)
 
-    def _read(self, X, y, *, reset: bool = True):
-        """Return rows and labels in plain containers; record the columns, or check them."""
-        X = read_rows(X)
-        y = X.labels() if y is None and isinstance(X, DatasetRows) else y
-        check_columns(self, X, reset=reset)
-        return X, y
-
-    def _split(self, rows: Rows, seed: int) -> tuple[Rows, Rows]:
-        """Return training and validation rows."""
-        train_rows, validation = split_validation_rows(
-            rows.X, rows.labels, self.validation_fraction, seed
-        )
-        if not len(validation):
-            raise ValueError(
-                f"early_stopping, or a callback of the student, needs validation rows, and "
-                f"{len(rows.labels)} rows are too few: some class must have at least 3 distinct "
-                "rows. Set early_stopping=False, or give more rows."
-            )
-        return rows.take(train_rows), rows.take(validation)
-
-    def _metadata(self, rows: Rows, params: dict, n_given: int) -> tuple:
-        """Return what the teacher's fit (None: the weights) and the splitter get."""
-        if rows.numbers is not None:
-            params = _check_method_params(np.empty(n_given), params, indices=rows.numbers)
-        if not get_config()["enable_metadata_routing"]:
-            return None, params
-        routed = process_routing(self, "fit", sample_weight=rows.sample_weight, **params)
-        return routed.teacher.fit, routed.splitter.split if "splitter" in routed else {}
+    def _keep_task(self, task) -> None:
+        """Set what is learned about the targets."""
+        raise NotImplementedError
 
     @contextlib.contextmanager
     def _all_or_nothing(self) -> Iterator[None]:
@@ -252,16 +340,7 @@ class BaseDistiller(BaseEstimator):
         params = super().get_params(deep=deep)
         if not deep:
             return params
-        if self._has_fitted_teacher():
-            for name in [name for name in params if name.startswith("teacher__")]:
-                del params[name]
-        if isinstance(self.balancer, str) and self.balancer in BALANCERS:
-            _add_nested(params, "balancer", make_balancer(self.balancer))
-        if isinstance(self.augmenter, str) and self.augmenter in AUGMENTERS:
-            _add_nested(params, "augmenter", make_augmenter(self.augmenter))
-        if is_known(self.student):
-            _add_nested(params, "student", as_net(self.student))
-        return params
+        return with_nested(self, params)
 
     def set_params(self, **params):
         """Set parameters, also those of student, balancer, augmenter and an unfitted teacher.
@@ -277,24 +356,7 @@ class BaseDistiller(BaseEstimator):
         -------
         self
         """
-        nested = {name.partition("__")[0] for name in params if "__" in name}
-        if "balancer" in nested and isinstance(params.get("balancer", self.balancer), str):
-            params["balancer"] = make_balancer(params.get("balancer", self.balancer))
-        augmenter = params.get("augmenter", self.augmenter)
-        if "augmenter" in nested and not isinstance(augmenter, Augmenter):
-            if augmenter is None or augmenter == "auto":
-                raise ValueError(
-                    f"augmenter={augmenter!r} has no parameters to set; give augmenter=... as well."
-                )
-            params["augmenter"] = make_augmenter(augmenter)
-        if "student" in nested:
-            params["student"] = as_net(params.get("student", self.student))
-        teacher = params.get("teacher", self.teacher)
-        if "teacher" in nested and teacher is not None and is_fitted(teacher):
-            raise ValueError(
-                "The parameters of a fitted teacher can't be set: that would change your own "
-                "object. Give another teacher=..., or an unfitted one, which is cross-fitted."
-            )
+        params = with_instances(self, params)
         return super().set_params(**params)
 
     def __sklearn_clone__(self):
@@ -348,9 +410,3 @@ class BaseDistiller(BaseEstimator):
         shown = {name: part for name, part in parts.items() if part is not None}
         names = [f"{name}: {type(part).__name__}" for name, part in shown.items()]
         return _VisualBlock("parallel", list(shown.values()), names=names, dash_wrapped=False)
-
-
-def _add_nested(params: dict, name: str, part) -> None:
-    """Add the parameters of a part that a name stands for, as ``name__parameter``."""
-    for key, value in part.get_params().items():
-        params.setdefault(f"{name}__{key}", value)

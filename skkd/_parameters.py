@@ -8,23 +8,26 @@ from numbers import Integral, Real
 from typing import Any
 
 import joblib
+import numpy as np
 from sklearn import get_config
+from sklearn.utils.metadata_routing import process_routing
 from skorch import NeuralNet
 from torch import Tensor
 
 from . import losses
 from ._classification import METHODS
 from ._input import DatasetRows, Rows
-from ._sklearn_private import Interval, StrOptions
+from ._sklearn_private import Interval, StrOptions, _check_method_params
+from ._student import as_net, is_known
 from ._teacher import check_memory, check_teacher, is_fitted
 from ._training import are_plain, check_accelerator
-from .augmenters import Augmenter, make_augmenter
-from .balancers import Balancer, make_balancer
+from .augmenters import AUGMENTERS, Augmenter, make_augmenter
+from .balancers import BALANCERS, Balancer, make_balancer
 from .schedules import TemperatureSchedule
 
 CONSTRAINTS: dict = {
     "temperature": [
-        Interval(Real, 0, None, closed="neither"),
+        Interval(Real, 1e-3, 1e6, closed="both"),
         StrOptions({"teacher_entropy"}),
         callable,
     ],
@@ -74,7 +77,8 @@ def read_options(distiller, teacher_answers, X_unlabeled, params: dict) -> Optio
         As given to ``fit``.
     """
     distiller._validate_params()
-    check_temperature(distiller.temperature)
+    if callable(distiller.temperature):
+        check_schedule(distiller.temperature)
     if distiller.memory is not None:
         check_memory(distiller.memory)
     loss = losses.DISTILLATION_LOSSES.get(str(distiller.distillation_loss))
@@ -127,16 +131,8 @@ def custom_loss(loss) -> losses.DistillationLoss:
     return loss
 
 
-def check_temperature(temperature) -> None:
+def check_schedule(temperature: Callable[[float], float]) -> None:
     """Raise a ValueError unless a temperature is positive at any progress."""
-    if isinstance(temperature, str):
-        return
-    if not callable(temperature):
-        if not 1e-3 <= float(temperature) <= 1e6:
-            raise ValueError(
-                f"temperature={temperature!r} is not allowed; give a number from 0.001 to 1e6."
-            )
-        return
     if isinstance(temperature, TemperatureSchedule):
         temperature.validate()
     for progress in (0.0, 0.5, 1.0):
@@ -146,6 +142,59 @@ def check_temperature(temperature) -> None:
                 f"The schedule temperature={temperature!r} gives {value!r} at progress "
                 f"{progress}; a temperature must be a finite number above 0."
             )
+
+
+def with_nested(distiller, params: dict) -> dict:
+    """Return parameters with those of objects that a name or None stands for.
+
+    Without those of a fitted teacher, which are not to be set.
+    """
+    if distiller.teacher is not None and is_fitted(distiller.teacher):
+        params = {name: params[name] for name in params if not name.startswith("teacher__")}
+    parts: dict[str, Any] = {}
+    if isinstance(distiller.balancer, str) and distiller.balancer in BALANCERS:
+        parts["balancer"] = make_balancer(distiller.balancer)
+    if isinstance(distiller.augmenter, str) and distiller.augmenter in AUGMENTERS:
+        parts["augmenter"] = make_augmenter(distiller.augmenter)
+    if is_known(distiller.student):
+        parts["student"] = as_net(distiller.student)
+    for name, part in parts.items():
+        for key, value in part.get_params().items():
+            params.setdefault(f"{name}__{key}", value)
+    return params
+
+
+def with_instances(distiller, params: dict) -> dict:
+    """Return parameters to set, with instances for the names whose own parameters are set."""
+    nested = {name.partition("__")[0] for name in params if "__" in name}
+    if "balancer" in nested and isinstance(params.get("balancer", distiller.balancer), str):
+        params["balancer"] = make_balancer(params.get("balancer", distiller.balancer))
+    augmenter = params.get("augmenter", distiller.augmenter)
+    if "augmenter" in nested and not isinstance(augmenter, Augmenter):
+        if augmenter is None or augmenter == "auto":
+            raise ValueError(
+                f"augmenter={augmenter!r} has no parameters to set; give augmenter=... as well."
+            )
+        params["augmenter"] = make_augmenter(augmenter)
+    if "student" in nested:
+        params["student"] = as_net(params.get("student", distiller.student))
+    teacher = params.get("teacher", distiller.teacher)
+    if "teacher" in nested and teacher is not None and is_fitted(teacher):
+        raise ValueError(
+            "The parameters of a fitted teacher can't be set: that would change your own object. "
+            "Give another teacher=..., or an unfitted one, which is cross-fitted."
+        )
+    return params
+
+
+def metadata_of(distiller, rows: Rows, params: dict, n_given: int) -> tuple[dict | None, dict]:
+    """Return what the teacher's fit gets (None: the sample weights), and the splitter."""
+    if rows.numbers is not None:
+        params = _check_method_params(np.empty(n_given), params, indices=rows.numbers)
+    if not get_config()["enable_metadata_routing"]:
+        return None, params
+    routed = process_routing(distiller, "fit", sample_weight=rows.sample_weight, **params)
+    return routed.teacher.fit, routed.splitter.split if "splitter" in routed else {}
 
 
 def check_plan(net: NeuralNet, rows: Rows, task, options: Options, X_unlabeled) -> None:

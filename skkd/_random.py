@@ -58,11 +58,14 @@ class PrivateTorchState:
     @contextmanager
     def active(self) -> Iterator[None]:
         """Swap this state in, and out again with what was drawn from it."""
-        with _lock, torch.random.fork_rng(_devices()):
+        on_cuda = torch.cuda.is_initialized()
+        with _lock, torch.random.fork_rng(range(torch.cuda.device_count()) if on_cuda else []):
             if self._state is None:
                 torch.manual_seed(self.seed)
             else:
-                _set_state(self._state)
+                torch.set_rng_state(self._state[0])
+                if on_cuda and self._state[1:]:
+                    torch.cuda.set_rng_state_all(self._state[1:])
             try:
                 yield
             finally:
@@ -79,17 +82,6 @@ class PrivateTorchState:
         return result, drawn
 
 
-def _devices() -> list[int]:
-    """Return the CUDA devices whose generators are in use."""
-    return list(range(torch.cuda.device_count())) if torch.cuda.is_initialized() else []
-
-
 def _get_state() -> list[torch.Tensor]:
     on_cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else []
     return [torch.get_rng_state(), *on_cuda]
-
-
-def _set_state(state: list[torch.Tensor]) -> None:
-    torch.set_rng_state(state[0])
-    if state[1:]:
-        torch.cuda.set_rng_state_all(state[1:])

@@ -20,19 +20,11 @@ __all__ = [
     "Interval",
     "StrOptions",
     "_VisualBlock",
+    "_check_feature_names",
     "_check_method_params",
+    "_check_n_features",
     "_check_sample_weight",
     "_num_samples",
     "_safe_indexing",
-    "check_columns",
     "is_pandas_na",
 ]
-
-
-def check_columns(estimator, X, *, reset: bool) -> None:
-    """Record number and names of the columns of X on an estimator, or compare them with it.
-
-    What ``validate_data`` does beside a conversion of X.
-    """
-    _check_feature_names(estimator, X, reset=reset)
-    _check_n_features(estimator, X, reset=reset)

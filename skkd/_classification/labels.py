@@ -48,11 +48,14 @@ def read_targets(X, y, sample_weight, class_weight, classes=None) -> Targets:
         if len(given) != len(y):
             raise ValueError(f"sample_weight has {len(given)} entries for {len(y)} rows of X.")
     try:
-        task = Classification(np.unique(y if classes is None else classes))
+        found, labels = np.unique(y, return_inverse=True)
+        known = found if classes is None else np.unique(classes)
     except TypeError:
         raise _unordered(y if classes is None else classes) from None
     check_classification_targets(y)
-    labels = columns_of(y, task.classes)
+    task = Classification(known)
+    if classes is not None:
+        labels = columns_of(y, known)
     if len(task.classes) < 2:
         label = task.classes[:1].tolist()[0]
         raise ValueError(f"y has 1 class, {label!r}; at least 2 classes are needed.")

@@ -1,6 +1,7 @@
 """Reading what the user gives: rows in any container, as teacher and student take them."""
 
 from .containers import (
+    LARGE,
     MANY_TARGETS,
     LazyRows,
     is_frame,
@@ -24,9 +25,10 @@ from .tables import (
     with_plain_missing,
 )
 from .unlabeled import read_unlabeled
-from .validation_split import hash_rows, split_validation_rows
+from .validation_split import hash_rows, split_rows, split_validation_rows
 
 __all__ = [
+    "LARGE",
     "MANY_TARGETS",
     "DatasetRows",
     "LazyRows",
@@ -49,6 +51,7 @@ __all__ = [
     "read_unlabeled",
     "release",
     "row_slices",
+    "split_rows",
     "split_validation_rows",
     "table_encoder",
     "take",

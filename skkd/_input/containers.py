@@ -45,9 +45,9 @@ class LazyRows:
         raise NotImplementedError
 
     @property
-    def is_large(self) -> bool:
-        """Whether they are too many to be copied as a whole."""
-        return math.prod(self.shape) * self.dtype.itemsize >= LARGE
+    def nbytes(self) -> int:
+        """Bytes of a copy of all of them."""
+        return math.prod(self.shape) * self.dtype.itemsize
 
 
 class SomeRows(LazyRows):
@@ -82,10 +82,9 @@ def is_frame(X) -> bool:
 
 def is_large(X, dtype=None) -> bool:
     """Whether X is dense, and in a dtype (None: its own) too large to be copied as a whole."""
-    if isinstance(X, LazyRows):
-        return X.is_large
-    itemsize = None if dtype is None else np.dtype(dtype).itemsize
-    return isinstance(X, np.ndarray) and X.size * (itemsize or X.itemsize) >= LARGE
+    if dtype is not None and isinstance(X, np.ndarray):
+        return X.size * np.dtype(dtype).itemsize >= LARGE
+    return isinstance(X, (np.ndarray, LazyRows)) and X.nbytes >= LARGE
 
 
 def take(values, index: np.ndarray | None):
@@ -98,7 +97,7 @@ def take(values, index: np.ndarray | None):
     if not isinstance(values, LazyRows) and not is_large(values):
         return _safe_indexing(values, index)
     chosen = values.take(index) if isinstance(values, LazyRows) else SomeRows(values, index)
-    return chosen if chosen.is_large else materialized(chosen)
+    return chosen if chosen.nbytes >= LARGE else materialized(chosen)
 
 
 def materialized(X):

@@ -11,7 +11,7 @@ from skorch.helper import SliceDataset
 from torch.utils.data import Dataset, Subset
 
 from .._random import PrivateTorchState
-from .containers import LazyRows
+from .containers import LARGE, LazyRows
 
 
 class DatasetRows(LazyRows):
@@ -54,9 +54,9 @@ class DatasetRows(LazyRows):
             return [part(self.dataset[int(i)]) for i in rows]
 
     @property
-    def is_large(self) -> bool:
-        """Always: a copy would also hold fast what the dataset changes at random."""
-        return True
+    def nbytes(self) -> int:
+        """Always large: a copy would also fix what the dataset changes at random."""
+        return max(super().nbytes, LARGE)
 
 
 class NumberedImages(Dataset):

@@ -15,15 +15,20 @@ from .tables import dtypes_of, kind_of_dtype
 _FIT_FLOAT32 = {"boolean", "float16", "float32", "int8", "int16", "uint8", "uint16"}
 
 
-def read_rows(X):
-    """Return X in a container that has a shape and rows to take: no list, no torch Dataset."""
+def read_rows(X, y=None) -> tuple:
+    """Return X in a container that has a shape and rows to take, and y.
+
+    Lists become arrays and torch Datasets lazy rows. The labels of a Dataset of pairs stand for a y
+    of None.
+    """
     if isinstance(X, (list, tuple)):
         X = np.asarray(X)
     elif sparse.issparse(X):
         X = X.tocsr()
     elif not isinstance(X, np.ndarray):
         X = as_rows(X)
-    return X
+        y = X.labels() if y is None and isinstance(X, DatasetRows) else y
+    return X, y
 
 
 def read_numbers(X, dtype, *, allow_nan: bool = False) -> tuple:
@@ -79,6 +84,8 @@ def float_for(X) -> type:
 
     Categories of a frame are no numbers.
     """
+    if isinstance(X, np.ndarray):
+        return np.float32 if np.can_cast(X.dtype, np.float32) else np.float64
     if not hasattr(X, "columns"):
         return _float_for_dtype(getattr(X, "dtype", None))
     dtypes = [dtype for dtype in dtypes_of(X) if kind_of_dtype(dtype) != "categorical"]

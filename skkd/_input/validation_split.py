@@ -10,9 +10,22 @@ import numpy as np
 from scipy import sparse
 
 from .containers import row_slices
+from .data import Rows
 
 # Entries that are mixed at a time; they fit into the processor's cache.
 _CHUNK = 2**18
+
+
+def split_rows(rows: Rows, fraction: float, seed: int) -> tuple[Rows, Rows]:
+    """Return training and validation rows; raise a ValueError where rows are too few for both."""
+    train, validation = split_validation_rows(rows.X, rows.labels, fraction, seed)
+    if not len(validation):
+        raise ValueError(
+            f"early_stopping, or a callback of the student, needs validation rows, and "
+            f"{len(rows.labels)} rows are too few: some class must have at least 3 distinct rows. "
+            "Set early_stopping=False, or give more rows."
+        )
+    return rows.take(train), rows.take(validation)
 
 
 def split_validation_rows(

@@ -72,7 +72,8 @@ def split_student(student) -> tuple[list, NeuralNetClassifier]:
         Empty unless the student is a Pipeline.
     net : skorch.NeuralNetClassifier
     """
-    student = as_net(student)
+    if student is None or isinstance(student, str):
+        student = as_net(student)
     steps, net = [], student
     if isinstance(student, Pipeline):
         steps, (_, net) = student.steps[:-1], student.steps[-1]
@@ -87,18 +88,18 @@ def split_student(student) -> tuple[list, NeuralNetClassifier]:
             f"criterion={net.criterion!r} of the student would not be used: the task loss is "
             "cross-entropy. Leave the criterion at skorch's default."
         )
-    options = ", ".join(name for name in vars(net) if name.startswith("criterion__"))
-    if options:
-        raise ValueError(
-            f"{options} of the student would not be used: the task loss is cross-entropy. Weigh "
-            "classes by class_weight of DistilledClassifier."
-        )
+    for name in vars(net):
+        if name.startswith("criterion__"):
+            raise ValueError(
+                f"{name} of the student would not be used: the task loss is cross-entropy. Weigh "
+                "classes by class_weight of DistilledClassifier."
+            )
     return steps, net
 
 
 def prepare_student(
     student, X, targets, torch_state: PrivateTorchState
-) -> tuple[NeuralNetClassifier | Pipeline, Rows]:
+) -> tuple[NeuralNetClassifier | Pipeline, NeuralNetClassifier, Rows]:
     """Fit a student's preprocessing and initialize its net for some rows.
 
     Parameters
@@ -115,13 +116,15 @@ def prepare_student(
     -------
     student : skorch.NeuralNetClassifier or Pipeline
         Ready to be trained.
+    net : skorch.NeuralNetClassifier
+        The student, or the last step of it.
     rows : Rows
-        The rows that count, as its net takes them; not yet with the teacher's answers.
+        The rows that count, as the net takes them; not yet with the teacher's answers.
     """
     steps, net = split_student(student)
     raw = X if targets.index is None else take(X, targets.index)
     inputs, dtype = raw, float_for(X)
-    encodes = is_default(net) and not steps
+    encodes = net.module in (TabularMLP, PeriodicMLP) and not steps
     is_plain = isinstance(X, np.ndarray) and X.dtype.kind in "biuf"
     if encodes and not is_plain and has_categories(X):
         steps = [("encode", table_encoder(X))]
@@ -137,7 +140,7 @@ def prepare_student(
         inputs = as_net_input(inputs, net, dtype if encodes else float_for(inputs))
     net = _initialized(net, inputs, targets, torch_state)
     rows = Rows(inputs, raw, targets.labels, targets.sample_weight, numbers=targets.index)
-    return Pipeline([*steps, ("net", net)]) if steps else net, rows
+    return Pipeline([*steps, ("net", net)]) if steps else net, net, rows
 
 
 def fit_steps(steps: list, X, y) -> tuple[list, Any]:
@@ -287,25 +290,16 @@ class Forward:
     def __init__(self, net: NeuralNet):
         # The module itself, unless the net has a way of its own to call it.
         self.call = net.module_ if type(net).infer is NeuralNet.infer else net.infer
-        self.are_probabilities = gives_probabilities(net)
+        self.are_probabilities = isinstance(net.criterion_, nn.NLLLoss)
 
     def __call__(self, X) -> Tensor:
         """Return logits of shape (n_rows, n_outputs)."""
-        return as_logits(self.call(X), self.are_probabilities)
-
-
-def as_logits(output, are_probabilities: bool) -> Tensor:
-    """Return logits from a module's output; of probabilities the log, with zeros floored."""
-    # As in skorch, the first of several outputs is the prediction.
-    output = output[0] if isinstance(output, tuple) else output
-    if are_probabilities:
-        return output.clamp_min(torch.finfo(output.dtype).tiny).log()
-    return output
-
-
-def gives_probabilities(net: NeuralNet) -> bool:
-    """Whether the net's module was recognized as ending in a softmax."""
-    return isinstance(net.criterion_, nn.NLLLoss)
+        output = self.call(X)
+        # As in skorch, the first of several outputs is the prediction.
+        output = output[0] if isinstance(output, tuple) else output
+        if self.are_probabilities:  # the module was recognized as ending in a softmax
+            return output.clamp_min(torch.finfo(output.dtype).tiny).log()
+        return output
 
 
 def net_dtype(net: NeuralNet) -> np.dtype:

@@ -21,7 +21,7 @@ from .._input import (
     read_rows,
     row_slices,
 )
-from .._sklearn_private import check_columns
+from .._sklearn_private import _check_feature_names, _check_n_features
 from ..students import ResidualConvNet
 from .net import Forward, as_net, as_net_input, is_default, is_empty, is_known, net_dtype, net_of
 
@@ -53,10 +53,11 @@ def predicted(estimator, X, transform: Transform | None = None) -> np.ndarray:
 
 def student_input(estimator, X):
     """Return rows as the net of a fitted estimator's student takes them."""
-    student, X = estimator.student_, read_rows(X)
+    student, (X, _) = estimator.student_, read_rows(X)
     if isinstance(student, Pipeline):
         if not _has_known_columns(estimator, X):
-            check_columns(estimator, X, reset=False)
+            _check_feature_names(estimator, X, reset=False)
+            _check_n_features(estimator, X, reset=False)
         return preprocessed(student, _not_empty(X))
     dtype = net_dtype(student)
     if _is_plain(estimator, X, dtype):
@@ -64,7 +65,8 @@ def student_input(estimator, X):
         check_finite(X)
         return X
     X, _ = read_numbers(_not_empty(X), dtype)
-    check_columns(estimator, X, reset=False)
+    _check_feature_names(estimator, X, reset=False)
+    _check_n_features(estimator, X, reset=False)
     if X.shape[1:] != estimator._row_shape:
         raise ValueError(
             f"X has rows of shape {X.shape[1:]}, but the student was fitted on rows of shape "

@@ -10,7 +10,7 @@ from skorch.utils import to_device
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from .._input import DatasetRows, NumberedImages, as_tensor, is_large
+from .._input import LARGE, DatasetRows, NumberedImages, as_tensor
 from .._random import PrivateTorchState
 from .windows import windows
 
@@ -31,7 +31,7 @@ class RowBatches:
     """
 
     def __init__(self, X, *, batch_size: int, shuffle: bool, drop_last: bool, device, seed: int):
-        self.is_large = is_large(X)
+        self.is_large = getattr(X, "nbytes", 0) >= LARGE
         self.X = X if sparse.issparse(X) or self.is_large else as_tensor(X, device)
         self.n_rows = X.shape[0]
         self.n_batches = max(
@@ -58,7 +58,10 @@ class RowBatches:
         else:
             order = torch.arange(self.n_used)
         for rows in order.to(self.device).tensor_split(self.n_batches):
-            yield self._take(rows), rows
+            if isinstance(self.X, Tensor):
+                yield self.X.index_select(0, rows), rows
+            else:
+                yield as_tensor(self.X[rows.cpu().numpy()], self.device), rows
 
     def endless(self) -> Iterator[tuple[Tensor, Tensor | slice]]:
         """Yield one epoch after the other."""
@@ -76,11 +79,6 @@ class RowBatches:
                 order = torch.randperm(len(X), generator=self.generator)
             for rows in order.to(self.device).split(of_batches):
                 yield X.index_select(0, rows), numbers.index_select(0, rows)
-
-    def _take(self, rows: Tensor) -> Tensor:
-        if isinstance(self.X, Tensor):
-            return self.X.index_select(0, rows)
-        return as_tensor(self.X[rows.cpu().numpy()], self.device)
 
 
 class LoaderBatches:

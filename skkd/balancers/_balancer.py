@@ -5,6 +5,7 @@ from numbers import Real
 from typing import Any, ClassVar, Literal, Self, get_args
 
 import numpy as np
+import torch
 from sklearn.base import clone
 from torch import Tensor
 
@@ -216,12 +217,19 @@ class Balancer(BaseEstimator):
         last = self.weight_
         if last is None:
             last = (self.min_weight + self.max_weight) / 2
-        weight = where(weight != weight, last, weight)  # only NaN differs from itself
+        # Only NaN differs from itself. A tensor is never read from its device.
+        if isinstance(weight, Tensor):
+            weight = torch.where(weight != weight, last, weight)
+        elif weight != weight:
+            weight = last
         if self.conflict_clamp:
             weight = self._without_conflict(weight, last, state)
         if self.smoothing and self.weight_ is not None:
             weight = last + (1.0 - self.smoothing) * (weight - last)
-        weight = clip(weight, self.min_weight, self.max_weight)
+        if isinstance(weight, Tensor):
+            weight = weight.clamp(self.min_weight, self.max_weight)
+        else:
+            weight = min(max(weight, self.min_weight), self.max_weight)
         if self.conflict_clamp:
             weight = self._without_conflict(weight, last, state)
         if self._room is not None:

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from .._student import Forward, as_logits, gives_probabilities, net_dtype, net_of
+from .._student import Forward, net_dtype, net_of
 from ..exceptions import ExportError
 from ..students import TabularMLP
 from ..students._mlp import HiddenLayer
@@ -24,10 +24,11 @@ class Logits(nn.Module):
     def __init__(self, net):
         super().__init__()
         self.module = net.module_
-        self.are_probabilities = gives_probabilities(net)
+        self.logits = Forward(net)
 
     def forward(self, X: Tensor) -> Tensor:
-        return as_logits(self.module(X), self.are_probabilities)
+        self.logits.call = self.module
+        return self.logits(X)
 
 
 class Probabilities(Logits):
