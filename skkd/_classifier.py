@@ -336,6 +336,8 @@ class DistilledClassifier(ClassifierMixin, StudentPredictor, FitSteps):
         check_new_rows(net, balancer, augments or X_unlabeled is not None)
         split = self._split(given, net, balancer, split_seed)
         rows, held_out = self._ask_teacher(given, teacher_proba, params, split, with_raw=augments)
+        if hasattr(net.module_, "adapt"):
+            net.module_.adapt(rows.X, rows.sample_weight, rows.proba)
         del given  # where rows are held out, it has a second copy of X
         pilot = self._pilot(rows, net, balancer, pilot_seed)
         new_rows = self._new_rows(rows, student, balancer, X_unlabeled, new_seed, pilot)
@@ -354,7 +356,7 @@ class DistilledClassifier(ClassifierMixin, StudentPredictor, FitSteps):
             torch_state=torch_state,
             verbose=self.verbose,
         )
-        _student.narrow(net, rows.X, rows.sample_weight, narrow_seed)
+        _student.prune(net, rows.X, rows.sample_weight, narrow_seed)
         net.initialize_optimizer()  # its moments would be twice the size of the student
         return self._keep(student, balancer)
 

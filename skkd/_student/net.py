@@ -29,7 +29,8 @@ from ..students import (
     default_student,
     make_student,
 )
-from ..students._sizes import sized
+from ..students._mlp import seed_dropout
+from .sizes import sized
 
 # Callbacks which read skorch's per-batch history; the loop records what they would.
 _DEFAULT_CALLBACKS = {"epoch_timer", "train_loss", "valid_loss", "valid_acc", "print_log"}
@@ -157,6 +158,7 @@ def initialise_net(
             callback.use_caching = False  # the cache would miss the rows that are held out
     if X.dtype == np.float64:
         net.module_.double()
+    seed_dropout(net.module_, torch_state._seed)
     if hasattr(net.module_, "adapt"):
         net.module_.adapt(X, sample_weight)
     output = probe(net, X, torch_state)
@@ -166,7 +168,7 @@ def initialise_net(
     return net
 
 
-def narrow(net: NeuralNet, X, sample_weight, seed: int) -> None:
+def prune(net: NeuralNet, X, sample_weight, seed: int) -> None:
     """Take out what a trained student's module can do without, where it knows how to tell.
 
     Parameters
@@ -175,7 +177,7 @@ def narrow(net: NeuralNet, X, sample_weight, seed: int) -> None:
         The training rows as the net sees them.
     """
     if isinstance(net.module_, (TabularMLP, PeriodicMLP)):
-        for name, value in net.module_.narrow(X, sample_weight, seed).items():
+        for name, value in net.module_.prune(X, sample_weight, seed).items():
             # Not by set_params, which would begin anew.
             setattr(net, f"module__{name}", value)
 

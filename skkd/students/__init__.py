@@ -1,8 +1,9 @@
-"""Students by name and their parts, to be used as they are or built upon."""
+"""Students by name, and their parts."""
 
 from ._convnet import ResidualConvNet
 from ._make_student import STUDENTS, default_student, make_student
-from ._mlp import PeriodicMLP, TabularMLP
+from ._mlp import TabularMLP
+from ._periodic import PeriodicMLP
 from ._schedule import LearningRateSchedule
 
 __all__ = [

@@ -5,41 +5,40 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ._dropout import Dropout
-from ._standardised import deviation, weighted_moments
+from ._mlp import Dropout
+from ._numeric_input import standard_deviation, weighted_moments
 
 __all__ = ["ResidualConvNet"]
 
-# Below the first, two halvings leave nothing of an image; from the second on there is one more.
+# Smaller images don't survive two halvings; larger ones are halved once more.
 _SMALLEST, _LARGE = 8, 16
+# Standard deviations.
+_LARGEST_PIXEL = 1e4
 
 
 class ResidualConvNet(nn.Module):
-    """A small residual net that standardises images channel by channel.
+    """A small residual net that standardizes images channel by channel.
 
-    A convolution, then two convolutions around a shortcut for each of the ``widths`` [1]_, each but
-    the first halving height and width; the means over the four quarters of what is left go into a
-    linear layer. Images of 16 pixels or more are halved at the start as well, which takes a
-    quarter of the time.
+    Each of the ``widths`` is a block of two convolutions around a shortcut [1]_. Each block but the
+    first halves height and width. Images of 16 pixels or more are also halved at the start. The
+    means over the four quarters of the last block's output enter a linear layer.
 
-    NOTE: There is no batch normalisation: its place is taken by blocks that start as the identity,
-    the last convolution being zero [2]_. So rows don't depend on others in their batch, weights are
-    the same as repeated rows, and a batch may be a single row. On 5,000 images of clothing the
-    accuracy was the same.
+    There is no batch normalization: blocks start as the identity instead, with zeros in their last
+    convolution [2]_. So a row's output never depends on the rest of its batch.
 
-    float32 images are the thing to give: in float64, on a CPU, a training takes some four times as
-    long, and onnxruntime has no convolution (``to_onnx(..., dtype="float32")`` exports such a net).
+    Give float32 images: float64 takes about four times as long on a CPU. A net of float64 images
+    exports by ``to_onnx(..., dtype="float32")``, for onnxruntime has no float64 convolution.
 
     Parameters
     ----------
     n_classes : int
         Filled in by ``DistilledClassifier``.
     n_channels : int, default=1
-        Colours of an image; filled in as well.
+        Colors of an image; filled in as well.
     widths : sequence of int, default=(16, 32, 64)
-        Channels of the stages, at least one.
+        Channels of the blocks, at least one.
     dropout : float, default=0.0
-        Share of what goes into the linear layer that is dropped in a training step.
+        Share of the linear layer's input dropped in a training step.
 
     References
     ----------
@@ -75,26 +74,34 @@ class ResidualConvNet(nn.Module):
         self.blocks = nn.Sequential(*blocks)
         self.dropout = Dropout(dropout)
         self.head = nn.Linear(4 * widths[-1], n_classes)
-        # The order of values in memory that convolutions on a CPU are fastest with, by a fifth.
+        # Convolutions on a CPU are fastest with this order of values in memory.
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def forward(self, X: Tensor) -> Tensor:
         """Logits of shape (n_rows, n_classes) for X of (n_rows, c, h, w) or (n_rows, h, w)."""
         if X.ndim == 3:
             X = X.unsqueeze(1)
-        X = (X - self.mean) * self.scale
+        # Clipped, so that the largest float gives a finite answer.
+        X = ((X - self.mean) * self.scale).clamp(-_LARGEST_PIXEL, _LARGEST_PIXEL)
         X = X.contiguous(memory_format=torch.channels_last)
         stride = 2 if min(X.shape[2:]) >= _LARGE else 1
         X = F.relu(F.conv2d(X, self.stem.weight, self.stem.bias, stride, 1))
         return self.head(self.dropout(_quarters(self.blocks(X))))
 
-    def adapt(self, X, sample_weight: np.ndarray | None = None) -> None:
+    def adapt(
+        self,
+        X,
+        sample_weight: np.ndarray | None = None,
+        targets: np.ndarray | None = None,
+    ) -> None:
         """Learn mean and scale of each channel from the training images.
 
         Parameters
         ----------
         X : array of shape (n_rows, c, h, w) or (n_rows, h, w)
         sample_weight : ndarray of shape (n_rows,), default=None
+        targets : ndarray of shape (n_rows, n_outputs), default=None
+            Not used.
 
         Raises
         ------
@@ -103,13 +110,12 @@ class ResidualConvNet(nn.Module):
         """
         n_channels = len(self.mean)
         _check_images(X.shape, n_channels)
-        mean, variance = (
-            part.reshape(n_channels, -1) for part in weighted_moments(X, sample_weight)
-        )
+        mean, variance = weighted_moments(X, sample_weight)
+        mean, variance = mean.reshape(n_channels, -1), variance.reshape(n_channels, -1)
         # The variance over all pixels is that within them and that of their means.
-        scale = deviation(mean.mean(1), variance.mean(1) + mean.var(1))
+        deviation = standard_deviation(mean.mean(1), variance.mean(1) + mean.var(1))
         self.mean.copy_(torch.as_tensor(mean.mean(1)).reshape(-1, 1, 1))
-        self.scale.copy_(torch.as_tensor(1.0 / scale).reshape(-1, 1, 1))
+        self.scale.copy_(torch.as_tensor(1.0 / deviation).reshape(-1, 1, 1))
 
 
 class _Block(nn.Module):
@@ -132,9 +138,9 @@ def _convolution(n_in: int, n_out: int, stride: int = 1) -> nn.Conv2d:
 
 
 def _quarters(X: Tensor) -> Tensor:
-    """Means of the quarters, by slices, which can be exported for any size.
+    """Return the means of the quarters, by slices, which can be exported for any size.
 
-    Where height or width is odd, they overlap, as those of adaptive pooling do.
+    Where height or width is odd they overlap, as in adaptive pooling.
     """
     height, width = X.shape[2:]
     rows = (slice(0, (height + 1) // 2), slice(height // 2, height))

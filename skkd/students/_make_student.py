@@ -7,19 +7,18 @@ from skorch import NeuralNetClassifier
 from torch import nn
 
 from ._convnet import ResidualConvNet
-from ._mlp import PeriodicMLP, TabularMLP
+from ._mlp import TabularMLP
+from ._periodic import PeriodicMLP
 from ._schedule import LearningRateSchedule
 
 
 def default_student() -> NeuralNetClassifier:
-    """The student that ``DistilledClassifier(teacher, student=None)`` trains.
+    """Make the student of ``DistilledClassifier(teacher, student=None)``.
 
-    That is ``make_student("mlp")``: a :class:`TabularMLP` under AdamW with a warmed-up cosine
-    learning rate. Parameters of ``"auto"`` are sized to the data in ``fit``: two hidden layers of
-    256 units, and, where there are more rows than fit in one batch, four ramps beside each number
-    of many values (``module__ramps``). Units and ramps that are not needed are then taken out after
-    the training (``module__narrowing``). Give ``module__hidden`` to keep widths as they are, or
-    ``module__narrowing=0``; ``module__ramps=()`` does without ramps.
+    It is ``make_student("mlp")``: a :class:`TabularMLP` trained by AdamW, with a learning rate that
+    warms up and then falls along a cosine. ``fit`` sizes parameters of ``"auto"`` to the data. It
+    encodes numbers piecewise linearly (``module__bins``; ``()`` turns it off). After training it
+    prunes what is not needed (``module__pruning``; 0 turns it off).
 
     Returns
     -------
@@ -35,9 +34,9 @@ def default_student() -> NeuralNetClassifier:
 
 
 def make_student(name: str, size: str = "small") -> NeuralNetClassifier:
-    """A student by its name, to be searched, changed or put into a Pipeline.
+    """Make a student by its name, to be searched, changed or put into a Pipeline.
 
-    ``DistilledClassifier(teacher, student="convnet")`` trains ``make_student("convnet")``, and all
+    ``DistilledClassifier(teacher, student="convnet")`` trains ``make_student("convnet")``. Its
     parameters can be set there as well: ``student__lr``, ``student__module__widths``.
 
     Parameters
@@ -47,12 +46,12 @@ def make_student(name: str, size: str = "small") -> NeuralNetClassifier:
         :class:`PeriodicMLP`, for tables of numbers; needs ``pip install 'skkd[embeddings]'``.
         "convnet": a :class:`ResidualConvNet`, for images.
     size : {"small", "medium"}, default="small"
-        "medium" has some three to four times the parameters.
+        "medium" has three to four times the parameters.
 
     Returns
     -------
     net : skorch.NeuralNetClassifier
-        Not initialised. Parameters of ``"auto"`` are sized to the data in ``fit``.
+        Not initialized. Parameters of ``"auto"`` are sized to the data in ``fit``.
 
     Raises
     ------
@@ -84,8 +83,8 @@ def _mlp(size: str) -> NeuralNetClassifier:
         optimizer__weight_decay=0.1,
         module__hidden=hidden,
         module__dropout="auto",
-        module__narrowing="auto",
-        module__ramps="auto",
+        module__pruning="auto",
+        module__bins="auto",
     )
 
 
@@ -99,7 +98,7 @@ def _mlp_plr(size: str) -> NeuralNetClassifier:
         2e-3,
         optimizer__weight_decay=0.1,
         module__dropout="auto",
-        module__narrowing="auto",
+        module__pruning="auto",
         module__embedded="auto",
         **{f"module__{name}": value for name, value in sizes.items()},
     )

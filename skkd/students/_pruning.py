@@ -1,11 +1,9 @@
-"""Taking out the hidden units, and the ramps, that a trained perceptron can do without.
+"""Pruning: take out hidden units and bins that a trained perceptron does not need.
 
-A net that learns well is wider than what it has learnt: on a table of six numbers and two classes,
-256 hidden units say what 64 can. Units go one after the other, always the one without which the
-others can still say most of what the next layer heard: the step of the optimal brain surgeon
-(Hassibi and Stork, NIPS 1992) for whole units and least squares. So do ramps beside numbers, if the
-first layer can still hear most of it from others and from the numbers. How many may go is judged by
-the student's answers; then the narrower net is distilled from the wide one for a moment.
+Units go one after the other: always the unit without which the others still give most of what the
+next layer received. This is the step of the optimal brain surgeon (Hassibi and Stork, NIPS 1992)
+for whole units and least squares. Bins go in the same way. The student's probabilities decide how
+many may go. Then the pruned net is distilled from the unpruned one for a moment.
 """
 
 import bisect
@@ -18,13 +16,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ._standardised import dense
+from ._numeric_input import dense
 
-# Rows to go by, half of them at least made of others by swapping entries between rows: on its
-# training rows a student is too sure to show what it would say elsewhere.
+# Rows to judge by. At least half of them swap entries with other rows: on its own training rows a
+# student is too sure to show how it would answer elsewhere.
 _N_ROWS, _N_ENTRIES = 8192, 2**23
 _SWAPPED = 0.3
-# From fewer rows, of more than 4,096 features, nothing is concluded.
+# Fewer rows, which wide rows would give, can't judge.
 _LEAST_ROWS = 2048
 # Rows at a time.
 _CHUNK = 1024
@@ -33,7 +31,7 @@ _MULTIPLE = 16
 _FEATURES_AT_A_TIME = 8
 # Added to the variance of units, as a share of its mean.
 _RIDGE = 1e-4
-# Where the student is sure its logits matter less, but not so much less as its gradient there.
+# Where the student is sure its logits matter less, but not as little as its gradient there says.
 _LEAST_IMPORTANCE = 0.1
 _N_STEPS, _BATCH_SIZE, _LR = 300, 256, 1e-3
 
@@ -43,29 +41,66 @@ _NONE = torch.arange(0)
 Layers = list[tuple[Tensor, Tensor]]
 
 
-def n_rows_to_go_by(X) -> int:
-    """How many rows to look at; none where X of shape (n_rows, ...) is too wide."""
-    size = min(_N_ROWS, _N_ENTRIES // math.prod(X.shape[1:]))
-    return size if size >= _LEAST_ROWS else 0
+def prune_layers(module: nn.Module, X, sample_weight: np.ndarray | None, seed: int) -> None:
+    """Prune a perceptron in place, as far as its ``pruning`` allows.
+
+    Parameters
+    ----------
+    module : Perceptron
+    X : array or CSR matrix of shape (n_rows, ...)
+        Training rows.
+    sample_weight : ndarray of shape (n_rows,) or None
+    seed : int
+    """
+    layers = list(module.layers)
+    n_inputs = max(layers[0].in_features, math.prod(X.shape[1:]))
+    n_rows = min(_N_ROWS, _N_ENTRIES // n_inputs)
+    if len(layers) == 1 or n_rows < _LEAST_ROWS:
+        return
+    like = layers[0].weight
+    rows, weight = rows_to_judge_by(X, sample_weight, n_rows, seed)
+    with torch.no_grad():
+        features = module.features(torch.from_numpy(rows).to(like))
+        del rows  # which are as large as each of the two that stay
+        in_float64 = features.double().cpu()
+        before: Layers = [
+            (layer.weight.double().cpu(), layer.bias.double().cpu()) for layer in layers
+        ]
+        after, kept = pruned(before, in_float64, weight, module.pruning, *module.spare_inputs())
+        log_proba = torch.log_softmax(outputs(before, in_float64), 1).to(like)
+    if after is not before:
+        if len(kept) < features.shape[1]:
+            module.keep_inputs(kept)
+            features = features[:, kept]
+        for layer, (weights, biases) in zip(layers, after, strict=True):
+            layer.weight = nn.Parameter(weights.to(like))
+            layer.bias = nn.Parameter(biases.to(like))
+            layer.out_features, layer.in_features = weights.shape
+        distill_again(module.layers, features, log_proba, weight.to(like), seed)
+    for layer in layers:
+        round_to_half_precision(layer.weight)
 
 
-def rows_to_go_by(X, sample_weight: np.ndarray | None, seed: int) -> tuple[np.ndarray, Tensor]:
-    """Training rows, rows with entries of others, and the weights of both.
+def rows_to_judge_by(
+    X, sample_weight: np.ndarray | None, size: int, seed: int
+) -> tuple[np.ndarray, Tensor]:
+    """Return training rows, rows with entries of others, and the weights of both.
 
     Parameters
     ----------
     X : array or CSR matrix of shape (n_rows, ...)
         Training rows as the net sees them.
     sample_weight : ndarray of shape (n_rows,) or None
+    size : int
+        How many rows to return.
     seed : int
 
     Returns
     -------
-    rows : float64 ndarray of shape (n, n_features)
-    weight : float64 Tensor of shape (n,)
-        Those of the training rows sum to a half, and so do those of the others.
+    rows : float64 ndarray of shape (size, n_features)
+    weight : float64 Tensor of shape (size,)
+        Weights of the training rows sum to a half, and so do those of the others.
     """
-    size = n_rows_to_go_by(X)
     rng = np.random.default_rng(seed)
     n_rows = min(X.shape[0], size // 2)
     index = np.sort(rng.choice(X.shape[0], n_rows, replace=False, shuffle=False))
@@ -83,7 +118,7 @@ def rows_to_go_by(X, sample_weight: np.ndarray | None, seed: int) -> tuple[np.nd
     return rows, torch.from_numpy(np.concatenate(halves))
 
 
-def narrowed(
+def pruned(
     layers: Layers,
     features: Tensor,
     weight: Tensor,
@@ -91,7 +126,7 @@ def narrowed(
     spare: Tensor = _NONE,
     kin: Tensor = _NONE,
 ) -> tuple[Layers, Tensor]:
-    """Layers with as few hidden units, and of some features as few, as the tolerance allows.
+    """Return layers with as few units and spare features as the tolerance allows.
 
     Parameters
     ----------
@@ -102,12 +137,11 @@ def narrowed(
     weight : Tensor of shape (n_rows,)
         Weights of the rows, which sum to one.
     tolerance : float
-        By how many nats the probabilities may change: the mean Kullback-Leibler divergence of the
-        narrower net's from the wide one's.
+        Largest mean Kullback-Leibler divergence of the probabilities from those before, in nats.
     spare : int Tensor
         Features that may be taken out.
     kin : int Tensor
-        Features that stay, and may say what those did.
+        Features that stay, and may replace those.
 
     Returns
     -------
@@ -120,8 +154,8 @@ def narrowed(
     importance = weight * ((proba * (1.0 - proba)).sum(1) + _LEAST_IMPORTANCE)
     importance /= importance.sum()
 
-    def is_close(budget: float, narrow: Layers) -> bool:
-        difference = log_proba - torch.log_softmax(outputs(narrow, features), 1)
+    def is_close(budget: float, fewer: Layers) -> bool:
+        difference = log_proba - torch.log_softmax(outputs(fewer, features), 1)
         return bool(weight @ (proba * difference).sum(1) <= budget)
 
     n_hidden = len(layers) - 1
@@ -141,28 +175,28 @@ def with_fewer_units(
     importance: Tensor,
     close_enough: Callable[[Layers], bool],
 ) -> Layers:
-    """Layers with as few units in hidden layer i as is close enough.
+    """Return layers with as few units in hidden layer i as is close enough.
 
-    The layer after it is fitted anew, to say what it said with all of them.
+    The layer after it is fitted again, so that it gives what it gave with all units.
     """
-    (weights, biases), listener, after = layers[i], layers[i + 1], layers[i + 2 :]
+    (weights, biases), next_layer, after = layers[i], layers[i + 1], layers[i + 2 :]
     if after:
-        loudness = after[0][0].norm(dim=0)
+        importance_of = after[0][0].norm(dim=0)
     else:
         # What all logits have in common is no part of the probabilities.
-        listener = listener[0] - listener[0].mean(0), listener[1] - listener[1].mean()
-        loudness = torch.ones_like(listener[1])
+        next_layer = next_layer[0] - next_layer[0].mean(0), next_layer[1] - next_layer[1].mean()
+        importance_of = torch.ones_like(next_layer[1])
 
     def units_of(rows: Tensor) -> Tensor:
         return outputs(layers[: i + 1], rows).relu_()
 
     mean, covariance = moments(units_of, features, importance)
-    order = order_of_units(covariance, listener[0], loudness)
+    order = order_of_units(covariance, next_layer[0], importance_of)
 
     def with_units(n_units: int) -> Layers:
         kept = order[:n_units].sort().values
-        heard = hearing_only(kept, listener, mean, covariance)
-        return [*layers[:i], (weights[kept], biases[kept]), heard, *after]
+        refitted = refitted_to(kept, next_layer, mean, covariance)
+        return [*layers[:i], (weights[kept], biases[kept]), refitted, *after]
 
     widths = range(_MULTIPLE, len(order), _MULTIPLE)
     smallest = bisect.bisect_left(widths, True, key=lambda n: close_enough(with_units(n)))
@@ -177,38 +211,38 @@ def with_fewer_features(
     spare: Tensor,
     kin: Tensor,
 ) -> tuple[Layers, Tensor]:
-    """Layers that hear as few of the spare features as is close enough, and what they hear."""
+    """Return layers that need as few spare features as is close enough, and all they need."""
     if not len(spare):
         return layers, torch.arange(features.shape[1])
     (weights, biases), *after = layers
     of_both = torch.cat([kin, spare])
     mean, covariance = moments(lambda rows: rows[:, of_both], features, importance)
-    heard = weights[:, of_both]
-    order = order_of_units(covariance, heard, after[0][0].norm(dim=0), n_stay=len(kin))
+    from_both = weights[:, of_both]
+    order = order_of_units(covariance, from_both, after[0][0].norm(dim=0), n_stay=len(kin))
 
     def with_features(n_spare: int) -> Layers:
         stay = order[: len(kin) + n_spare]
-        fitted, shift = hearing_only(stay, (heard, biases), mean, covariance)
-        narrow = weights.clone()
+        fitted, shift = refitted_to(stay, (from_both, biases), mean, covariance)
+        refitted = weights.clone()
         # Zeros for those that go, for a copy of the others' values would be large.
-        narrow[:, of_both] = 0.0
-        narrow[:, of_both[stay]] = fitted
-        return [(narrow, shift), *after]
+        refitted[:, of_both] = 0.0
+        refitted[:, of_both[stay]] = fitted
+        return [(refitted, shift), *after]
 
     counts = range(0, len(spare), _FEATURES_AT_A_TIME)
     smallest = bisect.bisect_left(counts, True, key=lambda n: close_enough(with_features(n)))
     if smallest == len(counts):
         return layers, torch.arange(features.shape[1])
-    (narrow, shift), *_ = with_features(counts[smallest])
+    (refitted, shift), *_ = with_features(counts[smallest])
     stays = torch.ones(features.shape[1], dtype=torch.bool)
     stays[of_both[order[len(kin) + counts[smallest] :]]] = False
-    return [(narrow[:, stays], shift), *after], stays.nonzero()[:, 0]
+    return [(refitted[:, stays], shift), *after], stays.nonzero()[:, 0]
 
 
 def outputs(layers: Layers, features: Tensor) -> Tensor:
-    """What the last of some layers gives, before any ReLU of its own.
+    """Return what the last of some layers gives, before any ReLU of its own.
 
-    By chunks, for the hidden units of all rows would be tens of megabytes more.
+    It goes by chunks, for the hidden units of all rows would take tens of megabytes.
     """
     *hidden, last = layers
     answers = []
@@ -222,7 +256,7 @@ def outputs(layers: Layers, features: Tensor) -> Tensor:
 def moments(
     units_of: Callable[[Tensor], Tensor], features: Tensor, weight: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """Mean and covariance of what some rows of features become; weights sum to one."""
+    """Return mean and covariance of what rows of features become; weights sum to one."""
     parts = list(zip(features.split(_CHUNK), weight.split(_CHUNK), strict=True))
     mean = torch.stack([part @ units_of(rows) for rows, part in parts]).sum(0)
     covariance = mean.new_zeros(len(mean), len(mean))
@@ -235,43 +269,47 @@ def moments(
 
 
 def order_of_units(
-    covariance: Tensor, weights: Tensor, loudness: Tensor, n_stay: int = 0
+    covariance: Tensor, weights: Tensor, importance_of: Tensor, n_stay: int = 0
 ) -> Tensor:
     r"""Indices of hidden units: the longer they are needed, the earlier.
 
-    With G the covariance of the units and B the coefficients by which they are heard, taking out
+    With G the covariance of the units and B the coefficients by which they are from_both, taking out
     unit j adds \|B_j\|^2 / (G^-1)_jj to the squared error of the best fit by the others.
 
     Parameters
     ----------
     covariance : Tensor of shape (n_units, n_units)
     weights : Tensor of shape (n_outputs, n_units)
-        Of the layer that hears the units.
-    loudness : Tensor of shape (n_outputs,)
-        What to multiply each output's errors by.
+        Of the layer after the units.
+    importance_of : Tensor of shape (n_outputs,)
+        Multiplies each output's errors.
     n_stay : int, default=0
-        So many of the first units are needed longest, whatever they say.
+        So many of the first units are needed longest in any case.
     """
     inverse = torch.cholesky_inverse(torch.linalg.cholesky(covariance))
-    coefficients = weights.T * loudness
+    coefficients = weights.T * importance_of
+    left = inverse.diagonal().clone()
     remaining = torch.arange(len(inverse)) >= n_stay
+    # What each unit that is gone takes from the inverse, whose other columns are never needed.
+    taken = inverse.new_zeros(len(inverse) - n_stay, len(inverse))
     gone: list[int] = []
-    for _ in range(len(inverse) - n_stay):
-        cost = coefficients.square().sum(1) / inverse.diagonal()
+    for i in range(len(inverse) - n_stay):
+        cost = coefficients.square().sum(1) / left
         j = int(torch.where(remaining, cost, torch.inf).argmin())
-        column = inverse[:, j] / inverse[j, j]
-        coefficients = coefficients - torch.outer(column, coefficients[j])
-        inverse = inverse - torch.outer(column, inverse[j])
-        inverse[j, j] = 1.0  # its row and column are zero now, and it must not be divided by
+        column = inverse[j] - taken[:i, j] @ taken[:i]
+        taken[i] = column / column[j].sqrt()
+        coefficients -= torch.outer(column / column[j], coefficients[j].clone())
+        left -= taken[i].square()
+        left[j] = 1.0  # it is zero now, and must not be divided by
         remaining[j] = False
         gone.append(j)
     return torch.tensor([*range(n_stay), *reversed(gone)])
 
 
-def hearing_only(
+def refitted_to(
     kept: Tensor, layer: tuple[Tensor, Tensor], mean: Tensor, covariance: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """A linear layer that says by the units which are kept what it said by all: least squares."""
+    """Return a linear layer that fits by the kept units what it gave by all: least squares."""
     weights, biases = layer
     factor = torch.linalg.cholesky(covariance[kept][:, kept])
     fitted = torch.cholesky_solve(covariance[kept] @ weights.T, factor).T
@@ -281,7 +319,7 @@ def hearing_only(
 def distill_again(
     layers: nn.Sequential, features: Tensor, log_proba: Tensor, weight: Tensor, seed: int
 ) -> None:
-    """Train layers for a moment to give the log-probabilities of the wider net.
+    """Train layers for a moment to give the log-probabilities from before pruning.
 
     Parameters
     ----------
@@ -309,7 +347,7 @@ def distill_again(
 
 @torch.no_grad()
 def round_to_half_precision(weights: Tensor) -> None:
-    """Round to the nearest numbers that half precision holds, in the dtype that the weights have.
+    """Round to the nearest numbers that half precision holds; the dtype stays.
 
     Weights beyond its range, which ends at 65,504, stay as they are.
     """

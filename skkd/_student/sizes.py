@@ -3,39 +3,44 @@
 import numpy as np
 from skorch import NeuralNet
 
-from ._convnet import ResidualConvNet
-from ._mlp import PeriodicMLP, TabularMLP, columns_of_many_values
-from ._ramps import columns_to_encode
+from ..students import PeriodicMLP, ResidualConvNet, TabularMLP
+from ..students._numeric_input import n_distinct_values
 
 _MLP_BATCH_SIZE = 256
-# Ramps beside each number that gets some.
 _N_BINS = 4
 
 
 def sized(net: NeuralNet, X) -> dict:
-    """Parameters of a net that are ``"auto"``, for the training rows as the net sees them.
-
-    While all rows fit in one batch each step sees all of them, and nothing is dropped at random:
-    then integer weights are the same as repeated rows. More rows get dropout, fewer epochs, ramps
-    beside their numbers, and what is not needed is taken out in the end: which units and ramps
-    that is, would hang on the last digits.
+    """Size a net's parameters of ``"auto"`` to the training rows as the net sees them.
 
     Parameters
     ----------
+    net : NeuralNet
     X : array or CSR matrix of shape (n_rows, ...)
+
+    Returns
+    -------
+    params : dict
+        For ``net.set_params``.
     """
     known = _of_convnet if net.module is ResidualConvNet else _of_mlp
     params = known(X.shape[0])
     given = net.get_params(deep=False)
     auto = {name for name, value in given.items() if isinstance(value, str) and value == "auto"}
     if "module__hidden" not in auto:  # widths that somebody chose are kept
-        params["module__narrowing"] = 0.0
+        params["module__pruning"] = 0.0
     if net.module is PeriodicMLP and "module__embedded" in auto:
-        params["module__embedded"] = columns_of_many_values(X)
-    if net.module is TabularMLP and "module__ramps" in auto:
-        columns = columns_to_encode(X) if X.shape[0] > _MLP_BATCH_SIZE else ()
-        params["module__ramps"] = tuple(np.repeat(columns, _N_BINS).tolist())
+        params["module__embedded"] = tuple(np.flatnonzero(n_distinct_values(X) > 2).tolist())
+    if net.module is TabularMLP and "module__bins" in auto:
+        params["module__bins"] = _bins(X)
     return {name: value for name, value in params.items() if name in auto}
+
+
+def _bins(X) -> tuple[int, ...]:
+    if X.shape[0] <= _MLP_BATCH_SIZE:
+        return ()
+    columns = np.flatnonzero(n_distinct_values(X) > 32)
+    return tuple(np.repeat(columns, _N_BINS).tolist()) if len(columns) <= 64 else ()
 
 
 def _of_mlp(n_rows: int) -> dict:
@@ -44,7 +49,7 @@ def _of_mlp(n_rows: int) -> dict:
     return {
         "module__hidden": (256, 256),
         "module__dropout": 0.0 if one_batch else 0.2,
-        "module__narrowing": 0.0 if one_batch else 0.003,
+        "module__pruning": 0.0 if one_batch else 0.003,
         "batch_size": _MLP_BATCH_SIZE,
         "max_epochs": 300 if one_batch else max(20, min(150, 8000 // n_batches)),
     }
