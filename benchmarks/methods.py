@@ -29,7 +29,7 @@ from skkd import DistilledClassifier
 from skkd.augmenters import AUGMENTERS, Augmenter
 from skkd.balancers import BALANCERS, Balancer, FixedBalance, ScheduledBalance
 from skkd.students import default_student
-from skkd.students._sizes import sized
+from skkd._student.sizes import sized
 
 from .teachers import Signals, make_teacher
 

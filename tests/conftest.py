@@ -9,7 +9,7 @@ import pytest  # noqa: E402
 import torch  # noqa: E402
 from hypothesis import HealthCheck, settings  # noqa: E402
 
-from skkd.students import _sizes  # noqa: E402
+from skkd._student import sizes as _sizes  # noqa: E402
 
 torch.set_num_threads(1)
 

@@ -80,18 +80,17 @@ def _tabular_mlp(graph: Graph, module: TabularMLP, tensor: str, example, dtype) 
     """Written out by hand, so that the default student needs neither onnxscript nor seconds."""
     if example.ndim > 2:
         tensor = graph.node("Flatten", tensor, axis=1)
-    has_ramps = len(module.columns) > module.n_features
-    if has_ramps:
+    numeric = module.numeric_input
+    if len(numeric.columns) > numeric.n_features:
         # Gathering whole rows of the transpose took onnxruntime a third of the time.
         tensor = graph.node("Transpose", tensor, perm=[1, 0])
-        tensor = graph.node("Gather", tensor, graph.constant(_array(module.columns)), axis=0)
+        tensor = graph.node("Gather", tensor, graph.constant(_array(numeric.columns)), axis=0)
         tensor = graph.node("Transpose", tensor, perm=[1, 0])
     # In the student's own dtype, for numbers may be large against their differences.
-    tensor = graph.node("Sub", tensor, graph.constant(_array(module.mean)))
-    tensor = graph.node("Mul", tensor, graph.constant(_array(module.scale)))
-    if has_ramps:
-        tensor = graph.node("Max", tensor, graph.constant(_array(module.least)))
-        tensor = graph.node("Min", tensor, graph.constant(_array(module.most)))
+    tensor = graph.node("Sub", tensor, graph.constant(_array(numeric.low)))
+    tensor = graph.node("Mul", tensor, graph.constant(_array(numeric.slope)))
+    tensor = graph.node("Max", tensor, graph.constant(_array(numeric.least)))
+    tensor = graph.node("Min", tensor, graph.constant(_array(numeric.most)))
     tensor = graph.cast(tensor, dtype)
     for layer in module.layers:
         assert isinstance(layer, nn.Linear)

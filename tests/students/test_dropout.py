@@ -1,10 +1,16 @@
+"""Dropout: its share, its mean, and the generator that it draws from."""
+
+import copy
+import pickle
+import threading
+
 import numpy as np
 import pytest
 import torch
 from scipy import stats
 from torch import nn
 
-from skkd.students._dropout import Dropout
+from skkd.students._mlp import Dropout, HiddenLayer, seed_dropout
 
 N_ROWS, N_COLUMNS = 500, 400
 
@@ -65,3 +71,56 @@ def test_none_or_all_are_dropped_as_pytorch_does(p, dropped):
 def test_nothing_is_dropped_outside_of_training():
     X = torch.ones(4, 4)
     assert Dropout(0.5).eval()(X) is X
+
+
+# A private generator
+
+
+def test_a_seeded_one_neither_reads_nor_moves_the_global_generator():
+    X, state = torch.ones(20, 20), torch.get_rng_state()
+    masks = []
+    for global_seed in (0, 1):
+        layer = Dropout(0.5)
+        layer.seed(3)
+        torch.manual_seed(global_seed)
+        masks.append([layer(X), layer(X)])
+    assert torch.equal(masks[0][0], masks[1][0]) and torch.equal(masks[0][1], masks[1][1])
+    assert not torch.equal(masks[0][0], masks[0][1])
+    torch.manual_seed(0)
+    assert torch.equal(torch.get_rng_state(), state)
+
+
+def test_draws_of_other_threads_change_nothing():
+    def masks(layer, n):
+        return [layer(torch.ones(50, 50)) for _ in range(n)]
+
+    alone, beside = Dropout(0.5), Dropout(0.5)
+    alone.seed(0)
+    beside.seed(0)
+    expected = masks(alone, 50)
+    other = threading.Thread(target=masks, args=(Dropout(0.5), 500))
+    other.start()
+    drawn = masks(beside, 50)
+    other.join()
+    assert all(map(torch.equal, expected, drawn))
+
+
+@pytest.mark.parametrize("copied", [copy.deepcopy, lambda one: pickle.loads(pickle.dumps(one))])
+@pytest.mark.parametrize("n_draws", [0, 3])
+def test_copies_go_on_where_the_original_is(copied, n_draws):
+    X, layer = torch.ones(30, 30), Dropout(0.3)
+    layer.seed(5)
+    for _ in range(n_draws):
+        layer(X)
+    twin = copied(layer)
+    assert torch.equal(layer(X), twin(X))
+    assert torch.equal(layer(X), twin(X))
+
+
+def test_each_layer_of_a_module_gets_a_seed_of_its_own():
+    module = nn.Sequential(HiddenLayer(3, 40, 0.5), HiddenLayer(40, 40, 0.5))
+    seed_dropout(module, 0)
+    first, second = (layer.dropout(torch.ones(10, 40)) for layer in module)
+    assert not torch.equal(first, second)
+    seed_dropout(module, 0)
+    assert torch.equal(first, module[0].dropout(torch.ones(10, 40)))

@@ -11,10 +11,10 @@ from torch import nn
 from torch.nn import functional as F
 
 from skkd import DistilledClassifier
+from skkd._student.sizes import sized
 from skkd.students import PeriodicMLP, ResidualConvNet, make_student
 from skkd.students._convnet import _quarters
-from skkd.students._dropout import Dropout
-from skkd.students._mlp import HiddenLayer, columns_of_many_values
+from skkd.students._mlp import Dropout, HiddenLayer
 
 RNG = np.random.default_rng(0)
 
@@ -127,9 +127,10 @@ def test_a_hidden_layer_is_a_linear_one_then_relu_then_dropout(dropout):
 
 def test_periodic_embeddings_are_the_paper_s_formula():
     module = stirred(PeriodicMLP(3, 2, hidden=(5,), embedded=(2, 0)).double())
-    module.adapt(RNG.normal(3, 2, size=(50, 3)))
-    X = RNG.normal(3, 2, size=(6, 3))
-    x = (X - module.mean.numpy()) * module.scale.numpy()
+    rows = RNG.normal(3, 2, size=(50, 3))
+    module.adapt(rows)
+    X = rows[:6]
+    x = (X - rows.mean(0)) / rows.std(0)
     state = {name: one.numpy() for name, one in module.state_dict().items()}
     angles = 2 * np.pi * state["embedding.periodic.weight"] * x[:, [2, 0], None]
     waves = np.concatenate([np.cos(angles), np.sin(angles)], -1)
@@ -151,7 +152,7 @@ def test_gradients_reach_all_parameters(embedded):
 
 def test_columns_of_two_values_are_not_embedded():
     table = np.c_[RNG.normal(size=9), np.arange(9) % 2, np.zeros(9), np.arange(9) % 3]
-    assert columns_of_many_values(table) == (0, 3)
+    assert sized(make_student("mlp_plr"), table)["module__embedded"] == (0, 3)
     frame = pd.DataFrame(
         {"x": RNG.normal(size=60), "kind": pd.Categorical(np.tile(["a", "b", "c"], 20))}
     )

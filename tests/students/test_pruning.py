@@ -1,4 +1,4 @@
-"""Narrowing: against least squares by numpy, on nets that are wider than they need to be."""
+"""Pruning: against least squares by numpy, on nets that are wider than they need to be."""
 
 import copy
 import pickle
@@ -16,16 +16,16 @@ from torch import nn
 from skkd import DistilledClassifier
 from skkd.export import load, save
 from skkd.students import PeriodicMLP, TabularMLP, make_student
-from skkd.students import _pruning as narrow_module
+from skkd.students import _pruning as pruning_module
 from skkd.students._pruning import (
     distill_again,
-    hearing_only,
     moments,
-    narrowed,
     order_of_units,
     outputs,
+    pruned,
+    refitted_to,
     round_to_half_precision,
-    rows_to_go_by,
+    rows_to_judge_by,
     with_fewer_features,
 )
 
@@ -78,7 +78,7 @@ def least_squares(units, wanted, weight):
 
 
 def test_units_go_in_the_order_of_least_harm(heard, monkeypatch):
-    monkeypatch.setattr(narrow_module, "_RIDGE", 0.0)
+    monkeypatch.setattr(pruning_module, "_RIDGE", 0.0)
     first, second, features, weight = heard
     loudness = torch.tensor([1.0, 3.0], dtype=torch.float64)
     units = outputs([first], features).relu().numpy()
@@ -93,11 +93,11 @@ def test_units_go_in_the_order_of_least_harm(heard, monkeypatch):
 
 
 def test_the_layer_after_is_fitted_by_weighted_least_squares(heard, monkeypatch):
-    monkeypatch.setattr(narrow_module, "_RIDGE", 0.0)
+    monkeypatch.setattr(pruning_module, "_RIDGE", 0.0)
     first, second, features, weight = heard
     mean, covariance = moments(units_of(first), features, weight)
     kept = torch.tensor([0, 2, 3, 6])
-    weights, biases = hearing_only(kept, second, mean, covariance)
+    weights, biases = refitted_to(kept, second, mean, covariance)
     units = outputs([first], features).relu().numpy()
     wanted = units @ second[0].numpy().T + second[1].numpy()
     _, solution = least_squares(units[:, kept], wanted, weight.numpy())
@@ -129,7 +129,7 @@ def test_copies_of_units_go_and_nothing_is_lost(n_hidden):
     features = torch.randn(500, 5, dtype=torch.float64)
     torch.testing.assert_close(outputs(copies, features), outputs(of(narrow), features))
     weight = torch.full((500,), 1 / 500, dtype=torch.float64)
-    found, _ = narrowed(copies, features, weight, 1e-3)
+    found, _ = pruned(copies, features, weight, 1e-3)
     assert [len(biases) for _, biases in found] == [16] * n_hidden + [3]
     assert divergence(copies, found, features, weight) < 1e-6
 
@@ -144,10 +144,10 @@ def test_answers_stay_within_the_tolerance(tolerance):
     features = torch.randn(2000, 6, dtype=torch.float64)
     weight = torch.rand(2000, dtype=torch.float64)
     weight /= weight.sum()
-    narrow, _ = narrowed(wide, features, weight, tolerance)
+    narrow, _ = pruned(wide, features, weight, tolerance)
     sizes = [len(biases) for _, biases in narrow[:-1]]
     assert divergence(wide, narrow, features, weight) <= tolerance
-    looser, _ = narrowed(wide, features, weight, 3 * tolerance)
+    looser, _ = pruned(wide, features, weight, 3 * tolerance)
     assert sum(len(biases) for _, biases in looser[:-1]) <= sum(sizes)
     if tolerance == 0.3:
         assert sum(sizes) < 64
@@ -167,7 +167,7 @@ def net_with_spare_features(n_spare):
 @pytest.mark.parametrize("tolerance", [1e-5, 3e-3, 0.03])
 def test_spare_features_go_within_the_tolerance(tolerance):
     wide, features, weight, spare, kin = net_with_spare_features(40)
-    narrow, kept = narrowed(wide, features, weight, tolerance, spare, kin)
+    narrow, kept = pruned(wide, features, weight, tolerance, spare, kin)
     assert set(kin.tolist()) <= set(kept.tolist())
     assert len(kept) == narrow[0][0].shape[1] and (kept.diff() > 0).all()
     after = torch.log_softmax(outputs(narrow, features[:, kept]), 1)
@@ -199,7 +199,7 @@ def test_distilling_again_brings_the_narrow_net_nearer():
     features = torch.randn(1000, 4, dtype=torch.float64)
     weight = torch.full((1000,), 1e-3, dtype=torch.float64)
     before = of(wide.layers)
-    narrow, _ = narrowed(before, features, weight, 0.05)
+    narrow, _ = pruned(before, features, weight, 0.05)
     layers = nn.Sequential(*(copy.deepcopy(layer) for layer in wide.layers))
     for layer, (weights, biases) in zip(layers, narrow, strict=True):
         layer.weight, layer.bias = nn.Parameter(weights.clone()), nn.Parameter(biases.clone())
@@ -211,13 +211,13 @@ def test_distilling_again_brings_the_narrow_net_nearer():
 
 @pytest.mark.parametrize("value", [0.0, 7.0])
 def test_units_that_say_nothing_all_go(value):
-    module = TabularMLP(3, 2, hidden=(64, 64), narrowing=1e-3)
+    module = TabularMLP(3, 2, hidden=(64, 64), pruning=1e-3)
     with torch.no_grad():
         module.layers[0].weight.zero_()
         module.layers[0].bias.fill_(value)
     rows = RNG.normal(size=(50, 3))
     expected = module(torch.tensor(rows, dtype=torch.float32))
-    assert module.narrow(rows, None, seed=0)["hidden"] == (16, 16)
+    assert module.prune(rows, None, seed=0)["hidden"] == (16, 16)
     wide, narrow = expected.softmax(1), module(torch.tensor(rows, dtype=torch.float32)).softmax(1)
     assert (wide * (wide / narrow).log()).sum(1).mean() < 1e-3
 
@@ -238,7 +238,7 @@ def test_rounded_weights_are_the_nearest_that_half_precision_holds():
 def test_rows_are_training_rows_and_mixtures_of_their_entries():
     given = np.arange(60.0).reshape(20, 3)
     sample_weight = np.arange(1.0, 21.0)
-    rows, weight = rows_to_go_by(given, sample_weight, seed=0)
+    rows, weight = rows_to_judge_by(given, sample_weight, 8192, seed=0)
     np.testing.assert_array_equal(rows[:20], given)
     np.testing.assert_allclose(weight[:20], sample_weight / sample_weight.sum() / 2)
     assert weight.sum() == pytest.approx(1)
@@ -253,22 +253,22 @@ def test_rows_are_training_rows_and_mixtures_of_their_entries():
 def test_rows_of_a_sparse_matrix_are_the_same():
     given = RNG.normal(size=(30, 4)) * (RNG.random((30, 4)) < 0.5)
     (dense, _), (of_sparse, _) = (
-        rows_to_go_by(one, None, seed=1) for one in (given, sparse.csr_array(given))
+        rows_to_judge_by(one, None, 8192, seed=1) for one in (given, sparse.csr_array(given))
     )
     np.testing.assert_array_equal(dense, of_sparse)
 
 
 def test_wide_rows_are_left_alone():
-    module = TabularMLP(5000, 2, hidden=(32,), narrowing=1e-3)
-    made_by = module.narrow(np.zeros((300, 5000), dtype=np.float32), None, seed=0)
-    assert made_by == {"hidden": (32,), "ramps": ()}
+    module = TabularMLP(5000, 2, hidden=(32,), pruning=1e-3)
+    made_by = module.prune(np.zeros((300, 5000), dtype=np.float32), None, seed=0)
+    assert made_by == {"hidden": (32,), "bins": ()}
 
 
 # In a fit
 
 
 def test_the_default_student_gets_narrower():
-    wide, narrow = fitted(student__module__narrowing=0.0), fitted()
+    wide, narrow = fitted(student__module__pruning=0.0), fitted()
     widths = narrow.student_.module__hidden
     assert wide.student_.module__hidden == (256, 256)
     assert sum(widths) < 256
@@ -286,10 +286,10 @@ def test_half_precision_is_enough_for_the_weights(student, monkeypatch):
     for layer in as_it_is.student_.module_.layers:
         assert layer.weight.dtype == torch.float32
         assert torch.equal(layer.weight, layer.weight.half().float())
-    monkeypatch.setattr("skkd.students._mlp.round_to_half_precision", lambda weights: None)
+    monkeypatch.setattr("skkd.students._pruning.round_to_half_precision", lambda weights: None)
     unrounded = fitted(student=student, student__max_epochs=5)
     before, after = unrounded.predict_proba(X), as_it_is.predict_proba(X)
-    # Far below the .003 nats that narrowing may cost.
+    # Far below the .003 nats that pruning may cost.
     assert 0 < (before * np.log(before / after)).sum(1).mean() < 1e-6
 
 
@@ -314,7 +314,7 @@ def test_widths_that_somebody_chose_are_kept():
     assert clf.student_.module__hidden == (64, 32)
     clf = fitted(
         student__module__hidden=(64, 32),
-        student__module__narrowing=0.003,
+        student__module__pruning=0.003,
         student__max_epochs=2,
     )
     assert clf.student_.module__hidden < (64, 32)
@@ -359,7 +359,7 @@ def test_periodic_embeddings_stay_as_they_are():
     clf = fitted(student="mlp_plr", student__max_epochs=3)
     module, widths = clf.student_.module_, clf.student_.module__hidden
     assert isinstance(module, PeriodicMLP) and sum(widths) < 512
-    wide = fitted(student="mlp_plr", student__max_epochs=3, student__module__narrowing=0.0)
+    wide = fitted(student="mlp_plr", student__max_epochs=3, student__module__pruning=0.0)
     for name, value in wide.student_.module_.embedding.state_dict().items():
         assert torch.equal(module.embedding.state_dict()[name], value)
     np.testing.assert_allclose(wide.predict_proba(X), clf.predict_proba(X), atol=0.1)
