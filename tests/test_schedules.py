@@ -49,6 +49,10 @@ def test_step_has_equal_plateaus_and_jumps(n_steps):
     assert plateaus == pytest.approx([i / n_steps for i in range(n_steps + 1)], rel=1e-12)
 
 
+def test_step_jumps_three_times_by_default():
+    assert {step(t / 100) for t in range(101)} == {0.0, 1 / 3, 2 / 3, 1.0}
+
+
 def test_exponential_is_half_way_after_its_half_life():
     assert exponential(math.log(2) / 50, rate=50.0) == pytest.approx(0.5, rel=1e-12)
 

@@ -36,9 +36,9 @@ class Balancer(BaseEstimator):
     :math:`(1 - \lambda) \nabla L_{task} + \lambda \nabla L_{distill}`. The weights sum to one, so
     a moving :math:`\lambda` is no hidden learning-rate schedule.
 
-    A proposed :math:`\lambda` passes through the decay (``fade``), a guard that replaces NaN by
-    the last :math:`\lambda`, the conflict clamp, the moving average, the bounds, the conflict
-    clamp again, and the cap on the move, in this order.
+    A proposed :math:`\lambda` passes through these, in this order: decay (``fade``), conflict
+    clamp, moving average, bounds, conflict clamp again, cap on the move. The last :math:`\lambda`
+    replaces one that is NaN.
 
     Parameters
     ----------
@@ -70,8 +70,8 @@ class Balancer(BaseEstimator):
     loss still falls if :math:`\Delta\lambda R < L(\theta, \lambda) - L(\theta', \lambda)`. A move
     spends at most nine tenths of the right side.
 
-    *Decay.* The factor is :math:`f = \mathrm{clip}(L_{task} / L_T, 0, 1)^2`, with the mean task
-    loss of the last epoch and the log-loss of the teacher's probabilities on the same labels.
+    *Decay.* The factor is :math:`f = \mathrm{clip}(L_{task} / L_T, 0, 1)^2`. :math:`L_{task}` is
+    the mean task loss of the last epoch, :math:`L_T` the log-loss of the teacher's probabilities.
     ``True`` caps :math:`\lambda` at one half and multiplies it by f. "auto" does so if labels teach
     more than the teacher knows, and multiplies :math:`1 - \lambda` by f if labels mislead, see
     :class:`Pilot`. With both, a teacher that knows no more than the class frequencies has no

@@ -153,10 +153,10 @@ class MinNorm(GradientBalancer):
        = \mathrm{clip}\left(\frac{A - C}{A + B - 2C}, 0, 1\right).
 
     Along it both losses fall by the same amount to first order, or one short gradient is followed
-    alone. If no direction lowers both, the step is zero. The gradients can be scaled first: to
-    length one (``"l2"``), which is :class:`EqualGradients` with a ratio of one; or as those of the
-    losses' logarithms (``"log"``), so that relative decreases are equal. Costs the measuring of
-    gradients and a few scalar operations per step.
+    alone. If no direction lowers both, the step is zero. The gradients can be scaled first.
+    ``"l2"`` scales them to length one, which is :class:`EqualGradients` with a ratio of one.
+    ``"log"`` takes those of the losses' logarithms, so that relative decreases are equal. Costs the
+    measuring of gradients and a few scalar operations per step.
 
     Without scaling, a distillation loss close to zero takes all the weight.
 

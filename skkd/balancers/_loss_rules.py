@@ -92,9 +92,8 @@ class DynamicWeightAverage(Balancer):
     .. math:: \frac{\lambda}{1-\lambda} = \exp\left(\frac{r_d - r_t}{\tau}\right), \qquad
        r_i = \frac{L_i(e-1)}{L_i(e-2)},
 
-    with the mean losses of the last two epochs. :math:`\lambda` is one half in the first two
-    epochs and stays close to it afterwards, because both ratios are close to one. Costs nothing
-    per step.
+    with the mean losses of the last two epochs. In the first two epochs :math:`\lambda` is one
+    half. It stays close to that, because both ratios are close to one. Costs nothing per step.
 
     Parameters
     ----------

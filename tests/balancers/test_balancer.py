@@ -342,6 +342,19 @@ def total(weight, losses):
     return (1 - weight) * losses[..., 0] + weight * losses[..., 1]
 
 
+@with_any_scalars
+@pytest.mark.parametrize(("proposed", "expected"), [(0.9, 0.41), (0.3, 0.3), (0.0, 0.0)])
+def test_a_move_spends_nine_tenths_of_the_gain(xp, proposed, expected):
+    rule = Given(admissible_step=True).reset()
+    before = {"task_loss": 0.2, "distillation_loss": 1.0}
+    after = {"task_loss_after": 0.1, "distillation_loss_after": 0.7}
+    state = scalars_of(xp, **before, **after)
+    assert float(rule.weights(state)[1]) == 0.2
+    rule.update(state)  # gains 0.8 * 0.1 + 0.2 * 0.3 = 0.14; a move of one costs 0.7 - 0.1 = 0.6
+    [state] = proposals(xp, proposed)
+    assert float(rule.weights(state)[1]) == pytest.approx(expected, abs=1e-12)
+
+
 @pytest.mark.parametrize("conflict", [False, True])
 @pytest.mark.parametrize("rule", ADMISSIBLE_RULES.values(), ids=ADMISSIBLE_RULES)
 def test_total_never_rises_under_the_admissible_step(rule, conflict):

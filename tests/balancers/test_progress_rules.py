@@ -40,6 +40,22 @@ def test_a_fixed_weight_hears_the_teacher_unless_it_is_zero(weight):
     assert FixedBalance(weight).hears_teacher == (weight > 0)
 
 
+def test_bounds_and_smoothing_of_a_fixed_weight():
+    assert weights_of(FixedBalance(0.1, min_weight=0.2, smoothing=0.9), [0.0, 1.0]) == [0.2, 0.2]
+    assert FixedBalance(0.0, min_weight=0.2).hears_teacher
+    assert not FixedBalance(0.5, max_weight=0.0).hears_teacher
+
+
+def test_a_schedule_within_bounds():
+    rule = ScheduledBalance(min_weight=0.2, max_weight=0.7)
+    assert weights_of(rule, [0.0, 0.5, 1.0]) == [0.7, 0.5, 0.2]
+
+
+def test_a_smooth_schedule_lags_behind():
+    rule = ScheduledBalance(smoothing=0.5)
+    assert weights_of(rule, [0.0, 0.5, 1.0]) == [1.0, 0.75, 0.375]
+
+
 def test_fixed_zero_is_training_on_labels_only():
     first = student_state(FixedBalance(0.0), proba_seed=0)
     assert equal(first, student_state(FixedBalance(0.0), proba_seed=1))
