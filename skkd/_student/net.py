@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from .._input.chunks import row_slices
 from .._input.frame_encoder import encode
+from .._input.tables import forget_rare_levels
 from .._random import PrivateTorchState
 from .._training.batches import as_tensor
 from .._training.processes import left_unwrapped
@@ -117,6 +118,7 @@ def fit_preprocessing(steps: list, X, y):
         if not _is_empty(step):
             step = clone(step)
             X = step.fit_transform(X, y)
+            forget_rare_levels(step)
         fitted.append((name, step))
     return fitted, X
 

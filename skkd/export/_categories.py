@@ -72,6 +72,8 @@ def _one_hot_codes(step: OneHotEncoder, place: int, start: int) -> tuple[_Codes,
         unknown = column(n_groups - 1)
     known = {key: column(group) for key, group in groups.items()}
     missing = known.pop(_MISSING, unknown)
+    # Levels that are encoded as unknown ones stay out of the file: they may be names of people.
+    known = {key: number for key, number in known.items() if number != unknown}
     return _Codes(known, missing, unknown), n_groups - (dropped is not None)
 
 

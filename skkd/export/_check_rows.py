@@ -35,6 +35,12 @@ class _Columns:
     numeric: list[tuple[int, int]]
     categories: dict[int, list]
 
+    def are_text(self) -> dict[int, bool]:
+        """Return whether a column is text, for each column that is used."""
+        numeric = {place: False for place, _ in self.numeric}
+        texts = {place: _are_text(known) for place, known in self.categories.items()}
+        return dict(sorted((numeric | texts).items()))
+
 
 def rows_to_check(clf, X_sample):
     """The rows given, a list as an array; without any, rows drawn."""
@@ -60,12 +66,12 @@ def inputs_of(clf, X) -> Inputs:
     columns = _own_columns(clf.student_)
     if columns is None and isinstance(clf.student_, Pipeline):
         return inputs_like(X, names)
-    categories = {} if columns is None else columns.categories
-    if names is None and not categories:
-        row_shape = clf._row_shape if columns is None else (clf.n_features_in_,)
+    n_features = clf.n_features_in_
+    texts = dict.fromkeys(range(n_features), False) if columns is None else columns.are_text()
+    if names is None and len(texts) == n_features and not any(texts.values()):
+        row_shape = clf._row_shape if columns is None else (n_features,)
         return inputs_of_array(net_dtype(net_of(clf.student_)), row_shape)
-    texts = [_are_text(categories.get(place)) for place in range(clf.n_features_in_)]
-    return inputs_of_columns(names_of(names, clf.n_features_in_), texts)
+    return inputs_of_columns(names_of(names, n_features), texts)
 
 
 def net_input(clf, X) -> np.ndarray:
@@ -126,9 +132,9 @@ def _own_columns(student) -> _Columns | None:
     return _Columns(numeric, categories)
 
 
-def _are_text(categories: list | None) -> bool:
-    known = [value for value in categories or [] if not is_missing(value)]
-    return categories is not None and (not known or isinstance(known[0], str))
+def _are_text(categories: list) -> bool:
+    known = [value for value in categories if not is_missing(value)]
+    return not known or isinstance(known[0], str)
 
 
 def _drawn_categories(known: list, n_rows: int, rng) -> np.ndarray:

@@ -24,13 +24,14 @@ class Inputs:
         float64, float32, or object for text.
     shape : tuple
         Of one input, with None for the number of rows.
-    by_column : bool
+    places : tuple of int or None
+        The column of X that each input is; None for one input with all of X.
     """
 
     names: tuple[str, ...]
     dtypes: tuple[np.dtype, ...]
     shape: tuple
-    by_column: bool
+    places: tuple[int, ...] | None = None
 
     def described(self) -> dict[str, tuple[str, tuple]]:
         """Dtype and shape of each input."""
@@ -41,28 +42,37 @@ class Inputs:
 
     def feed(self, X) -> dict[str, np.ndarray]:
         """The rows of X as onnxruntime takes them."""
-        if not self.by_column:
+        if self.places is None:
             return {self.names[0]: _as_array(X, self.dtypes[0])}
         return {
             name: _as_array(_column(X, place), dtype).reshape(-1, 1)
-            for place, (name, dtype) in enumerate(zip(self.names, self.dtypes, strict=True))
+            for name, dtype, place in zip(self.names, self.dtypes, self.places, strict=True)
         }
 
 
 def inputs_of_array(dtype, row_shape: tuple[int, ...]) -> Inputs:
     """One input ``"X"`` for arrays of numbers, or of nothing but text."""
-    return Inputs(("X",), (np.dtype(dtype),), (None, *row_shape), by_column=False)
+    return Inputs(("X",), (np.dtype(dtype),), (None, *row_shape))
 
 
-def inputs_of_columns(names: list[str], are_text: list[bool]) -> Inputs:
-    """An input for each column of a table: float64 for numbers, and text."""
+def inputs_of_columns(names: list[str], are_text: dict[int, bool]) -> Inputs:
+    """Return an input for each column of a table that is used: float64 for numbers, and text.
+
+    Parameters
+    ----------
+    names : list of str
+        Of all columns.
+    are_text : dict
+        For the place of each column that is used, whether it is text.
+    """
+    names = [names[place] for place in are_text]
     if len(set(names)) < len(names) or "" in names:
         raise ExportError(
             f"Each column becomes an input of its own, and these names are not distinct: {names}. "
             "Rename the columns before fit."
         )
-    dtypes = tuple(np.dtype(object if is_text else np.float64) for is_text in are_text)
-    return Inputs(tuple(names), dtypes, (None, 1), by_column=True)
+    dtypes = (np.dtype(object if is_text else np.float64) for is_text in are_text.values())
+    return Inputs(tuple(names), tuple(dtypes), (None, 1), tuple(are_text))
 
 
 def inputs_like(X, names=None) -> Inputs:
@@ -79,14 +89,14 @@ def inputs_like(X, names=None) -> Inputs:
             kind_of_dtype(dtype) != "numeric" and holds_text(_column(X, place))
             for place, dtype in enumerate(dtypes_of(X))
         ]
-        return inputs_of_columns([str(name) for name in X.columns], texts)
+        return inputs_of_columns([str(name) for name in X.columns], dict(enumerate(texts)))
     if X.dtype.kind in "OUST" and not sparse.issparse(X):
         if X.ndim == 1:
             return inputs_of_array(object, (1,))
         texts = [holds_text(X[:, place]) for place in range(X.shape[1])]
         if all(texts):
             return inputs_of_array(object, X.shape[1:])
-        return inputs_of_columns(names_of(names, X.shape[1]), texts)
+        return inputs_of_columns(names_of(names, X.shape[1]), dict(enumerate(texts)))
     return inputs_of_array(np.float32 if X.dtype == np.float32 else np.float64, X.shape[1:])
 
 

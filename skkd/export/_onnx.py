@@ -147,14 +147,20 @@ def _add_preprocessing(graph: Graph, student, inputs: Inputs) -> tuple[str, list
         for name, dtype in zip(inputs.names, inputs.dtypes, strict=True)
     ]
     is_pipeline = isinstance(student, Pipeline)
-    if not (is_pipeline or inputs.by_column):
+    if not is_pipeline and inputs.places is None:
         return tensors[0], []
     blocks = []
     for tensor, dtype in zip(tensors, inputs.dtypes, strict=True):
         is_text = dtype.kind == "O"
         tensor = tensor if is_text else graph.cast(tensor, np.float64)
         blocks.append(Block(tensor, inputs.shape[-1], is_text))
-    table = Table(tuple(blocks), inputs.names if inputs.by_column else None)
+    table = Table(tuple(blocks))
+    if inputs.places is not None:
+        # Columns that no step uses have no input, but they count in the numbers of columns.
+        named = dict(zip(inputs.places, zip(blocks, inputs.names, strict=True), strict=True))
+        unused = Block("", 1, is_text=False), ""
+        blocks, names = zip(*(named.get(at, unused) for at in range(max(named) + 1)), strict=True)
+        table = Table(blocks, names)
     stages = []
     for name, step in student.steps[:-1] if is_pipeline else []:
         table = add_step(graph, step, table, name)

@@ -59,10 +59,12 @@ def _pipeline(graph: Graph, step: Pipeline, table: Table, where: str) -> Table:
 def _column_transformer(graph: Graph, step: ColumnTransformer, table: Table, where: str) -> Table:
     blocks: list[Block] = []
     for name, part, columns in step.transformers_:
-        places = _places(columns, table, f"{where} -> {name}")
-        if not places or (isinstance(part, str) and part == "drop"):
+        if isinstance(part, str) and part == "drop":
             continue
         inside = f"{where} -> {name}"
+        places = _places(columns, table, inside)
+        if not places:
+            continue
         made = add_step(graph, part, table.only(graph, places), inside)
         weight = (step.transformer_weights or {}).get(name)
         if weight is not None:
