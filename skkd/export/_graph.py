@@ -31,6 +31,7 @@ class Graph:
         self._nodes: list = []
         self._constants: list = []
         self._names: set[str] = set()
+        self._opsets = {"": OPSET, ML_DOMAIN: ML_OPSET}
 
     def input(self, name: str, dtype, shape: tuple) -> str:
         """An input of the model; None in its shape stands for the number of rows."""
@@ -87,6 +88,8 @@ class Graph:
         helper, onnx = self._onnx.helper, self._onnx
         if model.functions:
             model = import_module("onnx.inliner").inline_local_functions(model)
+        for opset in model.opset_import:
+            self._opsets.setdefault(opset.domain, opset.version)
         prefix = self.fresh_name("part") + "/"
         while any(name.startswith(prefix) for name in self._names):
             prefix = self.fresh_name("part") + "/"
@@ -114,10 +117,7 @@ class Graph:
             graph,
             producer_name="skkd",
             ir_version=IR_VERSION,
-            opset_imports=[
-                helper.make_opsetid("", OPSET),
-                helper.make_opsetid(ML_DOMAIN, ML_OPSET),
-            ],
+            opset_imports=[helper.make_opsetid(*opset) for opset in self._opsets.items()],
         )
         try:
             self._onnx.checker.check_model(model, full_check=True)

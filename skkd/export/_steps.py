@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 import numpy as np
 from sklearn.compose import ColumnTransformer
+from sklearn.feature_extraction.text import CountVectorizer, TfidfVectorizer
 from sklearn.impute import SimpleImputer
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, OrdinalEncoder, StandardScaler
@@ -151,16 +152,32 @@ def _is_missing(graph: Graph, block: Block, marker) -> str:
     return graph.node("Equal", block.tensor, graph.constant(marker, dtype))
 
 
-def _by_skl2onnx(graph: Graph, step, table: Table, where: str) -> Table:
+def _text_counts(graph: Graph, step: CountVectorizer, table: Table, where: str) -> Table:
+    cased = (char for word in step.vocabulary_ for char in word if not char.isascii())
+    if step.lowercase and any(char != char.upper() for char in cased):
+        raise ExportError(
+            f"{_titled(where, step)} turns letters such as É into lower case, and onnxruntime needs "
+            "an installed locale for these. Fit it with lowercase=False, on text that is lower "
+            "case already, and do the same where the student is deployed."
+        )
+    options: dict = {"locale": "C"}  # which every system has; it knows the letters A to Z
+    if step.analyzer == "char":
+        options["tokenexp"] = "(?s)."
+    elif step.token_pattern == CountVectorizer().token_pattern:
+        options["tokenexp"] = r"[\p{L}\p{N}_]{2,}"  # the same in the words of RE2
+    return _by_skl2onnx(graph, step, table, where, {type(step): options})
+
+
+def _by_skl2onnx(graph: Graph, step, table: Table, where: str, options=None) -> Table:
     block = table.joined(graph, _titled(where, step))
-    model, dtype = _converted(step, block, _titled(where, step))
+    model, dtype = _converted(step, block, _titled(where, step), options)
     tensor = block.tensor if block.is_text else graph.cast(block.tensor, dtype)
     output = graph.cast(graph.splice(model, [tensor])[0], np.float64)
     width = len(step.get_feature_names_out()) if hasattr(step, "get_feature_names_out") else 0
     return Table((Block(output, width, is_text=False),))
 
 
-def _converted(step, block: Block, title: str) -> tuple:
+def _converted(step, block: Block, title: str, options) -> tuple:
     """A model by skl2onnx and the dtype of its input: float64, or float32 for some steps."""
     skl2onnx, onnx = require("skl2onnx"), require("onnx")
     types = require("skl2onnx.common.data_types")
@@ -171,6 +188,7 @@ def _converted(step, block: Block, title: str) -> tuple:
                 step,
                 initial_types=[("X", kind([None, block.width]))],
                 target_opset={"": OPSET, ML_DOMAIN: ML_OPSET},
+                options=options,
             )
             onnx.checker.check_model(model, full_check=True)
             return model, dtype
@@ -189,10 +207,12 @@ def _titled(where: str, step) -> str:
 
 _CONVERTERS: dict[type, Callable[[Graph, object, Table, str], Table]] = {
     ColumnTransformer: _column_transformer,
+    CountVectorizer: _text_counts,
     FunctionTransformer: _function,
     OneHotEncoder: one_hot,
     OrdinalEncoder: ordinal,
     Pipeline: _pipeline,
     SimpleImputer: _imputer,
     StandardScaler: _standard_scaler,
+    TfidfVectorizer: _text_counts,
 }
