@@ -112,7 +112,8 @@ def planted(n_rows=300):
     """People with a text of their own in each row, and rare shops; all these texts."""
     frame, y = people(n_rows)
     frame["mail"] = [f"person{i:05d}@example.org" for i in range(n_rows)]
-    frame["shop"] = np.where(np.arange(n_rows) % 3, "large shop", [f"shop-{i % 90:04d}" for i in range(n_rows)])
+    shops = [f"shop-{i % 90:04d}" for i in range(n_rows)]
+    frame["shop"] = np.where(np.arange(n_rows) % 3, "large shop", shops)
     return frame, y, [*frame["mail"], *set(frame["shop"]) - {"large shop"}]
 
 
