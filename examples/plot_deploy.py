@@ -2,16 +2,15 @@
 One file to deploy
 ==================
 
-A distilled student has to leave the notebook. Here are the three ways out: an ONNX file that holds
-everything from the raw row to the label, a file that Python loads without running code from it, and
-a student that pickles small.
+A distilled student has to leave the notebook. There are three ways: an ONNX file from the raw row
+to the label, a file that Python loads safely, and a student with a small pickle.
 """
 
 # %%
-# A teacher that is slow to ask, and its student
-# ----------------------------------------------
+# A slow teacher and its student
+# ------------------------------
 #
-# The table has numbers, texts and holes. The teacher is a Pipeline with 300 boosted trees.
+# The table has numbers, texts and missing values. The teacher is a Pipeline with 300 boosted trees.
 
 import os
 import pickle
@@ -37,7 +36,7 @@ N_ROWS, N_CALLS, N_EPOCHS = (800, 20, 3) if SMALL else (12_000, 200, 30)
 
 
 def make_people(n_rows: int, seed: int = 0) -> tuple[pd.DataFrame, np.ndarray]:
-    """Who earns much, by age, hours, kind of work and school."""
+    """Make a table of people, and who earns much."""
     rng = np.random.default_rng(seed)
     frame = pd.DataFrame(
         {
@@ -76,9 +75,9 @@ print(f"student {clf.score(X_test, y_test):.3f}")
 # ONNX: from the raw row to the label, in one file
 # ------------------------------------------------
 #
-# ``to_onnx`` writes the encoding, the imputation, the standardisation, the net and the labels. It
-# compares the file with ``predict_proba`` before it returns, here on the test rows, and writes
-# nothing if they differ. ``dtype="float32"`` halves the file.
+# ``to_onnx`` writes the encoding, the imputation, the standardization, the net and the labels. It
+# compares the file with ``predict_proba``, here on the test rows, and writes nothing if they differ.
+# ``dtype="float32"`` makes the net faster.
 
 temporary = tempfile.TemporaryDirectory()
 folder = Path(temporary.name)
@@ -87,8 +86,8 @@ print(f"{exported.n_bytes / 1e3:.0f} kB, differs by at most {exported.max_differ
 print(exported.inputs)
 
 # %%
-# Where it is deployed, onnxruntime is all that is needed: no torch, no scikit-learn, no skkd. Each
-# column is an input; numbers are float64 with NaN for a missing one, texts have "" there.
+# The service needs onnxruntime only: no torch, no scikit-learn, no skkd. Each column is an input.
+# A missing number is NaN, and a missing text is empty.
 
 session = onnxruntime.InferenceSession(exported.path)
 row = {"age": 46.0, "hours": np.nan, "work": "", "school": "doctor"}
@@ -103,7 +102,7 @@ print(label, probabilities.round(3))
 
 
 def milliseconds(call) -> float:
-    """The median of some calls."""
+    """Return the median time of some calls."""
     times = []
     for _ in range(N_CALLS):
         start = time.perf_counter()
@@ -127,14 +126,13 @@ ax.set(xscale="log", xlabel="Median time for one row (ms)", xlim=(None, 10 * max
 ax.invert_yaxis()
 
 # %%
-# Most of what the student takes inside of Python is the reading of a frame. A numeric array is read
-# faster.
+# In Python, the student spends most of its time on reading the frame. A numeric array is faster.
 #
 # A file for Python
 # -----------------
 #
-# ``load`` gives the classifier back, and runs no code from the file, as a pickle would. The teacher
-# stays at home unless it is asked for, and what needs it says so.
+# ``load`` returns the classifier, and runs no code from the file, unlike a pickle. The teacher is
+# saved only with ``teacher=True``. Without it, calls that need the teacher raise an error.
 
 save(clf, folder / "student.skkd")
 again = load(folder / "student.skkd")
@@ -148,8 +146,8 @@ except RuntimeError as error:
 # The student alone
 # -----------------
 #
-# ``student_only`` is a fitted classifier for scikit-learn's tools, without teacher, optimizer and
-# history.
+# ``student_only`` returns a fitted classifier for scikit-learn's tools, without teacher, optimizer
+# and history.
 
 student = clf.student_only()
 for name, model in {"classifier": clf, "student only": student}.items():

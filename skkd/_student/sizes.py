@@ -3,8 +3,7 @@
 import numpy as np
 from skorch import NeuralNet
 
-from ..students import PeriodicMLP, ResidualConvNet, TabularMLP
-from ..students import n_distinct_values
+from ..students import PeriodicMLP, ResidualConvNet, TabularMLP, n_distinct_values
 
 _MLP_BATCH_SIZE = 256
 _N_BINS = 4

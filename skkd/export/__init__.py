@@ -1,11 +1,11 @@
-"""A student outside of Python, or in a file that runs no code when it is read."""
+"""Write fitted students to files: ONNX, torch programs, and files that are safe to load."""
 
 from .._student import StudentOnly
 from ..exceptions import ExportError, LoadError
 from ._exported import Exported
-from ._onnx import to_onnx
-from ._saving import load, save
-from ._torch import to_torch_program
+from ._save import load, save
+from ._to_onnx import to_onnx
+from ._to_torch import to_torch_program
 
 __all__ = [
     "ExportError",

@@ -1,4 +1,4 @@
-"""Rows to check an exported student with, made from what the student knows of its data."""
+"""Rows to check an exported student on, drawn from what the student knows of its data."""
 
 from dataclasses import dataclass
 
@@ -10,7 +10,14 @@ from .._sklearn_private import _num_samples
 from .._student import has_own_encoder, is_default, net_dtype, net_of, student_input
 from ..exceptions import ExportError
 from ..students import ResidualConvNet
-from ._feeds import Inputs, inputs_like, inputs_of_array, inputs_of_columns, is_missing, names_of
+from ._onnx_inputs import (
+    Inputs,
+    inputs_like,
+    inputs_of_array,
+    inputs_of_columns,
+    is_missing,
+    names_of,
+)
 
 N_DRAWN = 1000
 
@@ -21,7 +28,7 @@ _UNKNOWN_SHARE = 0.05
 
 @dataclass(frozen=True)
 class _Columns:
-    """Where the columns of a table go in the encoder that skkd itself puts before a student.
+    """Where the columns of a table go in the encoder of the default student.
 
     Attributes
     ----------
@@ -33,9 +40,15 @@ class _Columns:
     numeric: list[tuple[int, int]]
     categories: dict[int, list]
 
+    def are_text(self) -> dict[int, bool]:
+        """Return whether a column is text, for each column that is used."""
+        numeric = {place: False for place, _ in self.numeric}
+        texts = {place: _are_text(known) for place, known in self.categories.items()}
+        return dict(sorted((numeric | texts).items()))
+
 
 def rows_to_check(clf, X_sample):
-    """The rows given, a list as an array; without any, rows drawn."""
+    """Return the rows given, or drawn rows for None."""
     if X_sample is None:
         return draw_rows(clf)
     if isinstance(X_sample, (list, tuple)):
@@ -46,45 +59,44 @@ def rows_to_check(clf, X_sample):
 
 
 def inputs_of(clf, X) -> Inputs:
-    """The inputs that the student's file will have.
+    """Return the inputs that the student's file will have.
 
     Parameters
     ----------
     clf : fitted DistilledClassifier or StudentOnly
     X : array, frame or CSR matrix
-        Rows to tell the types of columns by, if the student's preprocessing is the user's own.
+        Their types are those of the inputs, if the student's preprocessing is the user's own.
     """
     names = getattr(clf, "feature_names_in_", None)
     columns = _own_columns(clf.student_)
     if columns is None and isinstance(clf.student_, Pipeline):
         return inputs_like(X, names)
-    categories = {} if columns is None else columns.categories
-    if names is None and not categories:
-        row_shape = clf._row_shape if columns is None else (clf.n_features_in_,)
+    n_features = clf.n_features_in_
+    texts = dict.fromkeys(range(n_features), False) if columns is None else columns.are_text()
+    if names is None and len(texts) == n_features and not any(texts.values()):
+        row_shape = clf._row_shape if columns is None else (n_features,)
         return inputs_of_array(net_dtype(net_of(clf.student_)), row_shape)
-    texts = [_are_text(categories.get(place)) for place in range(clf.n_features_in_)]
-    return inputs_of_columns(names_of(names, clf.n_features_in_), texts)
+    return inputs_of_columns(names_of(names, n_features), texts)
 
 
 def net_input(clf, X) -> np.ndarray:
-    """Rows of X as they go into the student's net."""
+    """Return rows of X as they go into the student's net."""
     X = student_input(clf, X)
     return X.toarray() if sparse.issparse(X) else X
 
 
 def draw_rows(clf, n_rows: int = N_DRAWN, seed: int = 0):
-    """Rows like those that the student was fitted on, as ``predict_proba`` takes them.
+    """Draw rows like the training rows, as ``predict_proba`` takes them.
 
-    Numbers are normal with the means and deviations of the fit rows where the student knows these,
-    and standard normal elsewhere. Categories are those it knows, with some it does not know; some
-    values are missing.
+    Numbers are normal, with the mean and deviation of the training rows where the student knows
+    them. Categories are known ones and one unknown one. Some values are missing.
     """
     rng = np.random.default_rng(seed)
     net, columns = net_of(clf.student_), _own_columns(clf.student_)
     if columns is None and isinstance(clf.student_, Pipeline):
         raise ExportError(
-            "X_sample is needed, some rows of X as predict_proba takes them: the student's "
-            "preprocessing is your own, and what it takes is not known here."
+            "X_sample=None needs a student without preprocessing of your own. Give some rows as "
+            "X_sample, as predict_proba takes them."
         )
     if columns is None:
         X = rng.standard_normal((n_rows, *clf._row_shape))
@@ -106,7 +118,7 @@ def draw_rows(clf, n_rows: int = N_DRAWN, seed: int = 0):
 
 
 def _own_columns(student) -> _Columns | None:
-    """What skkd's own encoder knows; None where the student has another one, or none."""
+    """Return what the default student's encoder knows; None if there is no such encoder."""
     if not has_own_encoder(student):
         return None
     encoder = student.steps[0][1]
@@ -122,9 +134,9 @@ def _own_columns(student) -> _Columns | None:
     return _Columns(numeric, categories)
 
 
-def _are_text(categories: list | None) -> bool:
-    known = [value for value in categories or [] if not is_missing(value)]
-    return categories is not None and (not known or isinstance(known[0], str))
+def _are_text(categories: list) -> bool:
+    known = [value for value in categories if not is_missing(value)]
+    return not known or isinstance(known[0], str)
 
 
 def _drawn_categories(known: list, n_rows: int, rng) -> np.ndarray:
@@ -140,21 +152,21 @@ def _scaled(X: np.ndarray, net) -> np.ndarray:
     if not is_default(net) and net.module is not ResidualConvNet:
         return X
     scale, mean = (part.cpu().numpy() for part in (net.module_.scale, net.module_.mean))
-    if net.module is ResidualConvNet:  # one of each for a channel
+    if net.module is ResidualConvNet:  # one number for each channel
         return X / scale + mean
     flat = X.reshape(len(X), -1) / scale + mean
     return flat.reshape(X.shape)
 
 
 def _named(clf, X: np.ndarray):
-    """A frame where the student was fitted on one, so that scikit-learn does not warn."""
+    """Return a frame if the student was fitted on one, so that scikit-learn does not warn."""
     if not hasattr(clf, "feature_names_in_"):
         return X
     return _frame(dict(zip(clf.feature_names_in_, X.T, strict=True)))
 
 
 def _frame(columns: dict):
-    """A frame of pandas or, where that is not installed, of polars."""
+    """Return a frame of pandas, or of polars if pandas is not installed."""
     try:
         import pandas
     except ImportError:

@@ -6,19 +6,20 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Exported:
-    """A file with a student in it, which was compared with ``predict_proba``.
+    """Describe an exported file, which was compared with ``predict_proba``.
 
     Attributes
     ----------
     path : Path
+        Where the file is.
     n_bytes : int
-        Its size.
+        Size of the file.
     n_rows_checked : int
-        Rows on which it was compared.
+        Number of rows on which the file was compared.
     max_difference : float
         The largest difference between two probabilities on these rows.
     inputs, outputs : dict
-        From names to dtype and shape, with None for the number of rows. Texts have dtype "str".
+        Dtype and shape by name. None stands for the number of rows, "str" for texts.
     """
 
     path: Path

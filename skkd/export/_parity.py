@@ -9,17 +9,17 @@ from ..exceptions import ExportError
 
 TOLERANCE = 1e-5
 
-# Rows that are asked about at once.
+# Rows of one call.
 _ROWS_AT_ONCE = 8192
 
 
 def check_parity(answer: Callable, clf, X, tolerance: float) -> tuple[int, float]:
-    """Compare with ``predict_proba`` on all rows of X together and on the first one by itself.
+    """Compare with ``predict_proba`` on all rows of X, and on the first row alone.
 
     Parameters
     ----------
     answer : callable
-        Gives probabilities, and labels or None, for some rows of X.
+        Returns probabilities, and labels or None, for some rows of X.
     clf : fitted DistilledClassifier or StudentOnly
     X : array, frame or CSR matrix
     tolerance : float
@@ -27,26 +27,26 @@ def check_parity(answer: Callable, clf, X, tolerance: float) -> tuple[int, float
     Returns
     -------
     n_rows : int
-        How many rows were compared.
+        Number of rows compared.
     difference : float
         The largest between two probabilities.
 
     Raises
     ------
     ExportError
-        If that is above ``tolerance``, or a label is another one although there is no tie.
+        If the difference is above ``tolerance``, or a label differs without a tie.
     """
     n_rows, worst = _num_samples(X), 0.0
     starts = range(0, n_rows, _ROWS_AT_ONCE)
-    # One row as well, for a module may have been traced for another number of rows.
+    # One row as well, because tracing may have fixed the number of rows.
     for rows in [slice(0, 1), *(slice(start, start + _ROWS_AT_ONCE) for start in starts)]:
         part = _safe_indexing(X, rows)
         expected = clf.predict_proba(part)
         proba, labels = answer(part)
         if proba.shape != expected.shape:
             raise ExportError(
-                f"What was exported gives probabilities of shape {proba.shape} where predict_proba "
-                f"gives {expected.shape}."
+                f"The export gives probabilities of shape {proba.shape}; predict_proba gives "
+                f"{expected.shape}."
             )
         apart = np.abs(proba.astype(np.float64) - expected).max()
         worst = max(worst, np.inf if np.isnan(apart) else float(apart))
@@ -56,8 +56,8 @@ def check_parity(answer: Callable, clf, X, tolerance: float) -> tuple[int, float
             _check_labels(labels, clf.classes_, expected, tolerance)
     if worst > tolerance:
         raise ExportError(
-            f"What was exported gives probabilities that differ from predict_proba by {worst:.2g}, "
-            f"and tolerance={tolerance:.2g} is allowed."
+            f"The export's probabilities differ from predict_proba by {worst:.2g}; "
+            f"tolerance={tolerance:.2g} is allowed."
         )
     return n_rows, worst
 
@@ -67,4 +67,4 @@ def _check_labels(labels, classes: np.ndarray, proba: np.ndarray, tolerance: flo
     clear = first - second > 2 * tolerance
     expected = classes[proba.argmax(axis=1)]
     if (labels[clear] != expected[clear]).any():
-        raise ExportError("What was exported gives other labels than predict.")
+        raise ExportError("The export gives other labels than predict.")

@@ -122,12 +122,11 @@ def _check_same(module: nn.Module, tensors: dict[str, Tensor], *more: str) -> No
 
     made, saved = described(module.state_dict()), described(tensors)
     if made != saved:
-        differing = {
-            name for name in made.keys() | saved.keys() if made.get(name) != saved.get(name)
-        }
+        names = made.keys() | saved.keys()
+        differing = [name for name in sorted(names) if made.get(name) != saved.get(name)]
         raise LoadError(
             f"The module {type(module).__name__} is not the one that was saved: names, shapes or "
-            f"dtypes of its tensors differ, as in {sorted(differing)[:5]}."
+            f"dtypes of its tensors differ, as in {differing[:5]}."
         )
 
 

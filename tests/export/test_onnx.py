@@ -199,7 +199,7 @@ def test_frame_is_checked_on_rows_with_all_that_may_happen(tmp_path):
     drawn = draw_rows(clf)
     assert drawn["hours per week"].isna().any()
     assert drawn["work"].isna().any()
-    assert set(drawn["work"].dropna()) > set(frame["work"].dropna())
+    assert set(drawn["work"].dropna()) >= {"private", "state", "self", "a category never seen"}
     scale = frame["gain"].std()
     assert abs(drawn["gain"].mean() - frame["gain"].mean()) < 0.2 * scale
     assert abs(drawn["gain"].std() - scale) < 0.2 * scale
@@ -337,7 +337,7 @@ def test_pipeline_of_steps(tmp_path):
     student = make_pipeline(StandardScaler(), "passthrough", quick_net(max_epochs=1))
     clf = quick_student(X, y, student=student)
     assert to_onnx(clf, tmp_path / "student.onnx", X).max_difference < 1e-14
-    with pytest.raises(ExportError, match="X_sample is needed"):
+    with pytest.raises(ExportError, match="X_sample=None needs"):
         to_onnx(clf, tmp_path / "student.onnx")
 
 
@@ -363,7 +363,7 @@ class OwnInfer(NeuralNetClassifier):
 def test_module_that_branches(tmp_path):
     X, y = make_data()
     clf = quick_student(X, y, student=quick_net(Branching, max_epochs=1))
-    with pytest.raises(ExportError, match="module Branching can't be exported by torch.onnx"):
+    with pytest.raises(ExportError, match="module Branching cannot be exported by torch.onnx"):
         to_onnx(clf, tmp_path / "student.onnx")
     assert not list(tmp_path.iterdir())
 

@@ -591,9 +591,7 @@ def test_crafted_file_is_refused(tmp_path, monkeypatch, content):
     save(quick_student(X, y), "saved.skkd")
     if "params" in content:  # skops would refuse to write it: an object with a state
         monkeypatch.delattr(Exploit, "__reduce__")
-    Path("crafted.skkd").write_bytes(
-        rewritten("saved.skkd", classifier_skops=dumped(content))
-    )
+    Path("crafted.skkd").write_bytes(rewritten("saved.skkd", classifier_skops=dumped(content)))
     with pytest.raises(LoadError, match="does not trust by default"):
         load("crafted.skkd")
     assert not Path("exploited").exists()

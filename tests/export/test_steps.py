@@ -21,9 +21,9 @@ from sklearn.preprocessing import (
 )
 
 from skkd.export import ExportError
-from skkd.export._feeds import inputs_like
-from skkd.export._graph import Graph
-from skkd.export._onnx import _add_preprocessing, _runner
+from skkd.export._onnx_graph import Graph
+from skkd.export._onnx_inputs import inputs_like
+from skkd.export._to_onnx import _add_preprocessing, _runner
 from tests.export.frames import people
 
 pytestmark = [
@@ -205,7 +205,7 @@ def test_other_steps_are_converted_by_skl2onnx(step):
             FunctionTransformer(np.log1p),
             r"The step step -> f \(FunctionTransformer\).* calls log1p",
         ),
-        (SplineTransformer(), r"step step -> f \(SplineTransformer\).* skl2onnx says"),
+        (SplineTransformer(), r"step step -> f \(SplineTransformer\).* skl2onnx"),
     ],
     ids=["function", "spline"],
 )
@@ -227,7 +227,7 @@ def test_names_that_an_earlier_step_gives():
 def test_text_where_numbers_are_needed():
     frame = people(40)[0]
     step = ColumnTransformer([("keep", "passthrough", ["work"])]).fit(frame)
-    with pytest.raises(ExportError, match="takes numbers, and gets text"):
+    with pytest.raises(ExportError, match="takes numbers and gets text"):
         through_onnx(step, frame)
 
 

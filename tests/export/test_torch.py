@@ -84,6 +84,6 @@ class Branching(Net):
 def test_module_that_branches(tmp_path):
     X, y = make_data()
     clf = quick_student(X, y, student=quick_net(Branching, max_epochs=1))
-    with pytest.raises(ExportError, match="module Branching can't be exported by torch.export"):
+    with pytest.raises(ExportError, match="module Branching cannot be exported by torch.export"):
         to_torch_program(clf, tmp_path / "student.pt2")
     assert not list(tmp_path.iterdir())

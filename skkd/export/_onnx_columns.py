@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..exceptions import ExportError
-from ._graph import Graph
+from ._onnx_graph import Graph
 
 
 @dataclass(frozen=True)
@@ -19,18 +19,18 @@ class Block:
 
 @dataclass(frozen=True)
 class Table:
-    """Columns in blocks from left to right, with names where they have any."""
+    """Columns in blocks from left to right, with names if they have any."""
 
     blocks: tuple[Block, ...]
     names: tuple[str, ...] | None = None
 
     @property
     def width(self) -> int:
-        """How many columns there are."""
+        """Return the number of columns."""
         return sum(block.width for block in self.blocks)
 
     def only(self, graph: Graph, columns: list[int]) -> "Table":
-        """The given columns in their order."""
+        """Return the given columns in the given order."""
         starts = np.cumsum([0, *(block.width for block in self.blocks)]).tolist()
         owners = (np.searchsorted(starts, columns, side="right") - 1).tolist()
         blocks = []
@@ -45,27 +45,27 @@ class Table:
         return Table(tuple(blocks), names)
 
     def columns(self, graph: Graph) -> list[Block]:
-        """Each column by itself."""
+        """Return each column as a block."""
         return [self.only(graph, [place]).blocks[0] for place in range(self.width)]
 
     def numbers(self, graph: Graph, where: str) -> Block:
-        """All columns in one tensor of numbers."""
+        """Return all columns in one tensor of numbers."""
         if any(block.is_text for block in self.blocks):
-            raise ExportError(f"{where} takes numbers, and gets text. Put an encoder before it.")
+            raise ExportError(f"{where} takes numbers and gets text. Put an encoder before it.")
         return self.joined(graph, where)
 
     def joined(self, graph: Graph, where: str) -> Block:
-        """All columns in one tensor."""
+        """Return all columns in one tensor."""
         blocks = self.merged(graph).blocks
         if len(blocks) != 1:
             raise ExportError(
-                f"{where} takes numbers and text in one, which ONNX keeps apart. Give it columns "
-                "of one kind, by a ColumnTransformer."
+                f"{where} takes numbers and text together, and ONNX keeps them apart. Give it "
+                "columns of one kind, by a ColumnTransformer."
             )
         return blocks[0]
 
     def merged(self, graph: Graph) -> "Table":
-        """The same columns in fewer blocks: neighbours of one kind become one."""
+        """Return the same columns in fewer blocks: neighbors of one kind are joined."""
         merged = []
         for run in runs([block.is_text for block in self.blocks]):
             parts = [self.blocks[at] for at in run]
@@ -78,7 +78,7 @@ class Table:
 
 
 def runs(values: list) -> list[list[int]]:
-    """Places of neighbours that are equal."""
+    """Return the places of equal neighbors, as lists."""
     found: list[list[int]] = []
     for place, value in enumerate(values):
         if found and values[place - 1] == value:

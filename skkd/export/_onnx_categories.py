@@ -1,7 +1,7 @@
 """Encoders of categories as nodes of an ONNX graph.
 
-What scikit-learn would refuse with an error, such as an unknown category under
-``handle_unknown="error"``, becomes NaN, and so do the probabilities of such a row.
+Where scikit-learn raises an error, as for an unknown category, the encoded row is NaN. Its
+probabilities are then NaN as well.
 """
 
 from dataclasses import dataclass
@@ -10,19 +10,19 @@ import numpy as np
 from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder
 
 from ..exceptions import ExportError
-from ._feeds import MISSING_TEXT, is_missing
-from ._graph import ML_DOMAIN, Graph
-from ._table import Block, Table
+from ._onnx_columns import Block, Table
+from ._onnx_graph import ML_DOMAIN, Graph
+from ._onnx_inputs import MISSING_TEXT, is_missing
 
 _MISSING = object()
 
-# Numbers that no column has: of values that are 0 in all columns, and of those that raise an error.
+# Numbers of no column: for values that are 0 in all columns, and for values that are refused.
 _NOWHERE, _REFUSED = -1, -2
 
 
 @dataclass(frozen=True)
 class _Codes:
-    """A whole number for each value of a column."""
+    """A whole number for each value of a column, one for missing and one for unknown values."""
 
     known: dict
     missing: int
@@ -30,7 +30,7 @@ class _Codes:
 
 
 def one_hot(graph: Graph, step: OneHotEncoder, table: Table, where: str) -> Table:
-    """Each value gives the number of the column that is 1, or that of none."""
+    """Encode each value by the number of the output column that is 1."""
     codes, owners, start = [], [], 0
     for place in range(len(step.categories_)):
         of_column, width = _one_hot_codes(step, place, start)
@@ -42,7 +42,7 @@ def one_hot(graph: Graph, step: OneHotEncoder, table: Table, where: str) -> Tabl
         for column, of_column in zip(table.columns(graph), codes, strict=True)
     ]
     numbers = graph.node("Concat", *columns, axis=1)
-    # Under each column of the result, the number that its feature gives.
+    # Repeat the number of each feature under all of its output columns.
     spread = graph.node("Gather", numbers, graph.constant(owners, np.int64), axis=1)
     hot = graph.node("Equal", spread, graph.constant(np.arange(start)[None, :], np.int64))
     encoded = graph.cast(hot, np.float64)
@@ -55,7 +55,7 @@ def one_hot(graph: Graph, step: OneHotEncoder, table: Table, where: str) -> Tabl
 
 
 def _one_hot_codes(step: OneHotEncoder, place: int, start: int) -> tuple[_Codes, int]:
-    """Numbers of columns for the values of one feature, and how many columns it has."""
+    """Return the output columns of one feature's values, and how many columns there are."""
     categories = _keys(step.categories_[place])
     groups, n_groups, has_rare = _groups(categories, _rare(step, place))
     dropped = None
@@ -72,11 +72,13 @@ def _one_hot_codes(step: OneHotEncoder, place: int, start: int) -> tuple[_Codes,
         unknown = column(n_groups - 1)
     known = {key: column(group) for key, group in groups.items()}
     missing = known.pop(_MISSING, unknown)
+    # Levels that are encoded as unknown ones stay out of the file: they may be names of people.
+    known = {key: number for key, number in known.items() if number != unknown}
     return _Codes(known, missing, unknown), n_groups - (dropped is not None)
 
 
 def ordinal(graph: Graph, step: OrdinalEncoder, table: Table, where: str) -> Table:
-    """Each value gives the place of its number in a list."""
+    """Encode each value by its place in a list of numbers."""
     parts = []
     for place, column in enumerate(table.columns(graph)):
         categories = _keys(step.categories_[place])
@@ -96,14 +98,14 @@ def _keys(categories: np.ndarray) -> list:
     keys = [_MISSING if is_missing(value) else value for value in categories.tolist()]
     if keys.count(_MISSING) > 1:
         raise ExportError(
-            f"None and NaN are two categories of one column, {categories.tolist()}, and can't be "
-            "told apart in ONNX. Use only one of them for what is missing, before fit."
+            f"None and NaN are two categories of one column, {categories.tolist()}, and ONNX "
+            "cannot tell them apart. Use only one of them for missing values, before fit."
         )
     return keys
 
 
 def _rare(step, place: int) -> list:
-    """The categories of a feature that share a number, being infrequent."""
+    """Return the infrequent categories of a feature, which share a number."""
     if step.min_frequency is None and step.max_categories is None:
         return []
     rare = step.infrequent_categories_[place]
@@ -111,7 +113,7 @@ def _rare(step, place: int) -> list:
 
 
 def _groups(keys: list, rare: list) -> tuple[dict, int, bool]:
-    """Numbers of categories; rare ones share the last. How many, and whether any are rare."""
+    """Return a number for each category, the last for rare ones, and how many numbers."""
     common = [key for key in keys if key not in rare]
     groups = {key: number for number, key in enumerate(common)}
     groups.update({key: len(common) for key in rare})
@@ -119,13 +121,13 @@ def _groups(keys: list, rare: list) -> tuple[dict, int, bool]:
 
 
 def _coded(graph: Graph, column: Block, codes: _Codes, where: str) -> str:
-    """The code of each value of a column; a tensor of int64."""
+    """Return the code of each value of a column, as a tensor of int64."""
     are_text = [isinstance(key, str) for key in codes.known]
     if column.is_text != (all(are_text) if are_text else column.is_text):
         raise ExportError(
-            f"The step {where} knows the categories {list(codes.known)[:5]} of a column that is "
-            f"{'text' if column.is_text else 'numbers'} in X_sample, or missing there throughout. "
-            "Give an X_sample with some values of this column, of the same type as in fit."
+            f"The step {where} knows the categories {list(codes.known)[:5]}, and the column in "
+            f"X_sample is {'text' if column.is_text else 'numbers'}, or always missing. Give an "
+            "X_sample with some values of this column, of the same type as in fit."
         )
     return (_coded_text if column.is_text else _coded_numbers)(graph, column.tensor, codes, where)
 
@@ -133,8 +135,8 @@ def _coded(graph: Graph, column: Block, codes: _Codes, where: str) -> str:
 def _coded_text(graph: Graph, tensor: str, codes: _Codes, where: str) -> str:
     if codes.known.get(MISSING_TEXT, codes.missing) != codes.missing:
         raise ExportError(
-            f"The step {where} knows the empty text as a category, which stands for a missing "
-            "value in ONNX. Replace it by another text, such as 'none', before fit."
+            f"The step {where} knows the empty text as a category. In ONNX, the empty text is a "
+            "missing value. Replace it by another text, such as 'none', before fit."
         )
     table = codes.known | {MISSING_TEXT: codes.missing}
     return graph.node(
@@ -151,8 +153,8 @@ def _coded_numbers(graph: Graph, tensor: str, codes: _Codes, where: str) -> str:
     keys = np.array(list(codes.known), dtype=np.float64)
     if keys.tolist() != list(codes.known):
         raise ExportError(
-            f"The step {where} has whole numbers above 2**53 as categories, which float64 can't "
-            "tell apart. Turn them into text before fit."
+            f"The step {where} has categories above 2**53, which float64 cannot tell apart. Turn "
+            "them into text before fit."
         )
     moves = np.array(list(codes.known.values()), dtype=np.int64) - codes.unknown
     hits = graph.cast(graph.node("Equal", tensor, graph.constant(keys[None, :])), np.int64)

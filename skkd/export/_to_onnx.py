@@ -1,9 +1,11 @@
-"""One ONNX file from raw rows to probabilities and labels."""
+"""A student as one ONNX file, from raw rows to probabilities and labels."""
 
 import json
 import math
+import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from scipy import sparse
@@ -11,78 +13,81 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
 from .._atomic_write import write
+from .._classifier import DistilledClassifier
 from .._sklearn_private import _safe_indexing
-from .._student import net_dtype, net_of, run_steps
+from .._student import StudentOnly, net_dtype, net_of, run_steps
 from ..exceptions import ExportError
 from ._check_rows import inputs_of, net_input, rows_to_check
 from ._exported import Exported
-from ._feeds import Inputs, as_labels, dtype_name
-from ._graph import Graph
-from ._net import add_net
+from ._onnx_columns import Block, Table
+from ._onnx_graph import Graph
+from ._onnx_inputs import Inputs, as_labels, dtype_name
+from ._onnx_net import add_net
+from ._onnx_steps import add_step
 from ._parity import TOLERANCE, check_parity
 from ._require import require
-from ._steps import add_step
-from ._table import Block, Table
 
 __all__ = ["to_onnx"]
 
 
-def to_onnx(clf, path, X_sample=None, *, dtype=None, tolerance: float = TOLERANCE) -> Exported:
+def to_onnx(
+    clf: DistilledClassifier | StudentOnly,
+    path: str | os.PathLike[str],
+    X_sample=None,
+    *,
+    dtype: Literal["float32", "float64"] | None = None,
+    tolerance: float = TOLERANCE,
+) -> Exported:
     """Write one ONNX file that takes raw rows and gives probabilities and labels.
 
-    The file holds all that is between the rows and ``predict_proba``: the student's preprocessing,
-    its standardisation, the net, the softmax and the labels. onnxruntime reads it, without torch,
-    scikit-learn or skkd. Before it is written it is run on some rows, and must agree with
-    ``predict_proba``.
+    The file holds the student's preprocessing, its standardization, the net, the softmax and the
+    labels. onnxruntime runs it without torch, scikit-learn or skkd. The file is compared with
+    ``predict_proba`` before it is written.
 
     Parameters
     ----------
     clf : DistilledClassifier or StudentOnly
         Fitted.
     path : str or path
-        Where to write. An existing file is replaced, once all is well.
+        Where to write. An existing file is replaced once everything else has succeeded.
     X_sample : array, frame or CSR matrix of shape (n_rows, n_features), default=None
-        Rows to compare on, as ``predict_proba`` takes them. None: 1,000 rows made up from what the
-        student knows: means and deviations, categories, and with them missing values and unknown
-        categories. Needed where the student's preprocessing is your own Pipeline.
-    dtype : "float32", "float64" or None, default=None
-        What the net computes in, behind the standardisation. None: what the student computes in,
-        which is float64 for all but float32 arrays. "float32" halves the time, and the bytes of
-        weights that need all their digits; it costs some digits, which ``tolerance`` bounds.
+        Rows to compare on, as ``predict_proba`` takes them. None: 1,000 drawn rows. Needed if the
+        student has preprocessing of your own.
+    dtype : {"float32", "float64"} or None, default=None
+        What the net computes in, after the standardization. None: the student's dtype, which is
+        float64 unless X had only small numbers. "float32" is faster, and less exact.
     tolerance : float, default=1e-5
         The largest difference allowed between two probabilities.
 
     Returns
     -------
     exported : Exported
-        With the largest difference found, the size of the file, and its inputs and outputs.
+        The largest difference found, the size of the file, its inputs and its outputs.
 
     Raises
     ------
     ExportError
-        If a step of the preprocessing, or the student's module, can't be written in ONNX (the
-        message names it), or if the file does not agree. Nothing is written then.
+        If a step of the preprocessing or the module cannot be written in ONNX, or if the file
+        differs from ``predict_proba``. The message names the step. Nothing is written then.
     ImportError
         If onnx or onnxruntime is not installed: ``pip install 'skkd[onnx]'``.
 
     Notes
     -----
-    *Inputs.* A student that was fitted on an array has one input, ``X``, float32 or float64 as the
-    student itself. One that was fitted on a frame, or on an array of mixed types, has an input of
-    shape (n_rows, 1) for each column, under its name: float64 for numbers, whole numbers and
-    booleans included, with NaN for a missing one; str for texts, with the empty text for a missing
-    one.
+    *Inputs.* A student that was fitted on an array of numbers has one input, ``X``, in its dtype.
+    Any other student has one input of shape (n_rows, 1) for each column that it uses, under the
+    column's name. Numbers are float64, with NaN for a missing one. Texts are str, with the empty
+    text for a missing one.
 
-    *Outputs.* ``probabilities``, of shape (n_rows, n_classes) in the student's dtype, in the order
-    of ``classes_``, and ``label``, of shape (n_rows,): str, int64, bool or float64. The classes are
-    also in the file's metadata, as JSON.
+    *Outputs.* ``probabilities`` has shape (n_rows, n_classes), in the order of ``classes_``.
+    ``label`` has shape (n_rows,), and is str, int64, bool or float64. The metadata of the file hold
+    the classes as JSON.
 
-    *Weights* that half precision holds exactly take two bytes each, and are widened once, when the
-    file is read. Those of the default student are rounded so at the end of ``fit``, where it loses
-    the hidden units that it does not need.
+    *Weights* that half precision holds exactly take two bytes each. Those of a pruned student do.
 
-    *Rows that* ``predict_proba`` *refuses*, such as those with infinity, or with NaN where the
-    student does not impute, get NaN as all their probabilities, and a label without meaning.
+    *Rows that* ``predict_proba`` *refuses*, such as rows with infinity, get NaN as probabilities.
+
+    *Levels* of a category that the student treats as unknown ones are not in the file.
 
     Examples
     --------
@@ -101,7 +106,7 @@ def to_onnx(clf, path, X_sample=None, *, dtype=None, tolerance: float = TOLERANC
     >>> exported.inputs
     {'X': ('float64', (None, 4))}
 
-    To ask it, no more is needed than onnxruntime:
+    To run the file, onnxruntime is enough:
 
     >>> import onnxruntime
     >>> session = onnxruntime.InferenceSession(exported.path)
@@ -112,7 +117,7 @@ def to_onnx(clf, path, X_sample=None, *, dtype=None, tolerance: float = TOLERANC
     """
     check_is_fitted(clf)
     for name in ("onnx", "onnxruntime"):
-        require(name)  # before any work
+        require(name)  # before the work
     dtype = _read_dtype(dtype, net_dtype(net_of(clf.student_)))
     X = rows_to_check(clf, X_sample)
     inputs = inputs_of(clf, X)
@@ -141,20 +146,26 @@ def to_onnx(clf, path, X_sample=None, *, dtype=None, tolerance: float = TOLERANC
 
 
 def _add_preprocessing(graph: Graph, student, inputs: Inputs) -> tuple[str, list]:
-    """Inputs and preprocessing: what comes out of them, and what came out of each step."""
+    """Add inputs and preprocessing; return their output, and the output of each step."""
     tensors = [
         graph.input(name, dtype, inputs.shape)
         for name, dtype in zip(inputs.names, inputs.dtypes, strict=True)
     ]
     is_pipeline = isinstance(student, Pipeline)
-    if not (is_pipeline or inputs.by_column):
+    if not is_pipeline and inputs.places is None:
         return tensors[0], []
     blocks = []
     for tensor, dtype in zip(tensors, inputs.dtypes, strict=True):
         is_text = dtype.kind == "O"
         tensor = tensor if is_text else graph.cast(tensor, np.float64)
         blocks.append(Block(tensor, inputs.shape[-1], is_text))
-    table = Table(tuple(blocks), inputs.names if inputs.by_column else None)
+    table = Table(tuple(blocks))
+    if inputs.places is not None:
+        # Columns that no step uses have no input, but they count in column numbers.
+        named = dict(zip(inputs.places, zip(blocks, inputs.names, strict=True), strict=True))
+        unused = Block("", 1, is_text=False), ""
+        blocks, names = zip(*(named.get(at, unused) for at in range(max(named) + 1)), strict=True)
+        table = Table(blocks, names)
     stages = []
     for name, step in student.steps[:-1] if is_pipeline else []:
         table = add_step(graph, step, table, name)
@@ -170,7 +181,7 @@ def _read_dtype(dtype, of_student: np.dtype) -> np.dtype:
 
 
 def _nan_where_refused(graph: Graph, logits: str, features: str, example, dtype) -> str:
-    """NaN in rows with NaN or infinity, which some nets would answer as if nothing were wrong."""
+    """Make the logits NaN in rows with NaN or infinity, which some nets would hide."""
     if example.dtype.kind != "f":
         return logits
     if example.ndim > 2:
@@ -181,7 +192,7 @@ def _nan_where_refused(graph: Graph, logits: str, features: str, example, dtype)
 
 
 def _add_outputs(graph: Graph, logits: str, classes: np.ndarray, dtype) -> dict[str, tuple]:
-    """Labels and probabilities: from names to tensor, dtype and shape."""
+    """Add labels and probabilities; return tensor, dtype and shape by name."""
     columns = graph.node("ArgMax", logits, axis=1, keepdims=0)
     labels = as_labels(classes)
     label = graph.node("Gather", graph.constant(labels), columns, axis=0)
@@ -193,7 +204,7 @@ def _add_outputs(graph: Graph, logits: str, classes: np.ndarray, dtype) -> dict[
 
 
 def _serialized(graph: Graph, outputs: dict, classes: np.ndarray) -> bytes:
-    from .. import __version__  # late, so that skkd can import this module
+    from .. import __version__  # late, because skkd imports this module
 
     model = graph.model(outputs)
     metadata = {"classes": json.dumps(as_labels(classes).tolist()), "skkd_version": __version__}
@@ -202,27 +213,27 @@ def _serialized(graph: Graph, outputs: dict, classes: np.ndarray) -> bytes:
 
 
 def _runner(data: bytes, outputs: list[str], inputs: Inputs) -> Callable:
-    """A function from rows of X to what the model gives for them."""
+    """Return a function that runs the model on rows of X."""
     onnxruntime = require("onnxruntime")
     options = onnxruntime.SessionOptions()
-    options.log_severity_level = 4  # what is wrong is raised as well
+    options.log_severity_level = 4  # errors are raised as well
     try:
         session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
-    except Exception as error:  # onnxruntime has many kinds of its own
-        raise ExportError(f"onnxruntime can't read what was exported: {error}.") from error
+    except Exception as error:  # onnxruntime has errors of its own
+        raise ExportError(f"onnxruntime cannot read the export: {error}.") from error
 
     def run(rows) -> list[np.ndarray]:
         feed = inputs.feed(rows)
         try:
             return session.run(outputs, feed)
         except Exception as error:
-            raise ExportError(f"onnxruntime can't run what was exported: {error}.") from error
+            raise ExportError(f"onnxruntime cannot run the export: {error}.") from error
 
     return run
 
 
 def _blame(graph: Graph, stages: list, inputs: Inputs, X) -> str:
-    """Which step of the preprocessing is the first to differ from scikit-learn, if any does."""
+    """Say which step of the preprocessing is the first to differ from scikit-learn."""
     X = expected = _safe_indexing(X, slice(0, 1000))
     for name, step, table in stages:
         expected = run_steps([(name, step)], expected)
@@ -240,7 +251,7 @@ def _blame(graph: Graph, stages: list, inputs: Inputs, X) -> str:
             is_right = False
         if not is_right:
             return (
-                f"The first step to differ is {name} ({type(step).__name__}). Do this to X before "
-                "the student, in training and where it is deployed, or take another transformer."
+                f"The first step to differ is {name} ({type(step).__name__}). Apply it to X before "
+                "the student, in training and where it is deployed, or use another transformer."
             )
-    return "Its preprocessing agrees; the net's module does not."
+    return "The preprocessing agrees; the net's module does not."

@@ -1,26 +1,28 @@
 """A student's preprocessing as nodes of an ONNX graph.
 
-What tables need is written out, node by node: it is exact in float64 and agrees with scikit-learn
-on missing values and on categories that it has not seen. All other steps are skl2onnx's.
+The steps of tables are written here, exact in float64, with missing values and unknown categories
+as in scikit-learn. skl2onnx converts all other steps.
 """
 
 from collections.abc import Callable
 
 import numpy as np
 from sklearn.compose import ColumnTransformer
+from sklearn.feature_extraction.text import CountVectorizer, TfidfVectorizer
 from sklearn.impute import SimpleImputer
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, OrdinalEncoder, StandardScaler
 
 from .._input import to_float, with_plain_missing
 from ..exceptions import ExportError
-from ._categories import one_hot, ordinal
-from ._feeds import MISSING_TEXT, is_missing
-from ._graph import ML_DOMAIN, ML_OPSET, OPSET, Graph
+from ._onnx_categories import one_hot, ordinal
+from ._onnx_columns import Block, Table
+from ._onnx_graph import ML_DOMAIN, ML_OPSET, OPSET, Graph
+from ._onnx_inputs import MISSING_TEXT, is_missing
+from ._onnx_net import quiet
 from ._require import require
-from ._table import Block, Table
 
-# What skkd itself does to columns before it encodes them; the inputs of a file are such already.
+# What skkd does to columns before it encodes them; the inputs of a file are like that already.
 _DONE_BY_FEEDING = (with_plain_missing, to_float)
 
 
@@ -32,7 +34,7 @@ def add_steps(graph: Graph, steps: list, table: Table, where: str = "") -> Table
     steps : list of (name, transformer)
     table : Table
     where : str
-        Names of what the steps are in, for messages.
+        Names of the steps around these ones, for messages.
     """
     for name, step in steps:
         table = add_step(graph, step, table, f"{where}{name}")
@@ -59,10 +61,12 @@ def _pipeline(graph: Graph, step: Pipeline, table: Table, where: str) -> Table:
 def _column_transformer(graph: Graph, step: ColumnTransformer, table: Table, where: str) -> Table:
     blocks: list[Block] = []
     for name, part, columns in step.transformers_:
-        places = _places(columns, table, f"{where} -> {name}")
-        if not places or (isinstance(part, str) and part == "drop"):
+        if isinstance(part, str) and part == "drop":
             continue
         inside = f"{where} -> {name}"
+        places = _places(columns, table, inside)
+        if not places:
+            continue
         made = add_step(graph, part, table.only(graph, places), inside)
         weight = (step.transformer_weights or {}).get(name)
         if weight is not None:
@@ -74,21 +78,21 @@ def _column_transformer(graph: Graph, step: ColumnTransformer, table: Table, whe
 
 
 def _places(columns, table: Table, where: str) -> list[int]:
-    """The numbers of what a fitted ColumnTransformer calls its columns."""
+    """Return the numbers of the columns that a fitted ColumnTransformer selects."""
     names = list(table.names or ())
 
     def place(column) -> int:
         if isinstance(column, str) and column not in names:
             raise ExportError(
-                f"The step {where} selects the column {column!r} of what an earlier step gives. In "
-                "ONNX these have no names; select it by its number."
+                f"The step {where} selects the column {column!r} of an earlier step's output, "
+                "which has no names in ONNX. Select the column by its number."
             )
         return names.index(column) if isinstance(column, str) else int(column) % table.width
 
     if isinstance(columns, slice):
         start, stop = columns.start, columns.stop
         start = place(start) if isinstance(start, str) else start
-        stop = place(stop) + 1 if isinstance(stop, str) else stop  # by name, it is included
+        stop = place(stop) + 1 if isinstance(stop, str) else stop  # a name includes its column
         return list(range(table.width))[start : stop : columns.step]
     chosen = np.atleast_1d(np.asarray(columns, dtype=None if len(np.shape(columns)) else object))
     if chosen.dtype.kind == "b":
@@ -100,10 +104,9 @@ def _function(graph: Graph, step: FunctionTransformer, table: Table, where: str)
     if step.func is None or step.func in _DONE_BY_FEEDING:
         return table
     raise ExportError(
-        f"{_titled(where, step)} calls {getattr(step.func, '__name__', repr(step.func))}, and a "
-        "function of Python can't be written in ONNX. Move what it does into the net's module (a "
-        "change of shape becomes nn.Unflatten), take a transformer of scikit-learn instead, or do "
-        "it to X before the student, in training and where it is deployed."
+        f"{_titled(where, step)} calls {getattr(step.func, '__name__', repr(step.func))}, and "
+        "Python functions cannot be written in ONNX. Move the function into the net's module, use "
+        "a transformer of scikit-learn, or apply it to X before the student."
     )
 
 
@@ -140,7 +143,7 @@ def _imputer(graph: Graph, step: SimpleImputer, table: Table, where: str) -> Tab
 
 
 def _is_missing(graph: Graph, block: Block, marker) -> str:
-    """Where the values of a block are the marker of missing ones; a tensor of bool."""
+    """Return where the values of a block are the marker of missing ones."""
     if is_missing(marker):
         if not block.is_text:
             return graph.node("IsNaN", block.tensor)
@@ -149,34 +152,52 @@ def _is_missing(graph: Graph, block: Block, marker) -> str:
     return graph.node("Equal", block.tensor, graph.constant(marker, dtype))
 
 
-def _by_skl2onnx(graph: Graph, step, table: Table, where: str) -> Table:
+def _text_counts(graph: Graph, step: CountVectorizer, table: Table, where: str) -> Table:
+    cased = (char for word in step.vocabulary_ for char in word if not char.isascii())
+    if step.lowercase and any(char != char.upper() for char in cased):
+        raise ExportError(
+            f"{_titled(where, step)} has lowercase=True and words with letters such as É, which "
+            "need an installed locale. Give lowercase=False, and lower the text "
+            "before the student, in training and where it is deployed."
+        )
+    options: dict = {"locale": "C"}  # every system has it, and it lowers A to Z
+    if step.analyzer == "char":
+        options["tokenexp"] = "(?s)."
+    elif step.token_pattern == CountVectorizer().token_pattern:
+        options["tokenexp"] = r"[\p{L}\p{N}_]{2,}"  # the same for RE2
+    return _by_skl2onnx(graph, step, table, where, {type(step): options})
+
+
+def _by_skl2onnx(graph: Graph, step, table: Table, where: str, options=None) -> Table:
     block = table.joined(graph, _titled(where, step))
-    model, dtype = _converted(step, block, _titled(where, step))
+    model, dtype = _converted(step, block, _titled(where, step), options)
     tensor = block.tensor if block.is_text else graph.cast(block.tensor, dtype)
     output = graph.cast(graph.splice(model, [tensor])[0], np.float64)
     width = len(step.get_feature_names_out()) if hasattr(step, "get_feature_names_out") else 0
     return Table((Block(output, width, is_text=False),))
 
 
-def _converted(step, block: Block, title: str) -> tuple:
-    """A model by skl2onnx and the dtype of its input: float64, or float32 for some steps."""
+def _converted(step, block: Block, title: str, options) -> tuple:
+    """Return a model of skl2onnx, and the dtype of its input."""
     skl2onnx, onnx = require("skl2onnx"), require("onnx")
     types = require("skl2onnx.common.data_types")
     kinds = [(types.DoubleTensorType, np.float64), (types.FloatTensorType, np.float32)]
     for kind, dtype in [(types.StringTensorType, object)] if block.is_text else kinds:
         try:
-            model = skl2onnx.convert_sklearn(
-                step,
-                initial_types=[("X", kind([None, block.width]))],
-                target_opset={"": OPSET, ML_DOMAIN: ML_OPSET},
-            )
+            with quiet():
+                model = skl2onnx.convert_sklearn(
+                    step,
+                    initial_types=[("X", kind([None, block.width]))],
+                    target_opset={"": OPSET, ML_DOMAIN: ML_OPSET},
+                    options=options,
+                )
             onnx.checker.check_model(model, full_check=True)
             return model, dtype
-        except Exception as error:  # of many kinds, for each converter has its own
+        except Exception as error:  # each converter has errors of its own
             reason = error
     raise ExportError(
-        f"{title} can't be written in ONNX; skl2onnx says: {str(reason).strip().splitlines()[0]} "
-        "Do this to X before the student, in training and where it is deployed, or take another "
+        f"{title} cannot be written in ONNX by skl2onnx: {str(reason).strip().splitlines()[0]} "
+        "Apply it to X before the student, in training and where it is deployed, or use another "
         "transformer."
     ) from reason
 
@@ -187,10 +208,12 @@ def _titled(where: str, step) -> str:
 
 _CONVERTERS: dict[type, Callable[[Graph, object, Table, str], Table]] = {
     ColumnTransformer: _column_transformer,
+    CountVectorizer: _text_counts,
     FunctionTransformer: _function,
     OneHotEncoder: one_hot,
     OrdinalEncoder: ordinal,
     Pipeline: _pipeline,
     SimpleImputer: _imputer,
     StandardScaler: _standard_scaler,
+    TfidfVectorizer: _text_counts,
 }

@@ -7,7 +7,7 @@ import numpy as np
 from ..exceptions import ExportError
 from ._require import require
 
-# Understood by onnxruntime 1.18 of 2024 and later. In 19 texts can be compared for the first time.
+# onnxruntime reads it since 1.18. Texts can be compared since 19.
 OPSET = 19
 ML_OPSET = 3
 IR_VERSION = 9
@@ -19,10 +19,10 @@ _LEAST_BYTES = 1024
 
 
 class Graph:
-    """Nodes, constants and inputs of a model under construction.
+    """Collect the nodes, constants and inputs of a model.
 
-    A tensor is known by its name, which every method returns. Names of inputs are the caller's;
-    all others are made such that they differ from these.
+    Each method returns the name of a tensor. The caller names the inputs; all other names are
+    made to differ from them.
     """
 
     def __init__(self) -> None:
@@ -31,16 +31,17 @@ class Graph:
         self._nodes: list = []
         self._constants: list = []
         self._names: set[str] = set()
+        self._opsets = {"": OPSET, ML_DOMAIN: ML_OPSET}
 
     def input(self, name: str, dtype, shape: tuple) -> str:
-        """An input of the model; None in its shape stands for the number of rows."""
+        """Add an input; None in its shape stands for the number of rows."""
         shape = tuple("rows" if size is None else size for size in shape)
         self._inputs.append(self._value(name, dtype, shape))
         self._names.add(name)
         return name
 
     def constant(self, value, dtype=None) -> str:
-        """A constant tensor; texts are an array of objects."""
+        """Add a constant; texts are an array of objects."""
         value = np.asarray(value, dtype=dtype)
         name = self.fresh_name("constant")
         if value.dtype.kind in "OU":
@@ -56,10 +57,10 @@ class Graph:
         return name
 
     def _keep(self, tensor) -> None:
-        """Have a constant in the model, in half precision if that holds all its numbers.
+        """Add a constant tensor, in half precision if that holds all its numbers.
 
-        It does hold the weights of a student that was narrowed, which then take two bytes each in
-        the file. onnxruntime widens them once, when it reads it.
+        Half precision holds the weights of a pruned student, which then take two bytes each.
+        onnxruntime widens them once, when it reads the file.
         """
         self._names.add(tensor.name)
         if tensor.data_type in (self._onnx.TensorProto.FLOAT, self._onnx.TensorProto.DOUBLE):
@@ -71,7 +72,7 @@ class Graph:
         self._constants.append(tensor)
 
     def node(self, op: str, *inputs: str, domain: str = "", **attributes) -> str:
-        """Apply an operator; the name of its only output."""
+        """Apply an operator, and return its only output."""
         output = self.fresh_name(op)
         self._nodes.append(
             self._onnx.helper.make_node(op, list(inputs), [output], domain=domain, **attributes)
@@ -79,14 +80,16 @@ class Graph:
         return output
 
     def cast(self, tensor: str, dtype) -> str:
-        """The tensor in another dtype."""
+        """Convert a tensor to another dtype."""
         return self.node("Cast", tensor, to=self._element_type(dtype))
 
     def splice(self, model, inputs: list[str]) -> list[str]:
-        """Put another model's nodes into this graph; the names of its outputs here."""
+        """Add the nodes of another model, and return its outputs."""
         helper, onnx = self._onnx.helper, self._onnx
         if model.functions:
             model = import_module("onnx.inliner").inline_local_functions(model)
+        for opset in model.opset_import:
+            self._opsets.setdefault(opset.domain, opset.version)
         prefix = self.fresh_name("part") + "/"
         while any(name.startswith(prefix) for name in self._names):
             prefix = self.fresh_name("part") + "/"
@@ -99,7 +102,7 @@ class Graph:
         return [value.name for value in graph.output]
 
     def model(self, outputs: dict[str, tuple]):
-        """A checked model, with outputs from names to (tensor, dtype, shape)."""
+        """Return a checked model; outputs are (tensor, dtype, shape) by name."""
         helper = self._onnx.helper
         nodes = [
             *self._nodes,
@@ -114,10 +117,7 @@ class Graph:
             graph,
             producer_name="skkd",
             ir_version=IR_VERSION,
-            opset_imports=[
-                helper.make_opsetid("", OPSET),
-                helper.make_opsetid(ML_DOMAIN, ML_OPSET),
-            ],
+            opset_imports=[helper.make_opsetid(*opset) for opset in self._opsets.items()],
         )
         try:
             self._onnx.checker.check_model(model, full_check=True)
@@ -126,7 +126,7 @@ class Graph:
         return model
 
     def fresh_name(self, stem: str) -> str:
-        """A name that no other tensor has."""
+        """Return a name that no other tensor has."""
         name, number = stem, 0
         while name in self._names:
             number += 1
@@ -145,7 +145,7 @@ class Graph:
 
 
 def _in_half_precision(value: np.ndarray) -> np.ndarray | None:
-    """The same numbers in float16, if it holds them all and they are many."""
+    """Return the same numbers in float16, if it holds them all and they are many."""
     if value.nbytes < _LEAST_BYTES:
         return None
     with np.errstate(over="ignore"):

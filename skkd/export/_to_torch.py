@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -9,24 +10,31 @@ import torch
 from sklearn.utils.validation import check_is_fitted
 
 from .._atomic_write import write
+from .._classifier import DistilledClassifier
+from .._input import as_tensor
 from .._sklearn_private import _safe_indexing
-from .._student import net_dtype, net_of
-from .._training.batches import as_tensor
+from .._student import StudentOnly, net_dtype, net_of
 from ._check_rows import net_input, rows_to_check
 from ._exported import Exported
-from ._feeds import as_labels
-from ._net import Probabilities, check_net, not_exportable, quiet, two_rows
+from ._onnx_inputs import as_labels
+from ._onnx_net import Probabilities, check_net, not_exportable, quiet, two_rows
 from ._parity import TOLERANCE, check_parity
 
 __all__ = ["to_torch_program"]
 
 
-def to_torch_program(clf, path, X_sample=None, *, tolerance: float = TOLERANCE) -> Exported:
+def to_torch_program(
+    clf: DistilledClassifier | StudentOnly,
+    path: str | os.PathLike[str],
+    X_sample=None,
+    *,
+    tolerance: float = TOLERANCE,
+) -> Exported:
     """Write the student's net and its softmax as a program of ``torch.export``.
 
-    For nets that :func:`to_onnx` can't write, and for services that run PyTorch anyway. PyTorch
-    reads the file without the class of the module, scikit-learn or skkd. The preprocessing before
-    the net is **not** in it: what goes in is what its last step gives. It must agree with
+    For nets that :func:`to_onnx` cannot write, and for services that run PyTorch anyway. PyTorch
+    reads the file without the module's class, scikit-learn or skkd. The preprocessing is **not** in
+    the file, so its input is the output of the last step. The program is compared with
     ``predict_proba`` before it is written.
 
     Parameters
@@ -34,23 +42,23 @@ def to_torch_program(clf, path, X_sample=None, *, tolerance: float = TOLERANCE) 
     clf : DistilledClassifier or StudentOnly
         Fitted.
     path : str or path
-        Where to write, by custom with the ending ``.pt2``. An existing file is replaced, once all
-        is well.
+        Where to write; the usual ending is ``.pt2``. An existing file is replaced once everything
+        else has succeeded.
     X_sample : array, frame or CSR matrix of shape (n_rows, n_features), default=None
-        Rows to compare on, as ``predict_proba`` takes them. None: made up, as in :func:`to_onnx`.
+        Rows to compare on, as ``predict_proba`` takes them. None: drawn as in :func:`to_onnx`.
     tolerance : float, default=1e-5
         The largest difference allowed between two probabilities.
 
     Returns
     -------
     exported : Exported
-        With the largest difference found. The program's only input is ``X``, its only output
-        ``probabilities``. The extra file ``classes.json`` in it has the labels.
+        The largest difference found and the size of the file. The only input is ``X``, the only
+        output ``probabilities``. The extra file ``classes.json`` in the program has the labels.
 
     Raises
     ------
     ExportError
-        If the module can't be exported, or if the program does not agree. Nothing is written then.
+        If the module cannot be exported, or if the program differs. Nothing is written then.
 
     Examples
     --------
@@ -102,7 +110,7 @@ def _exported(net, example: np.ndarray, classes: np.ndarray) -> bytes:
             (two_rows(example, net.device),),
             dynamic_shapes={"X": {0: torch.export.Dim.DYNAMIC}},
         )
-    except Exception as error:  # of many kinds, for it runs the module's code
+    except Exception as error:  # of any kind, because it runs the module's code
         raise not_exportable(net, "torch.export", error) from error
     file = io.BytesIO()
     labels = json.dumps(as_labels(classes).tolist())
