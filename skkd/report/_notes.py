@@ -30,7 +30,8 @@ def notes_on(report, models) -> list[str]:
         notes.append(
             f"Intervals of {100 * report.confidence_level:g} % are from {report.n_bootstrap:,} "
             f"resamples of the test rows, {n_scores:,} for areas under curves and for "
-            "given scorers. All models have the same resamples. The intervals are about other test rows, not about another training."
+            "given scorers. All models have the same resamples. The intervals are about other test "
+            "rows, not about another training."
         )
     if report.n_rows == 1:
         notes.append("There is only one test row, so nothing has an interval.")
@@ -96,8 +97,9 @@ def _training(report, models) -> list[str]:
 
 def _costs(report) -> list[str]:
     """How latency was measured, and which costs are unknown."""
+    names = names_in_sentences(report)
     notes = [
-        f"The size of {names_in_sentences(report)[name]} is unknown, because it can't be pickled."
+        f"The size of {names[name]} is unknown, because it can't be pickled."
         for name, costs in report.costs.items()
         if math.isnan(costs["bytes"])
     ]
@@ -111,8 +113,7 @@ def _costs(report) -> list[str]:
             for size in BATCH_SIZES:
                 if math.isnan(costs[f"rows_per_second_{size}"]):
                     notes.append(
-                        f"{size:,} rows at once were not timed for "
-                        f"{names_in_sentences(report)[name]}: they "
-                        "would take too long or too much memory."
+                        f"{size:,} rows at once were not timed for {names[name]}: they would take "
+                        "too long or too much memory."
                     )
     return notes
