@@ -12,7 +12,7 @@ from ._bootstrap import MAX_SCORE_REPEATS
 from ._costs import BATCH_SIZES
 from ._measures import label_of
 from ._scores import rare
-from ._verdict import NO_WORSE, UNDECIDED, in_units, unit_of
+from ._verdict import NO_WORSE, UNDECIDED, margin_of, names_in_sentences
 
 
 def notes_on(report, models) -> list[str]:
@@ -29,8 +29,9 @@ def notes_on(report, models) -> list[str]:
         n_scores = min(report.n_bootstrap, MAX_SCORE_REPEATS)
         notes.append(
             f"Intervals of {100 * report.confidence_level:g} % are from {report.n_bootstrap:,} "
-            f"resamples of the test rows, {n_scores:,} for areas under curves. All models have the "
-            "same resamples. The intervals are about other test rows, not about another training."
+            f"resamples of the test rows, {n_scores:,} for areas under curves and for "
+            "given scorers. All models have the same resamples. The intervals are about other test "
+            "rows, not about another training."
         )
     if report.n_rows == 1:
         notes.append("There is only one test row, so nothing has an interval.")
@@ -72,8 +73,8 @@ def _margin(report) -> list[str]:
     other, outcomes = next(iter(report.outcomes.items()))
     notes = []
     for name in report.scoring:
-        loss = f"a loss of more than {in_units(name, report.margin)}{unit_of(name)}"
-        against = f"{label_of(name)} against {report.labels[other]}"
+        loss = f"a loss of more than {margin_of(name, report.margin)}"
+        against = f"{label_of(name)} against {names_in_sentences(report)[other]}"
         if outcomes[name] == NO_WORSE:
             notes.append(f"No worse by {against}: the interval rules out {loss}.")
         elif outcomes[name] == UNDECIDED and name != "log_loss":
@@ -96,8 +97,9 @@ def _training(report, models) -> list[str]:
 
 def _costs(report) -> list[str]:
     """How latency was measured, and which costs are unknown."""
+    names = names_in_sentences(report)
     notes = [
-        f"The size of {report.labels[name]} is unknown, because it can't be pickled."
+        f"The size of {names[name]} is unknown, because it can't be pickled."
         for name, costs in report.costs.items()
         if math.isnan(costs["bytes"])
     ]
@@ -111,7 +113,7 @@ def _costs(report) -> list[str]:
             for size in BATCH_SIZES:
                 if math.isnan(costs[f"rows_per_second_{size}"]):
                     notes.append(
-                        f"{size:,} rows at once were not timed for {report.labels[name]}: they "
-                        "would take too long or too much memory."
+                        f"{size:,} rows at once were not timed for {names[name]}: they would take "
+                        "too long or too much memory."
                     )
     return notes

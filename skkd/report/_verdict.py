@@ -17,9 +17,7 @@ _SHARES = ("accuracy", "balanced_accuracy")
 
 def verdict_of(report) -> str:
     """Say how the student compares with each other model, and which classes it never predicts."""
-    names = {"teacher": "the teacher", "baseline": report.labels["baseline"]}
-    if names["baseline"] == "baseline":
-        names["baseline"] = "the baseline"
+    names = names_in_sentences(report)
     rows = dict(zip(report.classes.tolist(), report.class_rows, strict=True))
     n_rows = [cost(rows[label]) for label in report.never_predicted["student"]]
     parts = [never_predicted_sentence(report.never_predicted, n_rows, names)]
@@ -35,6 +33,16 @@ def verdict_of(report) -> str:
         values = [f"{label_of(n)} {measured[n]:z.4f}" for n in ["log_loss", *report.scoring]]
         parts.append(f"The student has {', '.join(values)}; there is nothing to compare with.")
     return " ".join(filter(None, parts))
+
+
+def names_in_sentences(report) -> dict[str, str]:
+    """Return what a sentence calls the models."""
+    supervised = report.labels["baseline"] == "labels only"
+    return {
+        "teacher": "the teacher",
+        "baseline": "labels only" if supervised else "the baseline",
+        "student": "the student",
+    }
 
 
 def never_predicted(classes, class_rows, per_class) -> dict[str, list]:
@@ -186,25 +194,25 @@ def never_predicted_sentence(never: dict[str, list], rows: list[str], names: dic
     return f"{text}; neither do{'es' * (len(same) == 1)} {_joined(same)}." if same else f"{text}."
 
 
-def in_units(name: str, value: float, form: str = "") -> str:
-    """A value of a measure as people write it, without its unit; ``form`` is "+" for a sign."""
+def margin_of(name: str, margin: float) -> str:
+    """Write the margin in the unit of a measure."""
     if name in _SHARES:
-        return f"{100 * value:{form}z.1f}"
-    return f"{value:{form}z.3f}" if abs(value) < 100 else f"{value:{form}z,.0f}"
-
-
-def unit_of(name: str) -> str:
-    """The unit of a difference, with a space before it."""
-    return " percentage points" if name in _SHARES else ""
+        return f"{100 * margin:g} percentage point{'s' * (margin != 0.01)}"
+    return f"{margin:g}"
 
 
 def _amount(name: str, difference: Difference, level: float) -> str:
-    estimate, low, high = (in_units(name, value, "+") for value in difference)
-    if not math.isfinite(difference.estimate):
+    """Write a difference with its unit and interval."""
+    size = abs(difference.estimate)
+    if math.isnan(size):
         return "unknown"
-    if not math.isfinite(difference.low):
-        return f"{estimate}{unit_of(name)}, no interval"
-    return f"{estimate}{unit_of(name)}, {100 * level:g} % interval {low} to {high}"
+    factor, unit, form = 1, "", "+z.4f" if size < 0.01 else "+z.3f" if size < 100 else "+z,.0f"
+    if name in _SHARES:
+        factor, unit, form = 100, " percentage points", "+z.1f"
+    estimate, low, high = (f"{factor * value:{form}}" for value in difference)
+    if math.isnan(difference.low):
+        return f"{estimate}{unit}, no interval"
+    return f"{estimate}{unit}, {100 * level:g} % interval {low} to {high}"
 
 
 def _joined(parts: list[str]) -> str:

@@ -204,7 +204,7 @@ def test_verdict_says_what_is_known():
     for found in (against(ignorant), against(knows)):
         assert found.verdict.lower().startswith(found.outcome)
     assert itself.verdict.startswith("Level with the baseline by log-loss (+0.000")
-    assert "No worse by accuracy against baseline" in itself.notes[0]
+    assert "No worse by accuracy against the baseline" in itself.notes[0]
     assert "Undecided by accuracy" in against(clf, n_rows=298).notes[0]
 
 

@@ -90,8 +90,8 @@ def test_sentences():
         {"log_loss": (0.0, MINUS_ZERO, 0.0), "accuracy": (-0.028, -0.04, -0.016)},
         "the teacher",
     ) == (
-        "Level with the teacher by log-loss (+0.000, 95 % interval +0.000 to +0.000) and worse by "
-        "accuracy (-2.8 percentage points, 95 % interval -4.0 to -1.6)."
+        "Level with the teacher by log-loss (+0.0000, 95 % interval +0.0000 to +0.0000) and worse "
+        "by accuracy (-2.8 percentage points, 95 % interval -4.0 to -1.6)."
     )
     assert said(
         {"log_loss": WORSE, "my_cost": WORSE, "roc_auc": BETTER},
