@@ -62,9 +62,7 @@ def results(name: str) -> pd.DataFrame:
     return analysis.read_results(RESULTS / name)
 
 
-@pytest.mark.parametrize(
-    ("path", "name"), [(STUDY, "study.jsonl"), (TABLES, "fresh/study.jsonl")]
-)
+@pytest.mark.parametrize(("path", "name"), [(STUDY, "study.jsonl"), (TABLES, "fresh/study.jsonl")])
 def test_gains_over_labels_only_by_set(path, name):
     frame = results(name)
     rows = table(path, "| data set | teacher | best fixed λ ")
