@@ -13,7 +13,7 @@ from benchmarks.run import RESULTS, WITHOUT_NEW_ROWS, read_lines
 
 ROOT = Path(__file__).parents[2]
 README, STUDY = ROOT / "README.md", ROOT / "benchmarks" / "README.md"
-TABLES = ROOT / "benchmarks" / "tables.md"
+TABLES, SPEED = ROOT / "benchmarks" / "tables.md", ROOT / "benchmarks" / "speed.md"
 SHOWN = {"default": "default", "without synthetic rows": WITHOUT_NEW_ROWS}
 
 # Methods that are written out, where they aren't `rule` or "fixed 0.5".
@@ -182,3 +182,28 @@ def test_beside_autogluon():
         assert accuracies[of_set] == [written(cell) for cell in shown], of_set
         medians = runs["seconds"][models].median()
         assert seconds[of_set][:3] == [f"{median:.0f}" for median in medians], of_set
+
+
+def test_time_of_training():
+    lines = json.loads((RESULTS / "speed.json").read_text())["training"]
+    rows = table(SPEED, "| | batch 128 | batch 1,024 |")
+    names = {
+        "hand-written loop": "bare PyTorch loop",
+        "skkd, fixed weight": "skkd, FixedBalance",
+        "skkd, `DescentShare`": "skkd, DescentShare",
+        "plain skorch, default loader": "plain skorch",
+    }
+    assert rows.keys() == names.keys()
+    for shown, name in names.items():
+        ratios = [line[name] / line["bare PyTorch loop"] for line in lines]
+        cells = [f"{plain:.2f} ({fused:.2f})" for plain, fused in zip(*[iter(ratios)] * 2)]
+        assert rows[shown] == [cell.replace(" (1.00)", "") for cell in cells], shown
+
+
+def test_time_of_a_step():
+    small, large = json.loads((RESULTS / "speed.json").read_text())["rules"]
+    rows = table(SPEED, "| rule | batch 128 | batch 1,024 |")
+    for shown, cells in rows.items():
+        name = shown.replace("`", "").replace(" all gradients", " all")
+        name = name.replace("equal_gradients", "gradient_norm")  # the name that it had
+        assert cells == [f"{line[name]:.2f}" for line in (small, large)], shown
