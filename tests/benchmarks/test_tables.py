@@ -196,7 +196,8 @@ def test_time_of_training():
     assert rows.keys() == names.keys()
     for shown, name in names.items():
         ratios = [line[name] / line["bare PyTorch loop"] for line in lines]
-        cells = [f"{plain:.2f} ({fused:.2f})" for plain, fused in zip(*[iter(ratios)] * 2)]
+        pairs = zip(ratios[::2], ratios[1::2], strict=True)
+        cells = [f"{plain:.2f} ({fused:.2f})" for plain, fused in pairs]
         assert rows[shown] == [cell.replace(" (1.00)", "") for cell in cells], shown
 
 
