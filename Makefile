@@ -50,9 +50,7 @@ format: $(STAMP) ## Fix what ruff can fix and format the code
 	$(BIN)/ruff format .
 
 demo: $(STAMP) ## Run the quick-start example
-	mkdir -p build
-	$(BIN)/python examples/plot_quickstart.py build/balance.png
-	@echo 'The balancing parameter over the training: build/balance.png'
+	$(BIN)/python examples/plot_quickstart.py
 
 speed: $(STAMP) ## Measure how fast training and prediction are
 	OMP_NUM_THREADS=$(OMP_NUM_THREADS) $(BIN)/python benchmarks/speed.py

@@ -38,7 +38,8 @@ autodoc_typehints = "none"  # types stand in the docstrings
 numpydoc_show_class_members = False  # the template lists them
 numpydoc_xref_param_type = False
 
-myst_enable_extensions = ["dollarmath"]
+myst_enable_extensions = ["dollarmath", "substitution"]
+myst_substitutions = {"version": version}
 myst_heading_anchors = 3
 
 sphinx_gallery_conf = {

@@ -2,23 +2,20 @@
 Images: from a forest to a small convolutional net
 ==================================================
 
-A forest sees an image as a row of pixels that have nothing to do with each other. A convolutional
-net sees neighbours, and as a student it is a fraction of the forest's size. ``student="convnet"``
-takes images as they are, in an array of shape ``(n, height, width)`` or
-``(n, channels, height, width)``; the forest gets its rows of pixels from a Pipeline.
+To a forest an image is a row of unrelated pixels. A convolutional net sees neighbors, and it is
+much smaller. ``student="convnet"`` takes images in an array of shape ``(n, height, width)`` or
+``(n, channels, height, width)``. A Pipeline turns the images into rows of pixels for the forest.
 """
 
 # %%
-# Data
-# ----
+# Images with and without labels
+# ------------------------------
 #
-# Small pictures of digits: only 300 of them have a label, another thousand have none. The forest
-# can say something about these as well.
-
-import os
+# Only 300 images have a label. The forest can label another thousand.
 
 import matplotlib.pyplot as plt
 import numpy as np
+from sklearn.base import clone
 from sklearn.datasets import load_digits
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.metrics import log_loss
@@ -28,8 +25,6 @@ from sklearn.preprocessing import FunctionTransformer
 
 from skkd import DistilledClassifier
 from skkd.balancers import FixedBalance
-
-SMALL = "SKKD_SMALL" in os.environ
 
 X, y = load_digits(return_X_y=True)
 X = X.reshape(-1, 8, 8).astype(np.float32)
@@ -46,35 +41,35 @@ X_unlabeled, X_test, _, y_test = train_test_split(
 
 
 def as_rows(images):
-    """Images as rows of pixels."""
+    """Reshape images to rows of pixels."""
     return images.reshape(len(images), -1)
 
 
+N_TREES, N_EPOCHS = 300, 60
 forest = make_pipeline(
-    FunctionTransformer(as_rows), RandomForestClassifier(30 if SMALL else 300, random_state=0)
+    FunctionTransformer(as_rows), RandomForestClassifier(N_TREES, random_state=0)
 )
-clf = DistilledClassifier(forest, "convnet", cv=5, random_state=0)
-clf.set_params(student__max_epochs=5 if SMALL else 60)
+clf = DistilledClassifier(forest, "convnet", random_state=0)
+clf.set_params(student__max_epochs=N_EPOCHS)
 clf.fit(X_train, y_train, X_unlabeled=X_unlabeled)
 
 # %%
-# The same net on labels alone, which is a fixed weight of zero:
+# A balance of 0 trains the same net on labels only. The net gets twice the epochs, because each
+# of them has half as many images.
 
-nothing = np.full((len(y_train), 10), 0.1)
-alone = DistilledClassifier(None, "convnet", balancer=FixedBalance(0.0), random_state=0)
-alone.set_params(student__max_epochs=5 if SMALL else 120)
-alone.fit(X_train, y_train, teacher_proba=nothing)
+labels_only = clone(clf).set_params(balancer=FixedBalance(0.0))
+labels_only.set_params(student__max_epochs=2 * N_EPOCHS).fit(X_train, y_train)
 
-for name, model in {"forest": clf.teacher_, "labels alone": alone, "distilled": clf}.items():
+models = {"forest": clf.teacher_, "labels only": labels_only, "distilled": clf}
+for name, model in models.items():
     loss = log_loss(y_test, model.predict_proba(X_test))
     print(f"{name:14} accuracy {model.score(X_test, y_test):.3f}   log-loss {loss:.3f}")
 
 # %%
-# What they see
-# -------------
+# Where the forest is least sure
+# ------------------------------
 #
-# The pictures of which the forest is least sure, with what each of the two thinks of the true
-# digit:
+# Each title gives the true digit, and the probability that forest and student give it.
 
 teacher_proba, proba = clf.teacher_.predict_proba(X_test), clf.predict_proba(X_test)
 rows = np.arange(len(y_test))
@@ -92,9 +87,9 @@ for ax, row in zip(axes, hardest, strict=True):
 plt.show()
 
 # %%
-# Each parameter of a student by name can be searched, such as the channels of its stages:
+# Every parameter of a named student can be searched. This searches over the channels of the stages:
 # ``GridSearchCV(clf, {"student__module__widths": [(8, 16), (16, 32, 64)]})``. To change more, take
-# the net itself, and put it at the end of a Pipeline if its input must be prepared:
+# the net itself:
 
 from skkd.students import make_student
 

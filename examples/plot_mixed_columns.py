@@ -1,18 +1,20 @@
 """
-A table of mixed columns, and two models that want it differently
-=================================================================
+A table of mixed columns
+========================
 
-Real tables have categories, numbers and holes. The teacher here is a Pipeline that takes the raw
-frame. The student can take it in two ways: the default one encodes it by itself, and one of your
-own stands at the end of a Pipeline. The teacher always sees the frame untouched, which is why
-``DistilledClassifier`` is the outermost estimator.
+Real tables have categories, numbers and missing values. The teacher here is a Pipeline that takes
+the raw data frame. The student can take the frame in two ways:
+
+* The default student encodes the frame.
+
+* A student of your own stands at the end of a Pipeline that encodes the frame.
+
+``DistilledClassifier`` is the outermost estimator in both cases, so the teacher sees the raw frame.
 """
 
 # %%
 # A frame with categories, missing values and a rare level
 # --------------------------------------------------------
-
-import os
 
 import numpy as np
 import pandas as pd
@@ -28,12 +30,11 @@ from torch import nn
 
 from skkd import DistilledClassifier
 
-SMALL = "SKKD_SMALL" in os.environ  # set by the tests: few rows
-N_ROWS = 400 if SMALL else 4000
+N_ROWS = 4000
 
 
-def make_loans(n_rows: int, seed: int = 0) -> tuple[pd.DataFrame, np.ndarray]:
-    """Loans with an income that is sometimes unknown; bad ones depend on all columns."""
+def make_loans(n_rows, seed=0):
+    """Make loans with an income that is sometimes unknown."""
     rng = np.random.default_rng(seed)
     frame = pd.DataFrame(
         {
@@ -72,10 +73,10 @@ teacher = make_pipeline(
 )
 
 # %%
-# The default student encodes the frame by itself
-# -----------------------------------------------
+# The default student encodes the frame
+# -------------------------------------
 
-clf = DistilledClassifier(teacher, cv=5, random_state=0)
+clf = DistilledClassifier(teacher, random_state=0)
 clf.fit(X_train, y_train)
 print(f"teacher         {clf.teacher_.score(X_test, y_test):.3f}")
 print(f"default student {clf.score(X_test, y_test):.3f}")
@@ -84,11 +85,11 @@ print(f"default student {clf.score(X_test, y_test):.3f}")
 # A student with preprocessing of its own
 # ---------------------------------------
 #
-# ``student_`` is the fitted Pipeline and works alone, teacher and skkd left at home.
+# ``student_`` is the fitted Pipeline. It predicts without the teacher and without skkd.
 
 
 class Net(nn.Module):
-    """The two sizes are filled in from the data."""
+    """A net whose two sizes ``fit`` fills in from the data."""
 
     def __init__(self, n_features, n_classes, hidden=32):
         super().__init__()
@@ -108,6 +109,6 @@ encoder = make_column_transformer(
 )
 student = Pipeline([("encode", encoder), ("net", net)])
 
-clf = DistilledClassifier(teacher, student, cv=5, random_state=0).fit(X_train, y_train)
+clf = DistilledClassifier(teacher, student, random_state=0).fit(X_train, y_train)
 print(f"own student     {clf.score(X_test, y_test):.3f}")
 print(clf.student_.predict_proba(X_test.head(2)).round(3))
