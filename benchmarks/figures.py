@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
-from matplotlib.ticker import NullFormatter
+from matplotlib.ticker import LogLocator, NullFormatter
 
 
 def heat_map(table: pd.DataFrame, title: str, *, low_is_good: bool = False) -> Figure:
@@ -139,7 +139,7 @@ def loss_against_latency(panels: dict[str, tuple[pd.DataFrame, pd.DataFrame]]) -
     n_columns = min(4, len(panels))
     n_rows = -(-len(panels) // n_columns)
     figure = Figure(figsize=(2.3 * n_columns + 0.2, 2.1 * n_rows + 0.7), layout="constrained")
-    places = figure.subplots(n_rows, n_columns, squeeze=False).ravel()
+    places = figure.subplots(n_rows, n_columns, squeeze=False, sharex=True).ravel()
     handles: dict = {}
     for axes, (name, (points, front)) in zip(places, panels.items(), strict=False):
         top = _highest_shown(points)
@@ -156,18 +156,26 @@ def loss_against_latency(panels: dict[str, tuple[pd.DataFrame, pd.DataFrame]]) -
         )[0]
         axes.set(xscale="log")
         axes.set_ylim(top=top)
+        axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 3.0)))
         axes.xaxis.set_major_formatter("{x:g}")
         axes.xaxis.set_minor_formatter(NullFormatter())
         axes.set_title(name, fontsize=9)
         axes.tick_params(labelsize=8)
         axes.spines[["top", "right"]].set_visible(False)
-    for axes in places[len(panels) :]:
-        axes.axis("off")
+    for i in range(len(panels), len(places)):
+        places[i].axis("off")
+        places[i - n_columns].tick_params(labelbottom=True)
     figure.supxlabel("microseconds for a single row, ONNX on one thread", fontsize=9)
     figure.supylabel("test log-loss", fontsize=9)
     order = [*_STYLES, "front"]
     shown = [handles[kind] for kind in order if kind in handles]
-    figure.legend(handles=shown, loc="outside upper center", ncols=4, fontsize=8, frameon=False)
+    figure.legend(
+        handles=shown,
+        loc="outside upper center",
+        ncols=min(4, n_columns + 1),
+        fontsize=8,
+        frameon=False,
+    )
     return figure
 
 

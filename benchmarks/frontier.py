@@ -29,6 +29,7 @@ import sys
 import tempfile
 import time
 import traceback
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property, partial
@@ -195,7 +196,10 @@ def choose_teacher(setting: tuple, X: np.ndarray, y: np.ndarray) -> Teacher:
         params = {"num_leaves": n_leaves, **_TEACHER}
         stop = lightgbm.early_stopping(_PATIENCE, verbose=False)
         model = trees(MAX_TEACHER_TREES, seed, **params)
-        model.fit(X[train], y[train], eval_set=[(X[test], y[test])], callbacks=[stop])
+        with warnings.catch_warnings():
+            # LightGBM 4.7 warns of eval_set, and older ones have nothing else.
+            warnings.simplefilter("ignore", FutureWarning)
+            model.fit(X[train], y[train], eval_set=[(X[test], y[test])], callbacks=[stop])
         loss = log_loss(y[test], model.predict_proba(X[test]), labels=model.classes_)
         losses[loss] = {"n_estimators": model.best_iteration_, **params}
     params = losses[min(losses)]
