@@ -4,7 +4,8 @@ Each alternative becomes one ONNX file, from raw rows to probabilities. All alte
 rows in the same way, see :class:`LevelCodes`. One table turns the levels of all categories into
 whole numbers. Trees split these codes as numbers. The linear model and the MLP one-hot encode them.
 
-LightGBM's own categorical splits were no better on average, and their files are larger and slower.
+LightGBM's own categorical splits make larger and slower files, and had no better log-loss on five
+data sets with 4,000 rows.
 """
 
 import re
@@ -199,10 +200,12 @@ def onnx_of(codes: LevelCodes, model, n_features: int) -> bytes:
     n_features : int
         Columns of coded rows.
     """
-    if isinstance(model, lightgbm.LGBMClassifier | lightgbm.Booster):
+    if isinstance(model, lightgbm.LGBMClassifier):
+        model = model.booster_
+    if isinstance(model, lightgbm.Booster):
         rows = [("X", onnxmltools.convert.common.data_types.FloatTensorType([None, n_features]))]
         file = onnxmltools.convert_lightgbm(
-            model, initial_types=rows, zipmap=False, target_opset=_OPSET
+            _in_float32(model), initial_types=rows, zipmap=False, target_opset=_OPSET
         )
     else:
         rows = [("X", skl2onnx.common.data_types.FloatTensorType([None, n_features]))]
@@ -218,3 +221,23 @@ def onnx_of(codes: LevelCodes, model, n_features: int) -> bytes:
     else:
         file.opset_import.append(onnx.helper.make_opsetid("ai.onnx.ml", _ML_OPSET))
     return codes.before(file).SerializeToString()
+
+
+def _in_float32(booster: lightgbm.Booster) -> lightgbm.Booster:
+    """Round thresholds down to float32, so that float32 numbers take the same way as before.
+
+    The converter rounds to the nearest float32. A threshold between two neighbors may then become
+    the larger one, which sends it to the other side.
+    """
+
+    def rounded(line: re.Match) -> str:
+        exact = np.array(line[1].split(), dtype=float)
+        nearest = exact.astype(np.float32)
+        below = np.nextafter(nearest, np.float32(-np.inf))
+        return "threshold=" + " ".join(
+            map(repr, np.where(nearest > exact, below, nearest).tolist())
+        )
+
+    text = re.sub(r"(?m)^threshold=(.*)$", rounded, booster.model_to_string())
+    # LightGBM reads the trees by the sizes of their texts, unless the sizes are missing.
+    return lightgbm.Booster(model_str=re.sub(r"(?m)^tree_sizes=.*\n", "", text))

@@ -87,9 +87,7 @@ class _FrameUnpickler(pickle.Unpickler):
 
     def find_class(self, module: str, name: str):
         if (module, name) not in self._ALLOWED:
-            raise pickle.UnpicklingError(
-                f"{module}.{name} does not belong in a data frame."
-            )
+            raise pickle.UnpicklingError(f"{module}.{name} does not belong in a data frame.")
         with warnings.catch_warnings():
             # The pickle was made before NumPy 2 moved these functions.
             warnings.simplefilter("ignore", DeprecationWarning)

@@ -142,6 +142,18 @@ def test_the_file_answers_raw_rows_as_the_model_answers_coded_ones(
     np.testing.assert_allclose(proba, expected, atol=1e-5)
 
 
+def test_trees_split_between_neighboring_numbers_of_float32(alternatives, frontier):
+    start = np.float32(44.97)
+    steps = np.arange(20, dtype=np.int32)
+    values = (start.view(np.int32) + steps).view(np.float32)
+    X = np.repeat(values, 10).reshape(-1, 1)
+    y = np.repeat(steps // 3 % 2, 10)
+    model = alternatives.trees(10, 0, min_child_samples=1).fit(X, y)
+    file = alternatives.onnx_of(alternatives.LevelCodes().fit(X), model, 1)
+    proba = frontier.ask(frontier.session_of(file), X)
+    np.testing.assert_allclose(proba, model.predict_proba(X), atol=1e-6)
+
+
 @pytest.mark.parametrize("n_classes", [2, 3])
 def test_soft_trees_on_sure_labels_are_those_that_lightgbm_fits_to_them(alternatives, n_classes):
     X, y = mixed_rows(300, n_classes)
