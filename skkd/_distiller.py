@@ -175,7 +175,7 @@ class BaseDistiller(BaseEstimator):
         prune(net, rows.X, rows.sample_weight, seeds.pruning)
         self._row_shape = rows.X.shape[1:]
         self.student_, self.balancer_, self.augmenter_ = student, balancer, augmenter
-        self.calibration_, self._shelved_teacher = signal.calibration, signal.teacher
+        self.calibration_, self._shelved_teacher = signal.calibration, signal.teacher.settled()
         self.history_, self.n_iter_ = history, len(history["epoch"])
         self._keep_task(task)
 
@@ -290,7 +290,7 @@ class BaseDistiller(BaseEstimator):
         if not goes_on:
             self._row_shape = rows.X.shape[1:]
         self.student_, self.balancer_, self.augmenter_ = student, balancer, augmenter
-        self.calibration_, self._shelved_teacher = signal.calibration, signal.teacher
+        self.calibration_, self._shelved_teacher = signal.calibration, signal.teacher.settled()
         self.history_ = joined(self.history_, history) if goes_on else history
         self.n_iter_ = len(self.history_["epoch"])
         self._keep_task(task)

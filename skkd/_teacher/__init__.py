@@ -1,6 +1,7 @@
 """The teacher's signal: what it says of the training rows, calibrated, and of other rows."""
 
-from .cache import Cache, Shelved, check_memory, content_hash
+from .cache import Cache, Shelved, check_memory
+from .hashing import content_hash
 from .signal import (
     TeacherSignal,
     ask_teacher,

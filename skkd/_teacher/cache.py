@@ -1,44 +1,36 @@
 """The teacher's work on disk, found by what it depends on.
 
-joblib.Memory keeps the results. The keys are ours. joblib hashes a forest of 500 trees in a third
-of the time that the forest needs to predict 20,000 rows, and differently in each process, for there
-is chance between the fields of its nodes. A pickle without copies, hashed by XXH3 where the package
-xxhash is installed, is seven times faster.
+joblib.Memory keeps the results; the keys are ours, and so is a hash of each entry, by which damage
+is noticed.
 """
 
+import contextlib
 import copy
-import hashlib
 import os
 import pickle
+import socket
 import sys
-import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import lru_cache, partial
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import joblib
-import numpy as np
-import torch
-from filelock import FileLock
-from skorch import NeuralNet
+from filelock import FileLock, Timeout
 
-from .._input import release
-
-new_hash: Callable[..., Any]
-try:
-    from xxhash import xxh3_128 as new_hash
-except ImportError:  # the other one is ten times slower, and there in every Python
-    new_hash = partial(hashlib.blake2b, digest_size=16)
+from .._atomic_write import write
+from .._warnings import warn
+from .hashing import content_hash, hash_of_file, new_hash
 
 # Raised when what an entry holds changes, so that older ones are not found.
-_VERSION = 1
+_VERSION = 2
 
-_FOLDER = "skkd"
+_FOLDER, _HASH = "skkd", "hash"
 
-# A mapped array is hashed in parts, after each of which its pages are released.
-_BYTES_AT_ONCE = 2**24
+# Seconds after which a waiting process says what it waits for.
+_PATIENCE = 10.0
 
 
 @dataclass
@@ -52,11 +44,14 @@ class Shelved:
         The key of its entry in a cache.
     load : callable or None
         Reads it from the cache; then there is no ``value`` yet.
+    compute : callable or None
+        Makes it again where it can't be read. Forgotten at the end of a fit, for it holds rows.
     """
 
     value: Any = None
     key: str | None = None
     load: Callable[[], Any] | None = None
+    compute: Callable[[], Any] | None = None
 
     def get(self):
         """Return the result itself.
@@ -64,11 +59,22 @@ class Shelved:
         Raises
         ------
         RuntimeError
-            If it is in the cache no more, or can't be read.
+            If it is in the cache no more, or damaged, and can't be made again.
         """
         if self.load is not None:
-            self.value, self.load = self.load(), None
+            try:
+                self.value = self.load()
+            except RuntimeError as error:
+                if self.compute is None:
+                    raise
+                warn(f"{error} It is computed again.")
+                self.value = self.compute()
+            self.load = None
         return self.value
+
+    def settled(self) -> "Shelved":
+        """Return the same, without what could make it again."""
+        return Shelved(self.value, self.key, self.load)
 
     @property
     def has_value(self) -> bool:
@@ -77,16 +83,21 @@ class Shelved:
 
     def __reduce__(self):
         # A file with the estimator in it must not need the cache.
-        return Shelved, (self.get(), self.key)
+        try:
+            value = self.get()
+        except RuntimeError as error:
+            warn(f"The teacher is left out of the pickle: {error}")
+            value = None
+        return Shelved, (value, self.key)
 
 
 class Cache:
     """Results by key in a folder; nothing is kept where ``memory`` is None.
 
-    An entry is written under another name and renamed, so that a killed process leaves none that is
-    read. One that can't be read is computed again, with a warning. Of processes and threads that
-    want the same entry one computes it and the others wait, where the file system has locks. A
-    folder that can't be written gives a warning, and the work goes on.
+    A killed process leaves no entry that is read. An entry that is damaged, by its hash, or can't
+    be read is computed again, with a warning. Of processes and threads that want the same entry one
+    computes it and the others wait, where the file system has locks. A folder that can't be written
+    gives a warning, and the work goes on.
 
     Parameters
     ----------
@@ -105,7 +116,7 @@ class Cache:
             self._give_up(error)
 
     def key(self, *parts, unfitted=None) -> str | None:
-        """A key made of what a result depends on; None where nothing is kept.
+        """Return a key made of what a result depends on; None where nothing is kept.
 
         Parameters
         ----------
@@ -128,7 +139,7 @@ class Cache:
         return new_hash("/".join([str(_VERSION), *hashes]).encode()).hexdigest()
 
     def get(self, key: str | None, compute: Callable[[], Any], *, mapped: bool = False):
-        """What ``compute()`` returns, from the cache where it is there.
+        """Return what ``compute()`` returns, from the cache where it is there.
 
         With ``mapped`` its arrays stay in the file, from which they are read when they are needed.
         """
@@ -138,64 +149,87 @@ class Cache:
         on_disk._store = copy.copy(self._store)
         on_disk._store.mmap_mode, on_disk._store.compress = "r", False
         found = on_disk._find(key, compute, lazy=False)
-        return (on_disk._look_up(key, lazy=False) or found).get()
+        return (on_disk._look_up(key, compute, lazy=False) or found).get()
 
     def shelve(self, key: str | None, compute: Callable[[], Any]) -> Shelved:
-        """The same, but what is in the cache is only read when it is needed."""
+        """Return the same, but read from the cache only when it is needed."""
         return self._find(key, compute, lazy=True)
 
     def _find(self, key, compute, lazy: bool) -> Shelved:
         if key is None or self._store is None:
             return Shelved(compute())
-        if found := self._look_up(key, lazy):
+        if found := self._look_up(key, compute, lazy):
             return found
         with _only_one(self._store, key):
             # Another process may have been faster.
-            if found := self._look_up(key, lazy):
+            if found := self._look_up(key, compute, lazy):
                 return found
             with _in_this_worker():
                 value = compute()
             self._write(key, value)
             return Shelved(value, key)
 
-    def _look_up(self, key: str, lazy: bool) -> Shelved | None:
+    def _look_up(self, key: str, compute: Callable[[], Any], lazy: bool) -> Shelved | None:
         if not self._store.contains_item([_FOLDER, key]):
             return None
-        found = Shelved(key=key, load=partial(_load, self._store, key))
-        try:
-            if not lazy:
-                found.get()
-        except RuntimeError as error:
-            warnings.warn(f"{error} It is computed again.", stacklevel=5)
-            return None
+        found = Shelved(None, key, partial(_load, self._store, key), compute)
+        if not lazy:
+            try:
+                found.value, found.load = _load(self._store, key), None
+            except RuntimeError as error:
+                warn(f"{error} It is computed again.")
+                return None
         return found
 
     def _write(self, key: str, value) -> None:
         try:
             # joblib would leave a part of what can't be pickled as a whole.
-            pickle.Pickler(_Sink(), protocol=5, buffer_callback=lambda buffer: None).dump(value)
+            pickle.Pickler(_Nowhere(), protocol=5, buffer_callback=_ignored).dump(value)
         except Exception as error:  # anything, for pickling runs the code of the value
             self._give_up(error)
             return
-        self._store.dump_item([_FOLDER, key], value, verbose=0)
+        try:
+            self._store.dump_item([_FOLDER, key], value, verbose=0)
+            path = _path(self._store, key)
+            write(path.with_name(_HASH), hash_of_file(path).encode())
+        except OSError as error:  # joblib itself says nothing of a full disk
+            self._store.clear_item([_FOLDER, key])
+            self._give_up(error)
 
     def _give_up(self, error: Exception) -> None:
-        warnings.warn(
+        warn(
             f"The teacher's work is not cached ({type(error).__name__}: {error}). Give a memory "
             "that can be written, and a teacher that can be pickled (its class in a module, not in "
-            "a script or notebook), or memory=None.",
-            stacklevel=2,
+            "a script or notebook), or memory=None."
         )
         self._store = None
 
 
+class _Nowhere:
+    """A file that keeps nothing."""
+
+    write = len
+
+
+def _ignored(buffer) -> None:
+    """Take a pickle's buffer without keeping it."""
+
+
+def _path(store, key: str) -> Path:
+    return Path(store.location, _FOLDER, key, "output.pkl")
+
+
 def _load(store, key: str):
     try:
+        path = _path(store, key)
+        if path.with_name(_HASH).read_text() != hash_of_file(path):
+            raise ValueError("its bytes have changed")
         return store.load_item([_FOLDER, key], verbose=0)
     except Exception as error:  # anything, for it comes from a pickle
-        store.clear_item([_FOLDER, key])
+        with contextlib.suppress(OSError):
+            store.clear_item([_FOLDER, key])
         raise RuntimeError(
-            f"Entry {key} of the cache was removed or can't be read ({error!r}); call fit again."
+            f"Entry {key} of the cache was removed or can't be read ({error!r})."
         ) from error
 
 
@@ -207,14 +241,32 @@ def _only_one(store, key: str) -> Iterator[None]:
         folder = os.path.join(store.location, "skkd-locks")
         os.makedirs(folder, exist_ok=True)
         lock = FileLock(os.path.join(folder, f"{key}.lock"))
-        lock.acquire()
-    except (OSError, NotImplementedError, TypeError):
+        _acquire(lock)
+    except (OSError, NotImplementedError, TypeError) as error:
+        if isinstance(error, TimeoutError):  # of the caller's own alarm
+            raise
         lock = None  # no locks there: two may compute the same, and the later one is kept
     try:
         yield
     finally:
         if lock is not None:
             lock.release()
+
+
+def _acquire(lock: FileLock) -> None:
+    """Wait for a lock; say who is waited for if that takes long."""
+    holder = Path(f"{lock.lock_file}.holder")
+    try:
+        lock.acquire(timeout=_PATIENCE)
+    except Timeout:
+        who = holder.read_text() if holder.exists() else "another process"
+        warn(
+            f"Waiting for {who}, which does the same work of the teacher for this memory. If it "
+            f"hangs, end it; the work then goes on here. The lock is {lock.lock_file}."
+        )
+        lock.acquire()
+    with contextlib.suppress(OSError):
+        holder.write_text(f"process {os.getpid()} on {socket.gethostname()}")
 
 
 @contextmanager
@@ -233,103 +285,12 @@ def _in_this_worker() -> Iterator[None]:
         yield
 
 
-def content_hash(value) -> str:
-    """A hash of 128 bits of what an object holds, with the dtypes and shapes of its arrays.
-
-    Equal hashes mean equal content. Equal content can have different hashes where it is ordered in
-    another way, such as an array by columns, or a set.
-    """
-    for fast in (True, False):
-        try:
-            return _hash_of_pickle(value, fast)
-        except Exception:  # a cycle, or a class that can't be found by its name
-            continue
-    return joblib.hash(value)
-
-
-def _hash_of_pickle(value, fast: bool) -> str:
-    hasher = new_hash()
-    pickler = _Pickler(
-        _Sink(hasher), protocol=5, buffer_callback=lambda buffer: _update(hasher, buffer.raw())
-    )
-    # Without its memory of objects already seen, a pickler writes two equal strings as it does one.
-    pickler.fast = fast
-    pickler.dump(value)
-    return hasher.hexdigest()
-
-
-def _update(hasher, content: memoryview) -> None:
-    for start in range(0, len(content), _BYTES_AT_ONCE):
-        hasher.update(content[start : start + _BYTES_AT_ONCE])
-        release(content.obj)
-
-
-class _Pickler(pickle.Pickler):
-    """Pickles equal content into equal bytes, in processes that got it in different ways."""
-
-    def reducer_override(self, value):
-        # Worker processes get large arrays as memory maps that can't be written.
-        if type(value) in (np.ndarray, np.memmap) and not value.dtype.hasobject:
-            return np.ndarray, _summary(value)
-        # torch names the memory of tensors by its address, and skorch leaves its tensors to torch.
-        if type(value) is torch.Tensor:
-            content = value.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy()
-            return torch.Tensor, (str(value.dtype), tuple(value.shape), content)
-        if isinstance(value, NeuralNet):
-            return type(value), (_in_order(vars(value)),)
-        return NotImplemented
-
-
-def _in_order(state: dict) -> list:
-    """Attributes by name, and the entries of those that are sets in order."""
-    return [
-        (name, sorted(value) if isinstance(value, set) else value)
-        for name, value in sorted(state.items())
-    ]
-
-
-def _summary(array: np.ndarray) -> tuple:
-    """Shape, dtype, order and the hash of the entries."""
-    is_by_columns = array.flags.f_contiguous and not array.flags.c_contiguous
-    entries = array.T if is_by_columns else np.ascontiguousarray(array)
-    name = array.dtype.str
-    if array.dtype.names:
-        name, entries = _without_padding(entries)
-    hasher = new_hash()
-    _update(hasher, entries.reshape(-1).view(np.uint8).data)
-    return array.shape, name, is_by_columns, hasher.digest()
-
-
-def _without_padding(records: np.ndarray) -> tuple[str, np.ndarray]:
-    """The dtype and a copy of the bytes of a structured array, with zeros between its fields.
-
-    What is there otherwise is chance; the nodes of scikit-learn's trees have seven bytes of it.
-    """
-    name, mask, columns = _padding(records.dtype)
-    content = records.reshape(-1).view(mask.dtype).reshape(-1, len(mask)).copy()
-    for column in columns:
-        content[:, column] &= mask[column]
-    return name, content
-
-
-@lru_cache
-def _padding(dtype: np.dtype) -> tuple[str, np.ndarray, np.ndarray]:
-    """Name, ones for the bits of the fields in the largest words that fit, and words with zeros."""
-    mask = np.zeros(dtype.itemsize, dtype=np.uint8)
-    for field, offset, *_ in (dtype.fields or {}).values():
-        mask[offset : offset + field.itemsize] = 255
-    words = mask.view(np.uint64) if len(mask) % 8 == 0 else mask
-    return str(dtype), words, np.flatnonzero(np.invert(words))
-
-
-class _Sink:
-    """A file that keeps nothing; a hasher may look at what is written."""
-
-    def __init__(self, hasher=None):
-        self.write = len if hasher is None else hasher.update
-
-
 def check_memory(memory) -> None:
-    """Raise a ValueError if ``memory`` is the path of a file."""
-    if not isinstance(memory, (joblib.Memory, type(None))) and os.path.isfile(memory):
-        raise ValueError(f"memory={os.fspath(memory)!r} is a file; give the path of a folder.")
+    """Raise a ValueError unless ``memory`` can be the path of a folder."""
+    if isinstance(memory, joblib.Memory):
+        return
+    path = os.fspath(memory)
+    if not path or "\0" in str(path):
+        raise ValueError(f"memory={path!r} is no path; give the path of a folder, or None.")
+    if os.path.isfile(path):
+        raise ValueError(f"memory={path!r} is a file; give the path of a folder.")
