@@ -9,7 +9,7 @@ import pytest  # noqa: E402
 import torch  # noqa: E402
 from hypothesis import HealthCheck, settings  # noqa: E402
 
-from skkd.students import _sizes  # noqa: E402
+from skkd._student import sizes as _sizes  # noqa: E402
 
 torch.set_num_threads(1)
 
@@ -34,7 +34,7 @@ def _seeded():
 def few_epochs(monkeypatch):
     """skkd's own students train for ten epochs: for code that has to run, and not to learn."""
     for name in ("_of_mlp", "_of_convnet"):
-        sizes = getattr(_sizes, name)
+        of_rows = getattr(_sizes, name)
         monkeypatch.setattr(
-            _sizes, name, lambda n_rows, sizes=sizes: sizes(n_rows) | {"max_epochs": 10}
+            _sizes, name, lambda n_rows, of_rows=of_rows: of_rows(n_rows) | {"max_epochs": 10}
         )

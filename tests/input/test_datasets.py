@@ -87,8 +87,7 @@ def test_dataset_gives_the_student_of_an_array(X, y):
     "params",
     [
         {"early_stopping": True},
-        {"balancer": "competence"},
-        {"balancer": "hypergradient"},
+        {"balancer": "sample_wise"},
         {"class_weight": {0: 0, 1: 1, 2: 2, 3: 1}},
         {"net": {"batch_size": -1}},
         {"net": {"iterator_train__drop_last": True}},
