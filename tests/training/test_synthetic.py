@@ -194,7 +194,7 @@ def test_synthetic_rows_are_drawn_every_few_epochs(n_epochs, refresh, recorder):
 def test_teacher_is_asked_about_an_unlabeled_row_once(n_rows):
     X_unlabeled = make_data(n_rows=max(n_rows, 20), seed=2)[0][:n_rows]
     teacher = Says([0, 1, 2], [0.2, 0.3, 0.5])
-    quick(teacher, student=quick_net(max_epochs=8)).fit(X, Y, X_unlabeled=X_unlabeled)
+    quick(teacher, student=quick_net(max_epochs=8)).fit(X, Y, X_unlabeled=[X_unlabeled])
     asked = np.concatenate(teacher.asked[1:])
     np.testing.assert_array_equal(np.unique(asked, axis=0), np.unique(X_unlabeled, axis=0))
     assert len(asked) == n_rows
@@ -410,7 +410,7 @@ FRAME = pd.DataFrame({"a": X[:, 0], "b": np.array(["x", "y", "z"])[Y]})
 def test_unlabeled_rows_must_be_like_the_fit_rows(rows, unlabeled, message):
     teacher = Says([0, 1, 2], [0.2, 0.3, 0.5])
     with pytest.raises(ValueError, match=message):
-        DistilledClassifier(teacher).fit(rows, Y, X_unlabeled=unlabeled)
+        DistilledClassifier(teacher).fit(rows, Y, X_unlabeled=[unlabeled])
     assert not teacher.asked
 
 
