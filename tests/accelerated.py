@@ -16,7 +16,7 @@ from skorch.callbacks import GradientNormClipping
 from skorch.hf import AccelerateMixin
 from torch import nn
 
-from skkd.balancers import DescentShare, Famo, Hypergradient
+from skkd.balancers import DescentShare, Famo
 from tests.helpers import DropoutNet, Net, make_data, quick, quick_net
 
 # 121 rows make two batches of 61 and 60, so that the processes' parts differ in size.
@@ -47,17 +47,15 @@ CASES: dict[str, dict] = {
     "fixed": {"balancer": "fixed"},
     "one batch": {"net": {"batch_size": -1}},
     "descent_share": {},
-    "descent_share, last layer": {"balancer": DescentShare(gradients="last_layer")},
     "descent_share, all": {"balancer": DescentShare(gradients="all")},
     "loss_share": {"balancer": "loss_share"},
     "famo": {"balancer": Famo()},
-    "hypergradient": {"balancer": Hypergradient(gradients="last_layer")},
-    "competence": {"balancer": "competence"},
+    "equal_gradients": {"balancer": "equal_gradients"},
     "early stopping": {"early_stopping": True, "n_iter_no_change": 2, "net": {"lr": 0.3}},
     "weights": {"fit": {"sample_weight": WEIGHT}},
-    "weights, last layer": {
+    "weights, all": {
         "fit": {"sample_weight": WEIGHT},
-        "balancer": DescentShare(gradients="last_layer"),
+        "balancer": DescentShare(gradients="all"),
     },
     "js": {"distillation_loss": "js"},
     "temperature of rows": {"temperature": "teacher_entropy"},

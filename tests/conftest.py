@@ -34,7 +34,7 @@ def _seeded():
 def few_epochs(monkeypatch):
     """skkd's own students train for ten epochs: for code that has to run, and not to learn."""
     for name in ("_of_mlp", "_of_convnet"):
-        sizes = getattr(_sizes, name)
+        of_rows = getattr(_sizes, name)
         monkeypatch.setattr(
-            _sizes, name, lambda n_rows, sizes=sizes: sizes(n_rows) | {"max_epochs": 10}
+            _sizes, name, lambda n_rows, of_rows=of_rows: of_rows(n_rows) | {"max_epochs": 10}
         )

@@ -1,5 +1,7 @@
 """Small data, teachers and students that the tests share, also with their worker processes."""
 
+import sys
+
 import numpy as np
 import torch
 from sklearn.base import BaseEstimator, ClassifierMixin
@@ -169,7 +171,7 @@ def quick_net(module=Net, **params):
 
 
 def quick(teacher, **params):
-    """A classifier that trains in milliseconds; looks for new rows only where it is told to."""
+    """A classifier that trains in milliseconds; makes synthetic rows only where it is told to."""
     defaults = {"student": quick_net(), "augmenter": None, "random_state": 0}
     return DistilledClassifier(teacher, **defaults | params)
 
@@ -177,3 +179,15 @@ def quick(teacher, **params):
 def same_state(a: dict, b: dict) -> bool:
     """Whether two state dicts hold the same tensors."""
     return a.keys() == b.keys() and all(torch.equal(a[name], b[name]) for name in a)
+
+
+def patch_everywhere(monkeypatch, name, value):
+    """Set a constant of the package in each of its modules that knows it by this name."""
+    found = [
+        module
+        for path, module in sys.modules.items()
+        if path.partition(".")[0] == "skkd" and name in vars(module)
+    ]
+    assert found
+    for module in found:
+        monkeypatch.setattr(module, name, value)

@@ -126,7 +126,7 @@ REFUSED = {
     "accumulation": ({"gradient_accumulation_steps": 4}, {}, "raise batch_size"),
     "scaled losses": ({"scaler": object(), "mixed_precision": "fp16"}, {}, "'bf16' or 'no'"),
     "sharded": ({"distributed_type": "FSDP"}, {}, "MULTI_CPU or MULTI_GPU"),
-    "new rows": ({}, {"has_new_rows": True}, "augmenter=None"),
+    "synthetic rows": ({}, {"has_unlabeled": True}, "augmenter=None"),
     "rows": ({}, {"balancer": SampleWise()}, "SampleWise weighs row by row"),
     "own loader": ({}, {"iterator_train__collate_fn": Noise()}, "iterator_train"),
     "batch norm": ({}, {"extra": nn.BatchNorm1d(8)}, "LayerNorm"),
@@ -140,7 +140,7 @@ def test_what_can_not_be_done_right_is_refused(changes, params, part):
     of_net = {name: params.pop(name) for name in [*params] if name.startswith("iterator")}
     net = quick_net(module, **of_net).initialize()
     net.accelerator = stand_in(**changes)
-    params = {"balancer": FixedBalance(), "has_new_rows": False} | params
+    params = {"balancer": FixedBalance(), "has_unlabeled": False} | params
     with pytest.raises(ValueError, match=part):
         check_accelerator(net, params.pop("balancer"), **params)
 
@@ -149,7 +149,7 @@ def test_what_can_not_be_done_right_is_refused(changes, params, part):
 def test_what_can_be_done_is_not_refused(changes):
     net = quick_net(module=Net(5, 3)).initialize()
     net.accelerator = stand_in(**changes)
-    check_accelerator(net, DescentShare(gradients="all"), has_new_rows=False)
+    check_accelerator(net, DescentShare(gradients="all"), has_unlabeled=False)
 
 
 def test_refused_before_the_teacher_works(net):

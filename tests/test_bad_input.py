@@ -12,7 +12,6 @@ from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.exceptions import FitFailedWarning, NotFittedError
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV, GroupKFold
-from sklearn.naive_bayes import GaussianNB
 from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -21,17 +20,14 @@ from skorch import NeuralNetClassifier, NeuralNetRegressor
 from skorch.callbacks import Callback
 from torch import nn
 
-import skkd._classifier
+import skkd._distiller
 from skkd import DistilledClassifier, TrainingDivergedError
 from skkd.balancers import (
     BALANCERS,
-    Competence,
     DescentShare,
+    EqualGradients,
     Famo,
     FixedBalance,
-    Gated,
-    GradientNorm,
-    Hypergradient,
     LossShare,
     MinNorm,
     SampleWise,
@@ -76,16 +72,11 @@ PARAMETERS = {
     "teacher_class": ({"teacher": LogisticRegression}, TypeError, "teacher must be an instance"),
     "teacher_none": ({"teacher": None}, ValueError, "teacher=None needs teacher_proba"),
     "teacher_text": ({"teacher": "forest"}, TypeError, "teacher must have predict_proba"),
-    "teacher_unfitted": (
-        {"teacher": LogisticRegression()},
-        NotFittedError,
-        "(?s)FrozenEstimator.*cv=5",
-    ),
     "teacher_fitted_and_cv": ({"cv": 5}, ValueError, "cv=5 would fit it again.*cv=None"),
     "cv_text": (
         {"teacher": LogisticRegression(), "cv": "out"},
         ValueError,
-        "cv='out'.*splitter or 'oob'",
+        "cv='out'.*splitter.*or 'oob'",
     ),
     "cv_one": ({"teacher": LogisticRegression(), "cv": 1}, ValueError, r"cv.*1"),
     "cv_negative": ({"teacher": LogisticRegression(), "cv": -3}, ValueError, r"cv.*-3"),
@@ -101,6 +92,16 @@ PARAMETERS = {
     "cv_float": ({"teacher": LogisticRegression(), "cv": 2.5}, (TypeError, ValueError), "cv.*2.5"),
     "temperature_zero": ({"temperature": 0.0}, ValueError, r"'temperature'.*0\.0"),
     "temperature_negative": ({"temperature": -1}, ValueError, "'temperature'.*-1"),
+    "temperature_tiny": (
+        {"temperature": 9e-4},
+        ValueError,
+        r"'temperature'.*\[0\.001, 1000000\.0\]",
+    ),
+    "temperature_huge": (
+        {"temperature": 2e6},
+        ValueError,
+        r"'temperature'.*\[0\.001, 1000000\.0\]",
+    ),
     "temperature_nan": ({"temperature": NAN}, ValueError, "'temperature'.*nan"),
     "temperature_inf": ({"temperature": INF}, ValueError, "'temperature'.*inf"),
     "temperature_text": (
@@ -111,17 +112,17 @@ PARAMETERS = {
     "temperature_start": (
         {"temperature": TemperatureSchedule(start=-1)},
         ValueError,
-        "start=-1 of TemperatureSchedule.*above 0",
+        r"'start' parameter of TemperatureSchedule.*\(0\.0, inf\).*-1",
     ),
     "temperature_end": (
         {"temperature": TemperatureSchedule(end=NAN)},
         ValueError,
-        "end=nan of TemperatureSchedule.*above 0",
+        r"'end' parameter of TemperatureSchedule.*\(0\.0, inf\).*nan",
     ),
     "temperature_schedule": (
         {"temperature": TemperatureSchedule(schedule="zigzag")},
         ValueError,
-        "schedule='zigzag' of TemperatureSchedule.*'linear', 'cosine', 'exponential', 'step', 'lo",
+        "'schedule' parameter of TemperatureSchedule.*'cosine'.*or a callable.*'zigzag'",
     ),
     "temperature_schedule_overshoots": (
         {"temperature": TemperatureSchedule(schedule=lambda progress: 2 * progress)},
@@ -144,44 +145,76 @@ PARAMETERS = {
         "temperature=.*gives 'hot'.*above 0",
     ),
     "temperature_class": ({"temperature": TemperatureSchedule}, ValueError, "temperature=.*gives"),
-    "weight_above_one": ({"balancer": FixedBalance(1.5)}, ValueError, r"weight=1\.5.*\[0, 1\]"),
-    "weight_negative": ({"balancer": FixedBalance(-0.1)}, ValueError, r"weight=-0\.1.*\[0, 1\]"),
-    "weight_nan": ({"balancer": FixedBalance(NAN)}, ValueError, "weight=nan"),
-    "weight_text": ({"balancer": FixedBalance("big")}, ValueError, "weight='big'"),
+    "weight_above_one": (
+        {"balancer": FixedBalance(1.5)},
+        ValueError,
+        r"'weight' parameter of Fixed.*\[0\.0, 1\.0\].*1\.5",
+    ),
+    "weight_negative": (
+        {"balancer": FixedBalance(-0.1)},
+        ValueError,
+        r"'weight' parameter of Fixed.*\[0\.0, 1\.0\].*-0\.1",
+    ),
+    "weight_nan": (
+        {"balancer": FixedBalance(NAN)},
+        ValueError,
+        "'weight' parameter of FixedBalance.*nan",
+    ),
+    "weight_text": (
+        {"balancer": FixedBalance("big")},
+        ValueError,
+        "'weight' parameter of FixedBalance.*'big'",
+    ),
     "bounds_crossed": (
         {"balancer": DescentShare(min_weight=0.9, max_weight=0.1)},
         ValueError,
         r"min_weight=0\.9.*max_weight=0\.1",
     ),
-    "max_weight": ({"balancer": LossShare(max_weight=2)}, ValueError, r"max_weight=2.*\[0, 1\]"),
-    "ratio_negative": ({"balancer": DescentShare(ratio=-1)}, ValueError, "ratio=-1"),
-    "ratio_nan": ({"balancer": LossShare(ratio=NAN)}, ValueError, "ratio=nan"),
+    "max_weight": (
+        {"balancer": LossShare(max_weight=2)},
+        ValueError,
+        r"'max_weight' parameter of LossShare.*\[0\.0, 1\.0\].*2",
+    ),
+    "ratio_negative": (
+        {"balancer": DescentShare(ratio=-1)},
+        ValueError,
+        "'ratio' parameter of DescentShare.*-1",
+    ),
+    "ratio_nan": (
+        {"balancer": LossShare(ratio=NAN)},
+        ValueError,
+        "'ratio' parameter of LossShare.*nan",
+    ),
     "schedule": (
         {"balancer": ScheduledBalance("zigzag")},
         ValueError,
-        "'zigzag'.*'linear', 'cosine', 'exponential', 'step', 'logistic'",
+        "'schedule' parameter of ScheduledBalance.*'cosine'.*or a callable.*'zigzag'",
     ),
     "gradients": (
         {"balancer": DescentShare(gradients="some")},
         ValueError,
-        "gradients='some'.*'logits', 'last_layer', 'all'",
+        "gradients.*DescentShare.*'(logits|all)'.*'(logits|all)'.*'some'",
     ),
     "balancer_name": (
         {"balancer": "seesaw"},
         ValueError,
-        "balancer='seesaw'.*'fixed', 'scheduled', .*'descent_share', .*'gated'.*instance",
+        "balancer='seesaw'.*'fixed', 'scheduled', .*'descent_share', .*'sample_wise'.*instance",
     ),
     "ratio_zero": (
         {"balancer": DescentShare(ratio=0)},
         ValueError,
-        r"ratio=0 of DescentShare.*\(0",
+        r"'ratio' parameter of DescentShare.*\(0\.0, inf\).*0",
     ),
-    "ratio_of_losses": ({"balancer": LossShare(0.0)}, ValueError, r"ratio=0\.0 of LossShare"),
-    "ratio_of_norms": ({"balancer": GradientNorm(0)}, ValueError, "ratio=0 of GradientNorm"),
+    "ratio_of_losses": (
+        {"balancer": LossShare(0.0)},
+        ValueError,
+        r"'ratio' parameter of LossShare.*\(0\.0, inf\).*0\.0",
+    ),
+    "ratio_of_norms": ({"balancer": EqualGradients(0)}, ValueError, "ratio.*EqualGradients.*0"),
     "min_weight": (
         {"balancer": Famo(min_weight=-0.1)},
         ValueError,
-        r"min_weight=-0\.1 of Famo.*\[0, 1\]",
+        r"'min_weight' parameter of Famo.*\[0\.0, 1\.0\].*-0\.1",
     ),
     "warmup_and_hold": (
         {"balancer": ScheduledBalance(warmup=0.6, hold=0.6)},
@@ -191,30 +224,12 @@ PARAMETERS = {
     "normalize": (
         {"balancer": MinNorm("l3")},
         ValueError,
-        "normalize='l3' of MinNorm.*'l2', 'log'",
+        "'normalize' parameter of MinNorm.*'(l2|log)', '(l2|log)'.*'l3'",
     ),
     "rule_of_rows": (
         {"balancer": SampleWise("best")},
         ValueError,
-        "rule='best' of SampleWise.*'wsl', 'teacher_correct', 'student_entropy', 'agreement'",
-    ),
-    "hypergradient_over_logits": (
-        {"balancer": Hypergradient(gradients="logits")},
-        ValueError,
-        "gradients='logits' of Hypergradient.*'last_layer' or 'all'",
-    ),
-    "gated_name": ({"balancer": Gated("seesaw")}, ValueError, "'seesaw' is not known.*'fixed'"),
-    "gated_rule": ({"balancer": Gated(LossShare(-1))}, ValueError, "ratio=-1 of LossShare"),
-    "gate": (
-        {"balancer": Gated(by="teacher")},
-        TypeError,
-        r"by='teacher' of Gated.*Competence\(\)",
-    ),
-    "gate_of_no_use": ({"balancer": Gated(by=Famo())}, TypeError, r"by=Famo\(\).*gate\(state\)"),
-    "gate_power": (
-        {"balancer": Gated(by=Competence(power=-1))},
-        ValueError,
-        "power=-1 of Competence",
+        "'rule' parameter of SampleWise.*'teacher_correct'.*or a callable.*'best'",
     ),
     "balancer_kind": ({"balancer": 0.5}, TypeError, r"balancer.*0\.5"),
     "balancer_class": ({"balancer": FixedBalance}, TypeError, "balancer.*instance"),
@@ -273,7 +288,7 @@ DATA = {
     "proba_nan": (says([NAN, 0.5, 0.5]), {}, "Says.predict_proba contains NaN"),
     "proba_inf": (says([INF, 0.5, 0.5]), {}, "Says.predict_proba contains NaN or inf"),
     "proba_negative": (says([-0.2, 0.7, 0.5]), {}, r"Says.predict_proba.*negative.*-0\.2"),
-    "proba_unnormalised": (says([1.0, 2.0, 5.0]), {}, "Says.predict_proba.*sum to one.*7"),
+    "proba_unnormalized": (says([1.0, 2.0, 5.0]), {}, "Says.predict_proba.*sum to one.*7"),
     "proba_no_classes": (
         {"teacher": type("Service", (), {"predict_proba": lambda self, X: PROBA})()},
         {},
@@ -314,11 +329,6 @@ DATA = {
     ),
     "one_class": ({}, {"y": np.zeros(60, int)}, "y has 1 class, 0"),
     "one_class_text": ({}, {"y": np.full(60, "yes")}, "y has 1 class, 'yes'"),
-    "few_rows_of_a_class": (
-        {"teacher": GaussianNB(), "cv": 5},
-        {"y": np.where(np.arange(60) < 3, 7, Y)},
-        "cv=5.*class 7 of y has 3.*Lower cv",
-    ),
     "empty_x": ({}, {"X": X[:0], "y": Y[:0]}, r"0 sample\(s\)"),
     "x_without_columns": ({}, {"X": X[:, :0]}, r"0 feature\(s\)"),
     "x_1d": ({}, {"X": X[:, 0]}, "Expected 2D array"),
@@ -339,7 +349,7 @@ DATA = {
     "zero_weight": ({}, {"sample_weight": np.zeros(60)}, r"(?i)sample.weight.*zero"),
     "nan_weight": ({}, {"sample_weight": np.full(60, NAN)}, "sample_weight.*NaN"),
     "weight_length": ({}, {"sample_weight": np.ones(50)}, "sample_weight has 50 entries"),
-    "student_too_narrow": (
+    "student_of_too_few_outputs": (
         {"student": quick_net(module__n_classes=2)},
         {},
         r"\(8, 2\).*3 classes.*3 outputs",
@@ -358,7 +368,7 @@ def no_training(monkeypatch):
         raise AssertionError("the student was trained")
 
     def switch_on():
-        monkeypatch.setattr(skkd._classifier, "train", train)
+        monkeypatch.setattr(skkd._distiller, "train", train)
 
     return switch_on
 
@@ -412,7 +422,14 @@ def test_bad_parameter_of_a_fresh_estimator(case):
 
 ABOUT_THE_STUDENT = [
     name for name in PARAMETERS if not name.startswith(("teacher", "cv", "class_weight"))
-] + ["student_too_narrow", "one_class", "nan_in_x", "negative_weight", "zero_weight", "empty_x"]
+] + [
+    "student_of_too_few_outputs",
+    "one_class",
+    "nan_in_x",
+    "negative_weight",
+    "zero_weight",
+    "empty_x",
+]
 
 
 @pytest.mark.parametrize("case", ABOUT_THE_STUDENT)
@@ -465,28 +482,6 @@ def test_unknown_parameter():
 def test_not_fitted(method):
     with pytest.raises(NotFittedError, match="DistilledClassifier"):
         getattr(quick(TEACHER), method)(*((X, Y) if method == "score" else (X,)))
-
-
-def test_last_layer_gradients_need_a_linear_last_layer():
-    class Scaled(Net):
-        def __init__(self, n_features, n_classes):
-            super().__init__(n_features, n_classes, end=nn.LayerNorm(n_classes))
-
-    clf = quick(TEACHER, student=quick_net(Scaled), balancer=DescentShare(gradients="last_layer"))
-    with pytest.raises(ValueError, match="(?s)last_layer.*gradients='logits'.*gradients='all'"):
-        clf.fit(X, Y)
-    clf.set_params(balancer__gradients="logits").fit(X, Y)
-
-
-@pytest.mark.parametrize("balancer", ["hypergradient", Gated(Hypergradient())], ids=str)
-def test_rule_that_needs_held_out_rows_with_too_few(balancer):
-    few = [np.flatnonzero(Y == k)[i] for k in range(3) for i in range(2)]
-    clf = quick(TEACHER, balancer=balancer)
-    with pytest.raises(ValueError, match="(Hypergradient|Gated).* 6 rows are too few.*at least 3"):
-        clf.fit(X[few], Y[few])
-    assert not hasattr(clf, "student_")
-    more = few + [np.flatnonzero(Y == 1)[2]]
-    clf.fit(X[more], Y[more])
 
 
 # During training
@@ -557,7 +552,7 @@ def test_divergence_in_partial_fit_keeps_the_weights():
     before, weights = clf.predict_proba(X), clf.history_["weight"]
     with pytest.raises(TrainingDivergedError):
         clf.set_params(distillation_loss=lambda s, q, t: (s * NAN).sum(-1)).partial_fit(X, Y)
-    assert clf.n_epochs_ == 1 and clf.history_["weight"] is weights
+    assert clf.n_iter_ == 1 and clf.history_["weight"] is weights
     np.testing.assert_array_equal(clf.predict_proba(X), before)
 
 
@@ -615,7 +610,7 @@ def test_interrupt_keeps_what_was_learned(where):
     clf = quick(TEACHER, **INTERRUPTED[where])
     with pytest.warns(UserWarning, match="interrupted"):
         clf.fit(X, Y)
-    assert clf.n_epochs_ == 3
+    assert clf.n_iter_ == 3
     assert all(len(values) == 3 for values in clf.history_.values())
     assert np.isfinite(clf.history_["loss"]).all()
     assert not clf.student_.module_.training
@@ -643,7 +638,7 @@ def test_interrupt_under_early_stopping():
     clf = quick(TEACHER, student=student, early_stopping=True)
     with pytest.warns(UserWarning, match="interrupted"):
         clf.fit(X, Y)
-    assert clf.n_epochs_ == len(clf.history_["valid_score"])
+    assert clf.n_iter_ == len(clf.history_["valid_score"])
     assert np.isfinite(clf.predict_proba(X)).all()
 
 

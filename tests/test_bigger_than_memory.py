@@ -11,14 +11,11 @@ from sklearn.preprocessing import FunctionTransformer
 
 from benchmarks import memory
 from skkd import DistilledClassifier
-from skkd._input import chunks as _chunks
-from skkd._teacher import asking as _teacher
-from skkd._training import loop as _training
-from skkd._training import objective as _objective
+from skkd._classification import task
+from skkd._input.containers import LARGE, MANY_TARGETS
 from skkd._training import windows as _windows
-from skkd._training.objective import make_objective
 from skkd.students import default_student
-from tests.helpers import fitted_teacher, make_data, quick, quick_net
+from tests.helpers import fitted_teacher, make_data, patch_everywhere, quick, quick_net
 
 X, Y = make_data(600, dtype=np.float32)
 TEACHER = fitted_teacher(X, Y)
@@ -38,12 +35,11 @@ class Asked:
 @pytest.fixture
 def few_are_many(monkeypatch):
     """Rows in memory and in files are large, from some hundred rows on."""
-    monkeypatch.setattr(_chunks, "LARGE", 500)
+    patch_everywhere(monkeypatch, "LARGE", 500)
     monkeypatch.setattr(_windows, "_WINDOW_BYTES", 2000)
     monkeypatch.setattr(_windows, "_BLOCK_BYTES", 200)
-    monkeypatch.setattr(_teacher, "_ENTRIES_AT_ONCE", 500)
-    monkeypatch.setattr(_teacher, "MANY_TARGETS", 500)
-    monkeypatch.setattr(_objective, "MANY_TARGETS", 500)
+    monkeypatch.setattr(task, "_ENTRIES_AT_ONCE", 500)
+    patch_everywhere(monkeypatch, "MANY_TARGETS", 500)
 
 
 @pytest.fixture
@@ -73,8 +69,6 @@ def test_teacher_is_asked_in_parts_and_once_a_row(mapped, asked):
         {},
         {"student": default_student().set_params(max_epochs=2)},
         {"early_stopping": True},
-        {"balancer": "hypergradient"},
-        {"balancer": "competence"},
         {"class_weight": {0: 0, 1: 1, 2: 2}},
         {"temperature": "teacher_entropy"},
         {"distillation_loss": "js"},
@@ -110,11 +104,13 @@ def answers(monkeypatch):
     """The probabilities that trainings were given."""
     seen = []
 
-    def watch(labels, proba, *args, **kwargs):
-        seen.append(proba)
-        return make_objective(labels, proba, *args, **kwargs)
+    objective = task.Classification.objective
 
-    monkeypatch.setattr(_training, "make_objective", watch)
+    def watch(self, labels, proba, *args, **kwargs):
+        seen.append(proba)
+        return objective(self, labels, proba, *args, **kwargs)
+
+    monkeypatch.setattr(task.Classification, "objective", watch)
     return seen
 
 
@@ -157,13 +153,16 @@ def test_mapped_file_is_left_as_it_was_and_gives_no_warning(mapped):
 
 def scaled_down(function, *args):
     """Call a function where X is large from 64 MB on, with windows a sixteenth of their size."""
-    _chunks.LARGE //= 16
-    _windows._WINDOW_BYTES //= 16
-    _windows._BLOCK_BYTES //= 16
-    _teacher._ENTRIES_AT_ONCE //= 16
-    for module in (_teacher, _objective):
-        module.MANY_TARGETS //= 16
-    return function(*args)
+    with pytest.MonkeyPatch.context() as patch:
+        patch_everywhere(patch, "LARGE", LARGE // 16)
+        patch_everywhere(patch, "MANY_TARGETS", MANY_TARGETS // 16)
+        for module, name in (
+            (_windows, "_WINDOW_BYTES"),
+            (_windows, "_BLOCK_BYTES"),
+            (task, "_ENTRIES_AT_ONCE"),
+        ):
+            patch.setattr(module, name, getattr(module, name) // 16)
+        return function(*args)
 
 
 @pytest.fixture(scope="module")

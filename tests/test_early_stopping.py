@@ -7,7 +7,7 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss
 
-from skkd._input.validation_split import split_held_out
+from skkd._input.validation_split import split_validation_rows
 from skkd._random import draw_seeds
 from tests.helpers import FitForbidden, Net, fitted_teacher, make_data, quick, quick_net
 
@@ -25,43 +25,43 @@ def overfitting(**params):
 def test_stops_after_epochs_without_change(n_iter_no_change):
     clf = overfitting(n_iter_no_change=n_iter_no_change).fit(X, Y)
     score = clf.history_["valid_score"]
-    assert clf.n_epochs_ == len(score) < 200
-    assert clf.n_epochs_ == 1 + score.argmax() + n_iter_no_change
+    assert clf.n_iter_ == len(score) < 200
+    assert clf.n_iter_ == 1 + score.argmax() + n_iter_no_change
 
 
 def test_keeps_the_best_weights():
     clf = overfitting(n_iter_no_change=5).fit(X, Y)
-    held_out = held_out_rows(clf)
-    loss = log_loss(Y[held_out], clf.predict_proba(X[held_out]), labels=clf.classes_)
+    validation = validation_rows(clf)
+    loss = log_loss(Y[validation], clf.predict_proba(X[validation]), labels=clf.classes_)
     assert loss == pytest.approx(-clf.history_["valid_score"].max(), rel=1e-9)
     best = clf.history_["valid_score"].argmax()
-    accuracy = clf.score(X[held_out], Y[held_out])
+    accuracy = clf.score(X[validation], Y[validation])
     assert accuracy == pytest.approx(clf.history_["valid_accuracy"][best])
 
 
-def held_out_rows(clf):
+def validation_rows(clf):
     seed = draw_seeds(clf.random_state, 3)[2]
-    return split_held_out(X, Y, clf.validation_fraction, seed)[1]
+    return split_validation_rows(X, Y, clf.validation_fraction, seed)[1]
 
 
 def test_without_it_all_rows_are_used():
     clf = overfitting().set_params(early_stopping=False, student__max_epochs=3).fit(X, Y)
-    assert clf.n_epochs_ == 3
+    assert clf.n_iter_ == 3
     assert "valid_score" not in clf.history_
 
 
 @pytest.mark.parametrize("fraction", [0.1, 0.3])
-def test_fraction_of_held_out_rows(fraction):
-    held_out = held_out_rows(overfitting(validation_fraction=fraction))
-    assert len(held_out) == pytest.approx(fraction * len(X), abs=3)
-    assert set(Y[held_out]) == set(Y)
+def test_fraction_of_validation_rows(fraction):
+    validation = validation_rows(overfitting(validation_fraction=fraction))
+    assert len(validation) == pytest.approx(fraction * len(X), abs=3)
+    assert set(Y[validation]) == set(Y)
 
 
-def test_held_out_rows_do_not_reach_the_student():
+def test_validation_rows_do_not_reach_the_student():
     clf = overfitting().set_params(student__max_epochs=4, n_iter_no_change=10)
     proba = TEACHER.predict_proba(X)
     other = proba.copy()
-    other[held_out_rows(clf)] = np.roll(proba[held_out_rows(clf)], 1, axis=1)
+    other[validation_rows(clf)] = np.roll(proba[validation_rows(clf)], 1, axis=1)
     losses = [clf.fit(X, Y, teacher_proba=given).history_["loss"] for given in (proba, other)]
     np.testing.assert_array_equal(*losses)
 
@@ -69,8 +69,8 @@ def test_held_out_rows_do_not_reach_the_student():
 def test_repeated_rows_do_not_leak():
     twice, labels = np.vstack([X, X]), np.hstack([Y, Y])
     seed = draw_seeds(0, 3)[2]
-    train, held_out = split_held_out(twice, labels, 0.2, seed)
-    assert not {tuple(row) for row in twice[train]} & {tuple(row) for row in twice[held_out]}
+    train, validation = split_validation_rows(twice, labels, 0.2, seed)
+    assert not {tuple(row) for row in twice[train]} & {tuple(row) for row in twice[validation]}
 
 
 @pytest.mark.parametrize("n_rows", [6, 12])
@@ -95,8 +95,10 @@ def test_with_a_cross_fitted_teacher_and_weights():
     weight = np.random.default_rng(0).uniform(0.1, 2, len(X))
     clf = overfitting(n_iter_no_change=2).set_params(teacher=LogisticRegression(), cv=3)
     clf.fit(X, Y, sample_weight=weight)
-    held_out = held_out_rows(clf)
-    loss = log_loss(Y[held_out], clf.predict_proba(X[held_out]), sample_weight=weight[held_out])
+    validation = validation_rows(clf)
+    loss = log_loss(
+        Y[validation], clf.predict_proba(X[validation]), sample_weight=weight[validation]
+    )
     assert loss == pytest.approx(-clf.history_["valid_score"].max(), rel=1e-9)
 
 
@@ -137,19 +139,21 @@ def test_rows_held_out_are_held_out_from_the_teacher(monkeypatch, params, weight
     clf = quick(Watched(), cv=3, **params).fit(X, Y, weight if weighted else None)
     counts = np.flatnonzero(weight)
     seed = draw_seeds(clf.random_state, 3)[2]
-    held_out = counts[split_held_out(X[counts], Y[counts], clf.validation_fraction, seed)[1]]
-    known = as_set(X[np.setdiff1d(counts, held_out)])
-    assert len(held_out) >= 8
+    validation = counts[
+        split_validation_rows(X[counts], Y[counts], clf.validation_fraction, seed)[1]
+    ]
+    known = as_set(X[np.setdiff1d(counts, validation)])
+    assert len(validation) >= 8
     assert len(Watched.fitted) == 3 + 1
     assert as_set(np.concatenate(Watched.fitted)) == known == as_set(Watched.fitted[-1])
-    assert as_set(Watched.asked[-1]) == as_set(X[held_out])
+    assert as_set(Watched.asked[-1]) == as_set(X[validation])
     assert sum(map(len, Watched.asked)) == len(counts)
 
 
 def test_rows_held_out_are_held_out_from_a_bagged_teacher():
     forest = RandomForestClassifier(20, random_state=0)
     clf = overfitting().set_params(teacher=forest, cv="oob").fit(X, Y)
-    kept = np.setdiff1d(np.arange(len(X)), held_out_rows(clf))
+    kept = np.setdiff1d(np.arange(len(X)), validation_rows(clf))
     alone = clone(forest).set_params(oob_score=True).fit(X[kept], Y[kept])
     np.testing.assert_array_equal(clf.teacher_.predict_proba(X), alone.predict_proba(X))
 
@@ -158,9 +162,9 @@ def test_labels_held_out_say_nothing_to_calibration_and_student():
     clf = overfitting().set_params(teacher=LogisticRegression(), cv=3)
     clf.set_params(student__max_epochs=4, calibrate="temperature")
     fits = [clone(clf).fit(X, Y)]
-    held_out = held_out_rows(fits[0])
+    validation = validation_rows(fits[0])
     other = Y.copy()
-    other[held_out[:2]] = other[held_out[1::-1]]
+    other[validation[:2]] = other[validation[1::-1]]
     assert (other != Y).any()
     fits.append(clone(clf).fit(X, other))
     assert fits[0].calibration_.temperature == fits[1].calibration_.temperature

@@ -42,7 +42,7 @@ def in_chunks(clf, rounds=1):
 @pytest.mark.parametrize("wrap", [lambda teacher: teacher, FrozenEstimator])
 def test_learns_from_chunks(student, wrap):
     clf = in_chunks(quick(wrap(TEACHER), student=student), rounds=15)
-    assert clf.n_epochs_ == 45
+    assert clf.n_iter_ == 45
     assert all(len(values) == 45 for values in clf.history_.values())
     np.testing.assert_array_equal(clf.history_["epoch"], np.arange(1, 46))
     loss = clf.history_["loss"]
@@ -67,7 +67,7 @@ def test_goes_on_after_fit():
     clf = quick(TEACHER).fit(X, Y)
     start = clf.history_["loss"][-1]
     clf.partial_fit(X, Y)
-    assert clf.n_epochs_ == 16
+    assert clf.n_iter_ == 16
     assert clf.history_["loss"][-1] < 1.1 * start
     assert clf.history_["loss"][-1] < clf.history_["loss"][0]
 
@@ -76,7 +76,7 @@ def test_fit_starts_afresh():
     expected = quick(TEACHER).fit(X, Y).predict_proba(X)
     clf = in_chunks(quick(TEACHER)).fit(X, Y)
     np.testing.assert_array_equal(clf.predict_proba(X), expected)
-    assert clf.n_epochs_ == 15
+    assert clf.n_iter_ == 15
 
 
 def test_learning_rate_stays():
@@ -104,7 +104,7 @@ def test_chunk_of_one_class():
     one = np.flatnonzero(Y == 1)
     clf.partial_fit(X[one], Y[one])
     clf.partial_fit(X[one[:1]], Y[one[:1]])
-    assert clf.n_epochs_ == 3
+    assert clf.n_iter_ == 3
 
 
 def test_labels_that_were_not_announced():
@@ -180,10 +180,10 @@ def test_unfitted_before_the_first_call():
 
 def test_failure_in_a_later_chunk_keeps_what_was_learned():
     clf = in_chunks(quick(TEACHER))
-    before, n_epochs = clf.predict_proba(X), clf.n_epochs_
+    before, n_epochs = clf.predict_proba(X), clf.n_iter_
     bad = X.copy()
     bad[0, 0] = np.nan
     with pytest.raises(ValueError, match="NaN"):
         clf.partial_fit(bad, Y)
     np.testing.assert_array_equal(clf.predict_proba(X), before)
-    assert clf.n_epochs_ == n_epochs
+    assert clf.n_iter_ == n_epochs

@@ -49,7 +49,7 @@ LINE = re.compile(
 def test_a_line_an_epoch(early_stopping, capsys):
     clf = quick(TEACHER, verbose=1, early_stopping=early_stopping, n_iter_no_change=20).fit(X, Y)
     lines = capsys.readouterr().out.splitlines()
-    assert len(lines) == clf.n_epochs_ == 15
+    assert len(lines) == clf.n_iter_ == 15
     assert all(LINE.fullmatch(line) for line in lines)
     assert all(("valid" in line) is early_stopping for line in lines)
     assert len(set(map(len, lines))) == 1

@@ -44,6 +44,8 @@ def read_targets(X, y, sample_weight, class_weight, classes=None) -> Targets:
     """
     y = label_column(y, "y")
     check_consistent_length(X, y)
+    if not len(y):
+        raise ValueError("Found array with 0 sample(s) in X and y; a minimum of 1 is required.")
     if sample_weight is not None and np.ndim(given := np.asarray(sample_weight)):
         if len(given) != len(y):
             raise ValueError(f"sample_weight has {len(given)} entries for {len(y)} rows of X.")

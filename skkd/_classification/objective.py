@@ -122,8 +122,7 @@ class Objective:
     def batch_rows(self, logits: Tensor, rows: Numbers) -> BatchRows:
         """Return a batch row by row, with the teacher's answers before they are softened."""
         if self.by_batch:
-            assert isinstance(rows, Tensor)
-            teacher = self.proba[rows.to(self.proba.device)]
+            teacher = self.proba[rows if isinstance(rows, slice) else rows.to(self.proba.device)]
             teacher = teacher.to(device=self.device, dtype=self.dtype)
             return BatchRows(logits, self.labels[rows], teacher)
         if self._teacher is None:

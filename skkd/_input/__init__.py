@@ -14,7 +14,14 @@ from .containers import (
 from .data import Rows
 from .datasets import DatasetRows, NumberedImages
 from .frame_encoder import encode
-from .read import as_tensor, check_finite, float_for, read_numbers, read_rows
+from .read import (
+    as_tensor,
+    check_finite,
+    float_for,
+    read_container,
+    read_numbers,
+    read_rows,
+)
 from .tables import (
     column_kinds,
     dtypes_of,
@@ -46,6 +53,7 @@ __all__ = [
     "is_large",
     "kind_of_dtype",
     "materialized",
+    "read_container",
     "read_numbers",
     "read_rows",
     "read_unlabeled",

@@ -96,12 +96,6 @@ def as_rows(X):
     return DatasetRows(X)
 
 
-def read_dataset(X, y) -> tuple:
-    """The same, with y, which is taken from a dataset of pairs where it is None."""
-    rows = as_rows(X)
-    return rows, rows.labels() if y is None and isinstance(rows, DatasetRows) else y
-
-
 def _image(item) -> np.ndarray:
     image = item[0] if isinstance(item, (tuple, list)) else item
     if isinstance(image, torch.Tensor):

@@ -15,20 +15,22 @@ from .tables import dtypes_of, kind_of_dtype
 _FIT_FLOAT32 = {"boolean", "float16", "float32", "int8", "int16", "uint8", "uint16"}
 
 
-def read_rows(X, y=None) -> tuple:
-    """Return X in a container that has a shape and rows to take, and y.
+def read_container(X):
+    """Return X in a container that has a shape and rows to take.
 
-    Lists become arrays and torch Datasets lazy rows. The labels of a Dataset of pairs stand for a y
-    of None.
+    Lists become arrays and torch Datasets lazy rows.
     """
     if isinstance(X, (list, tuple)):
-        X = np.asarray(X)
-    elif sparse.issparse(X):
-        X = X.tocsr()
-    elif not isinstance(X, np.ndarray):
-        X = as_rows(X)
-        y = X.labels() if y is None and isinstance(X, DatasetRows) else y
-    return X, y
+        return np.asarray(X)
+    if sparse.issparse(X):
+        return X.tocsr()
+    return X if isinstance(X, np.ndarray) else as_rows(X)
+
+
+def read_rows(X, y) -> tuple:
+    """Return X in such a container, and y: of a Dataset of pairs its labels, where y is None."""
+    X = read_container(X)
+    return X, X.labels() if y is None and isinstance(X, DatasetRows) else y
 
 
 def read_numbers(X, dtype, *, allow_nan: bool = False) -> tuple:

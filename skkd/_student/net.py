@@ -19,6 +19,7 @@ from skorch.history import History
 from torch import Tensor, nn
 
 from .._input import (
+    DatasetRows,
     Rows,
     as_tensor,
     check_finite,
@@ -124,13 +125,18 @@ def prepare_student(
     steps, net = split_student(student)
     raw = X if targets.index is None else take(X, targets.index)
     inputs, dtype = raw, float_for(X)
+    if steps and isinstance(X, DatasetRows):
+        raise ValueError(
+            "X is a torch Dataset, and the student's Pipeline would need its rows in an array. Let "
+            "the dataset transform its images, and give the net without a Pipeline."
+        )
     encodes = net.module in (TabularMLP, PeriodicMLP) and not steps
     is_plain = isinstance(X, np.ndarray) and X.dtype.kind in "biuf"
     if encodes and not is_plain and has_categories(X):
         steps = [("encode", table_encoder(X))]
     elif not steps:
         inputs, has_nan = read_numbers(raw, dtype, allow_nan=encodes)
-        if not isinstance(raw, np.ndarray) and not is_frame(raw):
+        if not isinstance(raw, (np.ndarray, DatasetRows)) and not is_frame(raw):
             raw = inputs
         if has_nan:
             inputs = raw if is_frame(raw) else inputs

@@ -17,8 +17,8 @@ from .._input import (
     check_finite,
     encode,
     is_large,
+    read_container,
     read_numbers,
-    read_rows,
     row_slices,
 )
 from .._sklearn_private import _check_feature_names, _check_n_features
@@ -53,7 +53,7 @@ def predicted(estimator, X, transform: Transform | None = None) -> np.ndarray:
 
 def student_input(estimator, X):
     """Return rows as the net of a fitted estimator's student takes them."""
-    student, (X, _) = estimator.student_, read_rows(X)
+    student, X = estimator.student_, read_container(X)
     if isinstance(student, Pipeline):
         if not _has_known_columns(estimator, X):
             _check_feature_names(estimator, X, reset=False)
@@ -64,8 +64,8 @@ def student_input(estimator, X):
         X = X.astype(dtype, copy=False)
         check_finite(X)
         return X
-    X, _ = read_numbers(_not_empty(X), dtype)
     _check_feature_names(estimator, X, reset=False)
+    X, _ = read_numbers(_not_empty(X), dtype)
     _check_n_features(estimator, X, reset=False)
     if X.shape[1:] != estimator._row_shape:
         raise ValueError(

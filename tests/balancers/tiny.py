@@ -8,7 +8,7 @@ from torch import nn
 from torch.nn.utils import parameters_to_vector
 
 from skkd._random import PrivateTorchState
-from skkd._training.objective import make_objective
+from skkd._classification import Classification
 from skkd._training.step import Step
 from skkd.losses import kl
 
@@ -35,15 +35,9 @@ class TinyProblem:
         torch.manual_seed(seed)
         module = nn.Sequential(nn.Linear(4, 5), nn.Tanh(), nn.Linear(5, 3)).double()
         net = NeuralNetClassifier(module, criterion=nn.CrossEntropyLoss, lr=lr).initialize()
-        objective = make_objective(
-            self.labels,
-            self.proba,
-            None,
-            loss=kl,
-            temperature=1.0,
-            device="cpu",
-            dtype=torch.float64,
-        )
+        task = Classification(np.arange(3))
+        objective = task.objective(self.labels, self.proba, None, kl, "cpu", torch.float64)
+        objective.soften(1.0)
         self.module = net.module_
         self._step = Step(net, objective, balancer.reset(), PrivateTorchState(0))
 
@@ -91,12 +85,9 @@ class TinyProblem:
 
     def step(self, progress=0.0):
         """Take one step; return the balancing parameter and the A, B, C that it used, if any."""
-        recorded = []
         self._step.state.progress = progress
-        self._step(
-            torch.as_tensor(self.X), slice(None), lambda *values: recorded.append(values), None
-        )
-        [(_, weight, gram, *_)] = recorded
+        outcome = self._step(torch.as_tensor(self.X), slice(None), None)
+        weight, gram = outcome.weight, outcome.gram
         weight = weight[0] if torch.is_tensor(weight) and weight.ndim else weight
         if gram is None:
             return float(weight), None

@@ -8,7 +8,7 @@ from scipy.stats import entropy
 from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV
 
-from skkd._training.objective import temperature_of_rows
+from skkd._classification.objective import temperature_of_rows
 from skkd.balancers import FixedBalance
 from skkd.losses import kl
 from skkd.schedules import SCHEDULES, TemperatureSchedule

@@ -281,7 +281,7 @@ def test_nothing_given_is_changed(student):
 
 def test_fitted_attributes():
     clf = quick(fitted_teacher(X, Y))
-    check = {"student_", "calibration_", "balancer_", "history_", "n_epochs_", "classes_"}
+    check = {"student_", "calibration_", "balancer_", "history_", "n_iter_", "classes_"}
     assert not check & set(vars(clf))
     clf.fit(X, Y)
     check_is_fitted(clf)
@@ -292,7 +292,7 @@ def test_fitted_attributes():
 def test_history_becomes_a_table():
     clf = quick(fitted_teacher(X, Y)).fit(X, Y)
     table = pd.DataFrame(clf.history_)
-    assert len(table) == clf.n_epochs_ == 15
+    assert len(table) == clf.n_iter_ == 15
     assert table["epoch"].tolist() == list(range(1, 16))
     assert not table.isna().any().any()
     names = "epoch task_loss distillation_loss loss weight weight_min weight_max"

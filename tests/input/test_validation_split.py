@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import sparse
 
-from skkd._input.validation_split import hash_rows, split_held_out
+from skkd._input.validation_split import hash_rows, split_validation_rows
 
 
 @pytest.fixture
@@ -17,56 +17,56 @@ def labels():
     return np.repeat([0, 1, 2], [60, 20, 10])
 
 
-def held_out_rows(X, labels, seed=0):
+def validation_rows(X, labels, seed=0):
     """The content of the held-out rows, sorted."""
-    _, held_out = split_held_out(X, labels, 0.2, seed)
-    return np.unique(X[held_out], axis=0)
+    _, validation = split_validation_rows(X, labels, 0.2, seed)
+    return np.unique(X[validation], axis=0)
 
 
 def test_sides_are_ascending_and_complete(X, labels):
-    train, held_out = split_held_out(X, labels, 0.2, 0)
-    assert (np.diff(train) > 0).all() and (np.diff(held_out) > 0).all()
-    assert sorted([*train, *held_out]) == list(range(90))
+    train, validation = split_validation_rows(X, labels, 0.2, 0)
+    assert (np.diff(train) > 0).all() and (np.diff(validation) > 0).all()
+    assert sorted([*train, *validation]) == list(range(90))
 
 
 @pytest.mark.parametrize(
     ("fraction", "expected"), [(0.2, [12, 4, 2]), (0.05, [3, 1, 1]), (0.99, [58, 18, 8])]
 )
 def test_counts_are_stratified_and_rounded_up(X, labels, fraction, expected):
-    _, held_out = split_held_out(X, labels, fraction, 0)
-    assert np.bincount(labels[held_out]).tolist() == expected
+    _, validation = split_validation_rows(X, labels, fraction, 0)
+    assert np.bincount(labels[validation]).tolist() == expected
 
 
 @given(st.lists(st.integers(0, 9), min_size=1, max_size=60), st.data())
 def test_equal_rows_fall_on_one_side(values, data):
     labels = data.draw(st.lists(st.integers(0, 2), min_size=len(values), max_size=len(values)))
     X = np.array(values, dtype=float)[:, None]
-    train, held_out = split_held_out(X, np.array(labels), 0.3, 0)
-    assert not set(X[train, 0]) & set(X[held_out, 0])
+    train, validation = split_validation_rows(X, np.array(labels), 0.3, 0)
+    assert not set(X[train, 0]) & set(X[validation, 0])
 
 
 def test_order_of_rows_does_not_matter(X, labels):
     X, labels = np.tile(X, (2, 1)), np.concatenate([labels, labels[::-1]])  # equal rows disagree
     order = np.random.default_rng(1).permutation(len(X))
-    expected = held_out_rows(X, labels)
-    np.testing.assert_array_equal(held_out_rows(X[order], labels[order]), expected)
+    expected = validation_rows(X, labels)
+    np.testing.assert_array_equal(validation_rows(X[order], labels[order]), expected)
 
 
 def test_repeated_rows_change_no_side(X, labels):
     repeats = np.repeat(np.arange(len(X)), np.random.default_rng(1).integers(1, 5, len(X)))
-    expected = held_out_rows(X, labels)
-    np.testing.assert_array_equal(held_out_rows(X[repeats], labels[repeats]), expected)
+    expected = validation_rows(X, labels)
+    np.testing.assert_array_equal(validation_rows(X[repeats], labels[repeats]), expected)
 
 
 def test_seeds_differ(X, labels):
-    chosen = {split_held_out(X, labels, 0.2, seed)[1].tobytes() for seed in range(10)}
+    chosen = {split_validation_rows(X, labels, 0.2, seed)[1].tobytes() for seed in range(10)}
     assert len(chosen) == 10
 
 
 def test_every_row_is_held_out_by_some_seed(X, labels):
     counts = np.zeros(len(X))
     for seed in range(200):
-        counts[split_held_out(X, labels, 0.2, seed)[1]] += 1
+        counts[split_validation_rows(X, labels, 0.2, seed)[1]] += 1
     # 200 draws with probability .2 each: 40 +- 5.7.
     assert 15 < counts.min() and counts.max() < 65
 
@@ -74,14 +74,14 @@ def test_every_row_is_held_out_by_some_seed(X, labels):
 @pytest.mark.parametrize("n_distinct", [1, 2])
 def test_too_few_rows_give_no_held_out_part(n_distinct):
     X = np.repeat(np.arange(float(n_distinct)), 10)[:, None]
-    train, held_out = split_held_out(X, np.zeros(len(X), dtype=int), 0.5, 0)
-    assert len(held_out) == 0
+    train, validation = split_validation_rows(X, np.zeros(len(X), dtype=int), 0.5, 0)
+    assert len(validation) == 0
     assert len(train) == len(X)
 
 
 def test_rare_class_stays_in_training(X):
     labels = np.array([1, 1] + [0] * 88)
-    train, _ = split_held_out(X, labels, 0.5, 0)
+    train, _ = split_validation_rows(X, labels, 0.5, 0)
     assert (labels[train] == 1).sum() == 2
 
 

@@ -2,12 +2,14 @@ import numpy as np
 import pytest
 import torch
 
-from skkd._training import objective as _objective
-from skkd._training.objective import Autograd, ClosedForm, make_objective
+from skkd._classification import objective as _objective
+from skkd._classification.objective import Autograd, ClosedForm
+from skkd._classification.task import Classification
 from skkd.losses import DISTILLATION_LOSSES, kl
 
 N_ROWS, N_CLASSES = 7, 3
 ALL = slice(None)
+TASK = Classification(np.arange(N_CLASSES))
 
 
 def same_as_kl(student_logits, soft_targets, temperature=1.0):
@@ -26,15 +28,9 @@ def data():
 
 
 def objective_of(labels, proba, weight=None, *, loss=kl, temperature=1.0):
-    return make_objective(
-        labels,
-        proba,
-        weight,
-        loss=loss,
-        temperature=temperature,
-        device="cpu",
-        dtype=torch.float64,
-    )
+    objective = TASK.objective(labels, proba, weight, loss, "cpu", torch.float64)
+    objective.soften(temperature)
+    return objective
 
 
 TEMPERATURES = [1.0, 3.0, "teacher_entropy"]
@@ -123,9 +119,8 @@ def test_perfect_student_has_no_loss_and_no_gradient(data, temperature):
 def test_large_logits_cost_no_precision(loss):
     labels, proba = np.array([0, 1]), np.array([[0.25, 0.75], [0.5, 0.5]])
     logits = torch.tensor([[0.0, 1.0], [2.0, 0.5]], dtype=torch.float32)
-    objective = make_objective(
-        labels, proba, None, loss=loss, temperature=1.0, device="cpu", dtype=torch.float32
-    )
+    objective = TASK.objective(labels, proba, None, loss, "cpu", torch.float32)
+    objective.soften(1.0)
     # 8192 + logits has no rounding error: the losses must not get one either.
     for got, expected in zip(objective(logits + 8192, ALL), objective(logits, ALL), strict=True):
         torch.testing.assert_close(got, expected, rtol=1e-6, atol=1e-6)

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from skkd._input import chunks as _chunks
-from skkd._input.chunks import SomeRows, is_large, release, row_slices, some_rows
+from skkd._input.containers import SomeRows, is_large, release, row_slices, take
+from tests.helpers import patch_everywhere
 
 
 @pytest.fixture
@@ -16,7 +16,7 @@ def X():
 
 @pytest.fixture
 def small_is_large(monkeypatch):
-    monkeypatch.setattr(_chunks, "LARGE", 100)  # bytes
+    patch_everywhere(monkeypatch, "LARGE", 100)  # bytes
 
 
 @pytest.fixture
@@ -56,7 +56,7 @@ def test_a_row_wider_than_a_chunk_comes_alone():
 @pytest.mark.usefixtures("small_is_large")
 def test_some_rows_are_copied_when_they_are_asked_for(X):
     index = np.array([1, 2, 3, 5, 8, 13, 14, 15, 19])
-    rows = some_rows(X, index)
+    rows = take(X, index)
     assert isinstance(rows, SomeRows) and is_large(rows)
     assert rows.shape == (9, 3) and rows.dtype == X.dtype
     np.testing.assert_array_equal(rows[:], X[index])
@@ -68,7 +68,7 @@ def test_some_rows_are_copied_when_they_are_asked_for(X):
 
 @pytest.mark.usefixtures("small_is_large")
 def test_some_of_some_rows(X):
-    rows = some_rows(some_rows(X, np.arange(0, 20, 2)), np.arange(1, 10))
+    rows = take(take(X, np.arange(0, 20, 2)), np.arange(1, 10))
     assert isinstance(rows, SomeRows)
     np.testing.assert_array_equal(rows[:], X[2::2])
 
@@ -81,13 +81,13 @@ def test_rows_in_another_dtype(X):
 
 @pytest.mark.usefixtures("small_is_large")
 def test_few_rows_of_a_large_array_are_copied_at_once(X):
-    rows = some_rows(X, np.array([4, 5]))
+    rows = take(X, np.array([4, 5]))
     assert isinstance(rows, np.ndarray)
     np.testing.assert_array_equal(rows, X[4:6])
 
 
 def test_size_decides_what_is_large(X, monkeypatch):
-    monkeypatch.setattr(_chunks, "LARGE", X.nbytes)
+    patch_everywhere(monkeypatch, "LARGE", X.nbytes)
     assert is_large(X) and not is_large(X[1:])
 
 

@@ -1,5 +1,6 @@
 """``augmenter="auto"``."""
 
+import sys
 from typing import ClassVar
 from unittest.mock import Mock
 
@@ -14,12 +15,16 @@ from sklearn.preprocessing import FunctionTransformer
 from torch.utils.data import default_collate
 
 from skkd import DistilledClassifier
-from skkd._training import choose_augmenter as _choose_augmenter
+from skkd._classification import Classification
 from skkd._training import loop as _training
-from skkd._training.choose_augmenter import best_gain, candidates_for, most_new_rows
+from skkd._training import sources
+from skkd._training.choose_augmenter import best_gain, candidates_for, most_synthetic_rows
 from skkd.augmenters import Augmenter, NeighborSwap, RandomSwap, ShiftFlipCrop
 from skkd.balancers import DescentShare, FixedBalance, TeacherKnowledge
 from tests.helpers import Memory, Says, make_data, quick, quick_net
+
+# The package has a function of the same name.
+_choose_augmenter = sys.modules[best_gain.__module__]
 
 X, Y = make_data(n_rows=400, n_classes=2)
 GOOD_TEACHER = LogisticRegression(C=100).fit(*make_data(n_rows=400, n_classes=2))
@@ -48,18 +53,18 @@ def few_labels(teacher, n_rows=100, **params):
     return clf.fit(X[:n_rows], Y[:n_rows])
 
 
-def test_new_rows_of_a_good_teacher_are_taken():
+def test_synthetic_rows_of_a_good_teacher_are_taken():
     flipped = np.random.default_rng(0).random(100) < 0.2
     clf = quick(GOOD_TEACHER, student=quick_net(max_epochs=100), augmenter="auto")
     clf.fit(X[:100], np.where(flipped, 1, 0) ^ GOOD_TEACHER.predict(X[:100]))
     assert isinstance(clf.augmenter_, (NeighborSwap, RandomSwap))
-    assert clf.history_["new_rows_loss"][-1] < clf.history_["new_rows_loss"][0]
+    assert clf.history_["synthetic_loss"][-1] < clf.history_["synthetic_loss"][0]
 
 
-def test_new_rows_of_a_bad_teacher_are_left_out():
+def test_synthetic_rows_of_a_bad_teacher_are_left_out():
     clf = few_labels(Wrong([0, 1], None))
     assert clf.augmenter_ is None
-    assert "new_rows_loss" not in clf.history_
+    assert "synthetic_loss" not in clf.history_
 
 
 def test_no_choice_on_too_few_rows():
@@ -69,7 +74,7 @@ def test_no_choice_on_too_few_rows():
     assert clf.augmenter_ is None
 
 
-def test_auto_without_new_rows_is_training_without_new_rows():
+def test_auto_without_new_rows_is_training_without_synthetic_rows():
     teacher = Wrong([0, 1], None)
     plain = quick(teacher, student=quick_net(max_epochs=40)).fit(X[:100], Y[:100])
     np.testing.assert_array_equal(few_labels(teacher).predict_proba(X), plain.predict_proba(X))
@@ -87,7 +92,7 @@ def test_short_trainings_are_short(n_rows, max_epochs, n_epochs, monkeypatch):
         return _training.train(*args, n_epochs=1, **kwargs)
 
     monkeypatch.setattr(_choose_augmenter, "train", train)
-    monkeypatch.setattr("skkd._classifier.train", Mock(return_value={"epoch": [0]}))
+    monkeypatch.setattr("skkd._distiller.train", Mock(return_value={"epoch": [0]}))
     net = quick_net(max_epochs=max_epochs, batch_size=64 if n_rows > 64 else 16)
     clf = quick(GOOD_TEACHER, student=net, balancer=DescentShare(fade=False), augmenter="auto")
     clf.fit(X[:n_rows], Y[:n_rows])
@@ -100,7 +105,7 @@ def test_same_random_state_same_choice_and_result():
     np.testing.assert_array_equal(first.predict_proba(X), second.predict_proba(X))
 
 
-def test_teacher_of_the_short_trainings_has_not_seen_the_held_out_rows():
+def test_teacher_of_the_short_trainings_has_not_seen_the_validation_rows():
     Counts.fits = []
     few_labels(Counts(), cv=3, n_rows=100)
     *_, on_all = Counts.fits[:4]
@@ -114,7 +119,7 @@ def test_teacher_of_the_short_trainings_has_not_seen_the_held_out_rows():
     assert all(row in set.union(*map(as_set, folds)) for row in as_set(on_part))
 
 
-def test_out_of_bag_teacher_of_the_short_trainings_has_not_seen_the_held_out_rows():
+def test_out_of_bag_teacher_of_the_short_trainings_has_not_seen_the_validation_rows():
     class Forest(RandomForestClassifier):
         fits: ClassVar[list] = []
 
@@ -141,7 +146,7 @@ def test_class_that_would_be_missing_in_a_fold_of_the_short_trainings_is_no_erro
     both = [np.flatnonzero(folds == fold) for fold in (0, 1)]
     splits = [(np.append(both[1], [0, 1, 2]), both[0]), (both[0], both[1])]
     clf = quick(NeedsAll(), cv=splits, augmenter="auto", balancer="fixed")
-    assert clf.fit(X, y).n_epochs_ > 0
+    assert clf.fit(X, y).n_iter_ > 0
 
 
 def as_set(rows: np.ndarray) -> set:
@@ -157,7 +162,7 @@ def test_a_teacher_that_remembers_its_rows_does_not_win_by_that(monkeypatch):
 
     monkeypatch.setattr(_choose_augmenter, "candidates_for", lambda X, knows_all: [Copies()])
     knows = TeacherKnowledge(loss=0.5, gain=0.2, error=0.01)  # if it did not, none were looked at
-    monkeypatch.setattr(_choose_augmenter, "knowledge_of_teacher", lambda rows: knows)
+    monkeypatch.setattr(Classification, "knowledge", lambda self, rows: knows)
     rng = np.random.default_rng(0)
     noise = rng.integers(2, size=200)
     seen = []
@@ -174,13 +179,13 @@ def test_a_teacher_that_remembers_its_rows_does_not_win_by_that(monkeypatch):
     assert all(of_short_training)
 
 
-def test_held_out_rows_of_early_stopping_take_no_part(monkeypatch):
+def test_validation_rows_of_early_stopping_take_no_part(monkeypatch):
     looked_at = []
 
-    def spy(rows, *args, **kwargs):
-        looked_at.append(len(rows.labels))
+    def spy(signal, *args, **kwargs):
+        looked_at.append(len(signal.rows.labels))
 
-    monkeypatch.setattr("skkd._fit_steps.choose_augmenter", spy)
+    monkeypatch.setattr("skkd._distiller.choose_augmenter", spy)
     few_labels(GOOD_TEACHER, n_rows=100, early_stopping=True)
     assert looked_at == [pytest.approx(90, abs=3)]
 
@@ -207,7 +212,7 @@ def test_it_is_the_default():
 def looks(monkeypatch):
     """Called where "auto" compares trainings."""
     spy = Mock(return_value=None)
-    monkeypatch.setattr("skkd._fit_steps.choose_augmenter", spy)
+    monkeypatch.setattr(_choose_augmenter, "compare_augmenters", spy)
     return spy
 
 
@@ -225,7 +230,7 @@ def no_more_than_one_batch(weight):
 
 NOT_LOOKED_FOR = {
     "probabilities instead of answers": lambda clf: clf.fit(X, Y, teacher_proba=PROBA),
-    "probabilities alone": lambda clf: clf.set_params(teacher=None).fit(X, Y, teacher_proba=PROBA),
+    "probabilities only": lambda clf: clf.set_params(teacher=None).fit(X, Y, teacher_proba=PROBA),
     "sparse rows": lambda clf: clf.fit(sparse.csr_array(X), Y),
     "rows without labels given": lambda clf: clf.fit(X, Y, X_unlabeled=X[:10]),
     "rows of weight zero": lambda clf: clf.fit(X, Y, no_more_than_one_batch(np.ones(len(Y)))),
@@ -234,13 +239,13 @@ NOT_LOOKED_FOR = {
         student__iterator_train__collate_fn=default_collate
     ).fit(X, Y),
     "a part of the rows": lambda clf: clf.partial_fit(X, Y).partial_fit(X, Y),
-    "labels alone": lambda clf: clf.set_params(balancer=FixedBalance(0)).fit(X, Y),
+    "labels only": lambda clf: clf.set_params(balancer=FixedBalance(0)).fit(X, Y),
     "none asked for": lambda clf: clf.set_params(augmenter=None).fit(X, Y),
 }
 
 
 @pytest.mark.parametrize("case", NOT_LOOKED_FOR)
-def test_where_there_can_be_no_new_rows_it_looks_for_none(case, looks):
+def test_where_there_can_be_no_synthetic_rows_it_looks_for_none(case, looks):
     clf = NOT_LOOKED_FOR[case](quick(GOOD_TEACHER, augmenter="auto"))
     assert not looks.called
     assert clf.augmenter_ is None
@@ -257,8 +262,8 @@ def test_where_there_can_be_no_new_rows_it_looks_for_none(case, looks):
     ],
     ids=["many", "large", "images without channels", "sparse", "no columns"],
 )
-def test_no_new_rows_are_made_of_these(rows):
-    assert most_new_rows(rows) < 1
+def test_no_synthetic_rows_are_made_of_these(rows):
+    assert most_synthetic_rows(rows) < 1
 
 
 @pytest.mark.parametrize("values", [pd.to_datetime(["2026-01-01", "2026-01-02"]), [[1], [2, 3]]])
@@ -289,13 +294,13 @@ def test_candidates_fit_the_rows():
 @pytest.mark.parametrize(("n_rows", "n_new"), [(10, 4), (10_000, 4), (20_000, 2), (40_000, 1)])
 def test_the_more_rows_the_fewer_new_ones_for_each(n_rows, n_new):
     for kind in candidates_for(np.zeros((n_rows, 2)), knows_all=False):
-        assert (kind.n_new, kind.weight) == (n_new, n_new**0.5)
-    assert most_new_rows(np.zeros((n_rows, 2))) == n_new
+        assert (kind.n_new, kind.loss_weight) == (n_new, n_new**0.5)
+    assert most_synthetic_rows(np.zeros((n_rows, 2))) == n_new
 
 
 def test_teacher_who_may_have_seen_all_rows_labels_one_for_each(monkeypatch):
     monkeypatch.setattr(_choose_augmenter, "best_gain", lambda *args: 0)
-    assert all(kind.n_new == kind.weight == 1 for kind in candidates_for(X, knows_all=True))
+    assert all(kind.n_new == kind.loss_weight == 1 for kind in candidates_for(X, knows_all=True))
     told = LogisticRegression(C=100).fit(X, Y)
     by_told = few_labels(told, n_rows=100, balancer="fixed").augmenter_
     by_fitted_here = few_labels(LogisticRegression(), cv=3, n_rows=100, balancer="fixed").augmenter_
@@ -306,21 +311,24 @@ def test_teacher_who_may_have_seen_all_rows_labels_one_for_each(monkeypatch):
     ("teacher", "cv", "n_new", "n_pools"),
     [(LogisticRegression(), 3, 2.0, 2), (GOOD_TEACHER, None, 1.0, 1)],
 )
-def test_short_trainings_make_two_new_rows_for_each_or_one_and_once(
+def test_short_trainings_make_two_synthetic_rows_for_each_or_one_and_once(
     teacher, cv, n_new, n_pools, monkeypatch
 ):
     made = []
 
-    class Spy(_choose_augmenter.AugmentedRows):
+    class Spy(sources.AugmentedRows):
         def next_pool(self):
             pool = super().next_pool()
             if pool is not None:
-                made.append((self.weight, len(pool[1])))
+                made.append((self.loss_weight, len(pool[1])))
             return pool
 
-    monkeypatch.setattr(_choose_augmenter, "AugmentedRows", Spy)
+    monkeypatch.setattr(sources, "AugmentedRows", Spy)
     few_labels(teacher, cv=cv, n_rows=100, balancer="fixed")  # 16 epochs
-    assert made == [(n_new**0.5, pytest.approx(80 * n_new, abs=6))] * 3 * n_pools
+    expected = [(n_new**0.5, pytest.approx(80 * n_new, abs=6))] * 3 * n_pools
+    assert made[: len(expected)] == expected
+    # All others are of the training itself.
+    assert all(n_rows >= 100 for _, n_rows in made[len(expected) :])
 
 
 # The decision
@@ -344,7 +352,7 @@ def test_what_does_not_exceed_so_many_of_its_errors_is_left_out(n_errors):
     ("knows_all", "shift", "is_taken"),
     [(False, -0.19, True), (False, -0.21, False), (True, 0.04, False), (True, 0.06, True)],
 )
-def test_only_a_clear_loss_speaks_against_new_rows_unless_the_teacher_knows(
+def test_only_a_clear_loss_speaks_against_synthetic_rows_unless_the_teacher_knows(
     monkeypatch, knows_all, shift, is_taken
 ):
     gain = np.array([1.0, -1.0] * 50) + shift  # a standard error is 0.1

@@ -485,7 +485,7 @@ def test_parameters_that_the_teacher_does_not_see(params, teacher, memory, work_
         ({"class_weight": {0: 1.0, 1: 2.0, 2: 1.0}}, {}, 4),
         ({"early_stopping": True}, {}, 4),  # rows held out are held out from the teacher
     ],
-    ids="C splits cv row dtype frame order label weight class_weight held_out".split(),
+    ids="C splits cv row dtype frame order label weight class_weight validation".split(),
 )
 def test_what_the_teacher_sees_misses(params, arguments, fits, teacher, memory, work_of):
     quick(teacher, cv=3, memory=memory).fit(X, Y)
@@ -526,7 +526,7 @@ def test_out_of_bag_votes_are_found(memory):
     np.testing.assert_array_equal(first.teacher_.predict_proba(X), again.teacher_.predict_proba(X))
 
 
-def test_answers_about_new_rows_are_found(teacher, memory, work_of):
+def test_answers_about_synthetic_rows_are_found(teacher, memory, work_of):
     new = make_data(30, seed=1)[0]
     clf = quick(teacher, cv=3, memory=memory)
     assert work_of(lambda: clf.fit(X, Y, X_unlabeled=new)) == (4, 4)

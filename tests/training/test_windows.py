@@ -4,10 +4,11 @@ import torch
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from skkd._input import chunks as _chunks
+from skkd._input.containers import SomeRows
 from skkd._training import windows as _windows
 from skkd._training.batches import RowBatches
 from skkd._training.windows import windows
+from tests.helpers import patch_everywhere
 
 
 def numbered_rows(n_rows, n_features=4):
@@ -18,7 +19,7 @@ def numbered_rows(n_rows, n_features=4):
 @pytest.fixture(autouse=True)
 def few_rows_are_many(monkeypatch):
     """Blocks of 4 rows, windows of 32, and every X is large."""
-    monkeypatch.setattr(_chunks, "LARGE", 1)
+    patch_everywhere(monkeypatch, "LARGE", 1)
     monkeypatch.setattr(_windows, "_BLOCK_BYTES", 4 * 16)
     monkeypatch.setattr(_windows, "_WINDOW_BYTES", 32 * 16)
 
@@ -47,7 +48,7 @@ def test_every_row_comes_once_in_the_batches_of_rows_in_memory(n_rows, size, shu
     assert len(set(order)) == len(order) == batches.n_used
     sizes = [len(rows) for _, rows in batches]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(_chunks, "LARGE", 2**30)
+        patch_everywhere(patch, "LARGE", 2**30)
         in_memory = batches_of(X, size, **kind)
         assert sizes == [len(rows) for _, rows in in_memory]
         if not shuffle:
@@ -68,7 +69,7 @@ def test_any_kind_of_rows_comes_in_the_same_order(tmp_path):
     X = numbered_rows(200)
     np.save(tmp_path / "X.npy", X)
     mapped = np.load(tmp_path / "X.npy", mmap_mode="r")
-    some = _chunks.SomeRows(np.repeat(X, 2, axis=0), np.arange(0, 400, 2))
+    some = SomeRows(np.repeat(X, 2, axis=0), np.arange(0, 400, 2))
     orders = [order_of(batches_of(rows, 8)) for rows in (X, mapped, some, np.asfortranarray(X))]
     assert orders[0] == orders[1] == orders[2] == orders[3]
 

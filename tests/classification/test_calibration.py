@@ -15,8 +15,8 @@ from sklearn.metrics import log_loss
 from sklearn.model_selection import StratifiedKFold, cross_val_predict
 from sklearn.neighbors import KNeighborsClassifier
 
-import skkd._teacher.calibration
-from skkd._teacher.calibration import Calibration, _objective, calibrate
+import skkd._classification.calibration
+from skkd._classification.calibration import Calibration, _objective, calibrate
 from skkd.losses import kl
 from tests.helpers import (
     Says,
@@ -121,7 +121,7 @@ def test_no_optimizer_finds_a_lower_loss(method, scale):
 @pytest.mark.parametrize("size", [2, 9], ids=METHODS)
 @pytest.mark.parametrize("chunk", [8192, 30])
 def test_derivatives(size, chunk, monkeypatch):
-    monkeypatch.setattr(skkd._teacher.calibration, "_CHUNK", chunk)
+    monkeypatch.setattr(skkd._classification.calibration, "_CHUNK", chunk)
     proba, labels = sample(100, 4)
     share = np.random.default_rng(1).dirichlet(np.ones(100))
     theta = np.random.default_rng(2).normal(scale=0.5, size=size)
@@ -366,7 +366,7 @@ def test_by_name_it_calibrates_whatever_it_gets(given):
     assert clf.calibration_.kept
 
 
-def test_answers_about_new_rows_are_calibrated():
+def test_answers_about_synthetic_rows_are_calibrated():
     seen = {}
 
     def loss(student_logits, soft_targets, temperature):
@@ -396,7 +396,7 @@ def test_says_what_it_did_where_that_is_asked_for(capsys):
     quick(Boastful(), verbose=1, **params).fit(X, Y)
     assert "calibration: temperature " in capsys.readouterr().out
     quick(LogisticRegression(), verbose=1, **params).fit(X[:45], Y[:45])
-    assert "calibration: none, 45 rows are too few" in capsys.readouterr().out
+    assert "calibration: none, too few rows" in capsys.readouterr().out
     quick(LogisticRegression(), **params).fit(X, Y)
     assert not capsys.readouterr().out
 

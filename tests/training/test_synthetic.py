@@ -20,7 +20,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from skkd import DistilledClassifier
-from skkd._training import synthetic as _new_rows
+from skkd._training import synthetic as _synthetic
 from skkd.augmenters import Augmenter, GaussianJitter, NeighborSwap, RandomSwap, ShiftFlipCrop
 from skkd.balancers import Balancer
 from skkd.losses import DISTILLATION_LOSSES
@@ -104,7 +104,6 @@ def by_hand(module, optimizer, sources, temperature, n_epochs=5):
     [
         Constant(),
         Constant({"gradients"}),
-        Constant({"gradients"}, "last_layer"),
         Constant({"gradients"}, "all"),
         Constant({"losses_after"}),
         Constant({"rows"}),
@@ -112,7 +111,7 @@ def by_hand(module, optimizer, sources, temperature, n_epochs=5):
     ],
     ids=lambda balancer: "-".join([*sorted(balancer.needs), balancer.gradients]),
 )
-def test_new_rows_have_a_loss_of_their_own_beside_the_balance(balancer, temperature):
+def test_synthetic_rows_have_a_loss_of_their_own_beside_the_balance(balancer, temperature):
     module = nn.Sequential(nn.Linear(5, 8), nn.Tanh(), nn.Linear(8, 3)).double()
     optimizer = torch.optim.SGD
     net = NeuralNetClassifier(module, optimizer=optimizer, lr=0.5, max_epochs=5, batch_size=-1)
@@ -124,13 +123,13 @@ def test_new_rows_have_a_loss_of_their_own_beside_the_balance(balancer, temperat
     expected = torch.softmax(module(torch.from_numpy(X)), 1).detach().numpy()
     np.testing.assert_allclose(clf.predict_proba(X), expected, rtol=1e-9)
     assert clf.history_["loss"][-1] == pytest.approx(loss, rel=1e-9)
-    assert clf.history_["new_rows_loss"][-1] == pytest.approx(new, rel=1e-9)
+    assert clf.history_["synthetic_loss"][-1] == pytest.approx(new, rel=1e-9)
 
 
-def test_both_kinds_of_new_rows_count_by_their_weights(recorder):
+def test_both_kinds_of_synthetic_rows_count_by_their_weights(recorder):
     module = nn.Sequential(nn.Linear(5, 8), nn.Tanh(), nn.Linear(8, 3)).double()
     net = NeuralNetClassifier(module, lr=0.5, max_epochs=1, batch_size=-1)
-    augmenter = recorder(n_new=0.5, weight=2.0)
+    augmenter = recorder(n_new=0.5, loss_weight=2.0)
     clf = DistilledClassifier(TEACHER, net, balancer=Constant(), augmenter=augmenter)
     clf.fit(X, Y, X_unlabeled=X_UNLABELED)
     (drawn,) = recorder.drawn
@@ -141,14 +140,14 @@ def test_both_kinds_of_new_rows_count_by_their_weights(recorder):
         of_unlabeled = F.kl_div(
             log_p.log_softmax(1), torch.from_numpy(proba), reduction="batchmean"
         )
-    new, total = clf.history_["new_rows_loss"][0], 2.0 + 40 / 90
+    new, total = clf.history_["synthetic_loss"][0], 2.0 + 40 / 90
     of_augmenter = (new - 40 / 90 / total * of_unlabeled.item()) / (2.0 / total)
     fit = 0.7 * clf.history_["task_loss"][0] + 0.3 * clf.history_["distillation_loss"][0]
     assert 0 < of_augmenter < 10 * new
     assert clf.history_["loss"][0] == pytest.approx((fit + total * new) / (1 + total), rel=1e-9)
 
 
-@pytest.mark.parametrize("gradients", ["logits", "last_layer", "all"])
+@pytest.mark.parametrize("gradients", ["logits", "all"])
 def test_balancer_sees_the_gradients_of_the_fit_rows_alone(gradients):
     balancer = Constant({"gradients"}, gradients)
     seen = []
@@ -159,30 +158,30 @@ def test_balancer_sees_the_gradients_of_the_fit_rows_alone(gradients):
 
 
 @pytest.mark.parametrize("loss", DISTILLATION_LOSSES)
-def test_every_distillation_loss_takes_new_rows(loss):
+def test_every_distillation_loss_takes_synthetic_rows(loss):
     clf = quick(TEACHER, distillation_loss=loss, augmenter="neighbor_swap").fit(X, Y)
-    assert clf.history_["new_rows_loss"][-1] < clf.history_["new_rows_loss"][0]
+    assert clf.history_["synthetic_loss"][-1] < clf.history_["synthetic_loss"][0]
 
 
-def test_weights_of_fit_rows_do_not_weigh_new_rows():
+def test_weights_of_fit_rows_do_not_weigh_synthetic_rows():
     weight = np.where(Y == 0, 5.0, 1.0)
     clf = quick(TEACHER, student=quick_net(max_epochs=1, batch_size=-1))
     losses = [
-        clf.fit(X, Y, sample_weight=w, X_unlabeled=X_UNLABELED).history_["new_rows_loss"][0]
+        clf.fit(X, Y, sample_weight=w, X_unlabeled=X_UNLABELED).history_["synthetic_loss"][0]
         for w in (None, weight)
     ]
     assert losses[0] == losses[1]
 
 
-def test_without_new_rows_nothing_is_recorded_of_them():
-    assert "new_rows_loss" not in quick(TEACHER).fit(X, Y).history_
+def test_without_synthetic_rows_nothing_is_recorded_of_them():
+    assert "synthetic_loss" not in quick(TEACHER).fit(X, Y).history_
 
 
 # What the teacher is asked
 
 
 @pytest.mark.parametrize(("n_epochs", "refresh"), [(1, 10), (7, 3), (6, 1), (5, 5)])
-def test_new_rows_are_drawn_every_few_epochs(n_epochs, refresh, recorder):
+def test_synthetic_rows_are_drawn_every_few_epochs(n_epochs, refresh, recorder):
     teacher = Says([0, 1, 2], [0.2, 0.3, 0.5])
     augmenter = recorder(n_new=1.5, refresh=refresh)
     quick(teacher, student=quick_net(max_epochs=n_epochs), augmenter=augmenter).fit(X, Y)
@@ -195,7 +194,7 @@ def test_new_rows_are_drawn_every_few_epochs(n_epochs, refresh, recorder):
 def test_teacher_is_asked_about_an_unlabeled_row_once(n_rows):
     X_unlabeled = make_data(n_rows=max(n_rows, 20), seed=2)[0][:n_rows]
     teacher = Says([0, 1, 2], [0.2, 0.3, 0.5])
-    quick(teacher, student=quick_net(max_epochs=8)).fit(X, Y, X_unlabeled=X_unlabeled)
+    quick(teacher, student=quick_net(max_epochs=8)).fit(X, Y, X_unlabeled=[X_unlabeled])
     asked = np.concatenate(teacher.asked[1:])
     np.testing.assert_array_equal(np.unique(asked, axis=0), np.unique(X_unlabeled, axis=0))
     assert len(asked) == n_rows
@@ -208,8 +207,8 @@ def test_of_many_unlabeled_rows_no_more_are_labelled_than_are_seen():
     assert asked_rows(teacher) == 90 + 2 * 90
 
 
-def test_new_rows_come_in_chunks(monkeypatch, recorder):
-    monkeypatch.setattr(_new_rows, "_CHUNK", 32)
+def test_synthetic_rows_come_in_chunks(monkeypatch, recorder):
+    monkeypatch.setattr(_synthetic, "_CHUNK", 32)
     teacher = Says([0, 1, 2], [0.2, 0.3, 0.5])
     clf = quick(teacher, student=quick_net(max_epochs=1), augmenter=recorder())
     clf.fit(X, Y, X_unlabeled=X_UNLABELED)
@@ -222,7 +221,7 @@ class TrainedOn(Callback):
         self.rows_ = X
 
 
-def test_new_rows_are_made_of_rows_to_train_on_and_never_of_held_out_ones(recorder):
+def test_synthetic_rows_are_made_of_rows_to_train_on_and_never_of_held_out_ones(recorder):
     net = quick_net(callbacks=[("seen", TrainedOn())])
     clf = quick(TEACHER, student=net, augmenter=recorder(), early_stopping=True)
     weight = np.arange(90) % 4  # rows of weight zero are left out as well
@@ -278,7 +277,7 @@ def test_images_are_shifted():
     clf = quick(teacher, student=quick_net(ConvNet), augmenter=ShiftFlipCrop(), balancer="fixed")
     clf.fit(images, labels)
     assert teacher.asked[1].shape == images.shape
-    assert clf.history_["new_rows_loss"][-1] < clf.history_["new_rows_loss"][0]
+    assert clf.history_["synthetic_loss"][-1] < clf.history_["synthetic_loss"][0]
 
 
 @pytest.mark.parametrize(
@@ -303,7 +302,7 @@ def test_sparse_rows_without_labels(student):
     )
 
 
-def test_preprocessing_of_the_student_acts_on_new_rows():
+def test_preprocessing_of_the_student_acts_on_synthetic_rows():
     scaled = Pipeline([("scale", StandardScaler()), ("net", quick_net())])
     clf = quick(TEACHER, student=scaled).fit(X, Y, X_unlabeled=X_UNLABELED)
     scaler = StandardScaler().fit(X)
@@ -322,7 +321,7 @@ def test_preprocessing_of_the_student_acts_on_new_rows():
 # Help, and repeatability
 
 
-def test_new_rows_help_where_labels_are_few():
+def test_synthetic_rows_help_where_labels_are_few():
     X_all, y_all = make_data(n_rows=1500, n_classes=2)
     teacher = LogisticRegression(C=100).fit(X_all[500:], y_all[500:])
     few = slice(0, 24)
@@ -366,26 +365,26 @@ def test_fitted_estimator_keeps_no_rows():
 
 def test_augmenter_can_be_searched():
     clf = quick(TEACHER, student=quick_net(max_epochs=1), augmenter="random_swap")
-    grid = {"augmenter__prob": [0.1, 0.5], "augmenter__weight": [0.5]}
+    grid = {"augmenter__prob": [0.1, 0.5], "augmenter__loss_weight": [0.5]}
     search = GridSearchCV(clf, grid, cv=2).fit(X, Y)
     assert search.best_estimator_.augmenter_.prob in (0.1, 0.5)
-    assert search.best_estimator_.augmenter_.weight == 0.5
+    assert search.best_estimator_.augmenter_.loss_weight == 0.5
 
 
-def test_partial_fit_makes_new_rows_of_each_chunk(recorder):
+def test_partial_fit_makes_synthetic_rows_of_each_chunk(recorder):
     clf = quick(TEACHER, augmenter=recorder(n_new=2))
     for rows in (slice(0, 30), slice(30, 90)):
         clf.partial_fit(X[rows], Y[rows], classes=[0, 1, 2])
     assert recorder.drawn == [60, 120]
     for kept, rows in zip(recorder.kept, (slice(0, 30), slice(30, 90)), strict=True):
         np.testing.assert_array_equal(kept, X[rows])
-    assert len(clf.history_["new_rows_loss"]) == 2
+    assert len(clf.history_["synthetic_loss"]) == 2
 
 
-def test_cross_fitted_teacher_labels_new_rows_after_its_fit_on_all():
+def test_cross_fitted_teacher_labels_synthetic_rows_after_its_fit_on_all():
     clf = quick(LogisticRegression(), cv=3, augmenter="random_swap").fit(X, Y)
     assert clf.teacher_.n_features_in_ == 5
-    assert "new_rows_loss" in clf.history_
+    assert "synthetic_loss" in clf.history_
 
 
 # Bad input
@@ -411,7 +410,7 @@ FRAME = pd.DataFrame({"a": X[:, 0], "b": np.array(["x", "y", "z"])[Y]})
 def test_unlabeled_rows_must_be_like_the_fit_rows(rows, unlabeled, message):
     teacher = Says([0, 1, 2], [0.2, 0.3, 0.5])
     with pytest.raises(ValueError, match=message):
-        DistilledClassifier(teacher).fit(rows, Y, X_unlabeled=unlabeled)
+        DistilledClassifier(teacher).fit(rows, Y, X_unlabeled=[unlabeled])
     assert not teacher.asked
 
 
@@ -431,7 +430,12 @@ PROBA = TEACHER.predict_proba(X)
         ({"augmenter": 3}, {}, TypeError, "augmenter must be None, a name or an instance"),
         ({"augmenter": NeighborSwap}, {}, TypeError, "augmenter must be None, a name or an inst"),
         ({"augmenter": NeighborSwap(prob=2)}, {}, ValueError, "'prob' parameter of NeighborSwap"),
-        ({"augmenter": RandomSwap(weight=0)}, {}, ValueError, "'weight' parameter of RandomSwap"),
+        (
+            {"augmenter": RandomSwap(loss_weight=0)},
+            {},
+            ValueError,
+            "'loss_weight' parameter of RandomSwap",
+        ),
         ({"augmenter": RandomSwap(refresh=0)}, {}, ValueError, "'refresh' parameter of Random"),
         ({"augmenter": ShiftFlipCrop()}, {}, ValueError, "ShiftFlipCrop is for images"),
         (
@@ -458,14 +462,14 @@ def test_sparse_rows_are_refused_before_the_teacher_works():
 
 @pytest.mark.parametrize("teacher", [None, LogisticRegression()], ids=["none", "unfitted"])
 @pytest.mark.parametrize("augmenter", ["random_swap", None])
-def test_probabilities_alone_can_not_label_new_rows(teacher, augmenter):
+def test_probabilities_alone_can_not_label_synthetic_rows(teacher, augmenter):
     unlabeled = X_UNLABELED if augmenter is None else None
     name = "X_unlabeled" if augmenter is None else "augmenter"
-    with pytest.raises(ValueError, match=f"{name} needs a teacher to label new rows"):
+    with pytest.raises(ValueError, match=f"{name} needs a teacher to label rows"):
         quick(teacher, augmenter=augmenter).fit(X, Y, teacher_proba=PROBA, X_unlabeled=unlabeled)
 
 
-def test_fitted_teacher_beside_its_probabilities_labels_new_rows():
+def test_fitted_teacher_beside_its_probabilities_labels_synthetic_rows():
     teacher = Says([0, 1, 2], [0.2, 0.3, 0.5])
     clf = quick(teacher, student=quick_net(max_epochs=1), augmenter="random_swap")
     clf.fit(X, Y, teacher_proba=PROBA)

@@ -4,9 +4,14 @@ import numpy as np
 import pytest
 import torch
 
-from skkd._training.history import EpochRecord, History
+from skkd._training.history import EpochRecord, Progress, as_columns
+from skkd._training.step import Outcome
 from skkd.balancers import FixedBalance
 from skkd.exceptions import TrainingDivergedError
+
+
+def outcome(losses, weight, gram=None, synthetic=None):
+    return Outcome(losses, weight, gram, synthetic, logits=torch.zeros(1, 2))
 
 
 def losses(task, distillation):
@@ -28,7 +33,7 @@ def test_record_keeps_every_step_in_order(n_steps, as_weight):
     record = EpochRecord(0)
     for i in range(n_steps):
         gram = torch.tensor([i, i + 2, i + 2, i + 1], dtype=torch.float64)
-        record.add(losses(i, 2 * i), as_weight(i / n_steps), gram)
+        record.add(outcome(losses(i, 2 * i), as_weight(i / n_steps), gram))
     assert record.n_steps == n_steps
     steps = record.steps()
     i = np.arange(n_steps)
@@ -44,7 +49,7 @@ def test_record_keeps_every_step_in_order(n_steps, as_weight):
 def test_summary_is_made_of_means():
     record = EpochRecord(4)
     for task, distillation, weight in [(1.0, 3.0, 0.0), (2.0, 6.0, 0.5), (3.0, 0.0, 1.0)]:
-        record.add(losses(task, distillation), weight, None)
+        record.add(outcome(losses(task, distillation), weight))
     summary = record.summary(FixedBalance(), lr=0.1)
     assert summary.pop("seconds") > 0
     assert summary == {
@@ -62,8 +67,8 @@ def test_summary_is_made_of_means():
 
 def test_rows_with_weights_of_their_own_are_summed_up():
     record = EpochRecord(0)
-    record.add(losses(1.0, 3.0), torch.tensor([0.25, 0.1, 0.4, 1.5]), None)
-    record.add(losses(1.0, 3.0), torch.tensor([0.75, 0.3, 0.9, 2.5]), None)
+    record.add(outcome(losses(1.0, 3.0), torch.tensor([0.25, 0.1, 0.4, 1.5])))
+    record.add(outcome(losses(1.0, 3.0), torch.tensor([0.75, 0.3, 0.9, 2.5])))
     summary = record.summary(FixedBalance())
     assert [round(summary[name], 6) for name in ("weight", "weight_min", "weight_max", "loss")] == [
         0.5,
@@ -75,15 +80,12 @@ def test_rows_with_weights_of_their_own_are_summed_up():
 
 def test_share_is_nan_where_there_is_no_loss_at_all():
     record = EpochRecord(0)
-    record.add(losses(0.0, 0.0), 0.5, None)
+    record.add(outcome(losses(0.0, 0.0), 0.5))
     assert np.isnan(record.summary(FixedBalance(), lr=0.1)["distillation_share"])
 
 
 def test_columns_have_equal_length():
-    history = History(verbose=0, n_epochs=3)
-    for epoch in (1, 2, 3):
-        history.append(row(epoch, valid_score=-epoch / 2))
-    columns = history.columns()
+    columns = as_columns([row(epoch, valid_score=-epoch / 2) for epoch in (1, 2, 3)])
     assert {name: len(column) for name, column in columns.items()} == dict.fromkeys(row(1), 3) | {
         "valid_score": 3
     }
@@ -92,17 +94,16 @@ def test_columns_have_equal_length():
 
 
 def test_epoch_without_a_score_leaves_a_gap():
-    history = History(verbose=0, n_epochs=2)
-    history.append(row(1, valid_score=-0.5))
-    history.append(row(2))  # interrupted
-    np.testing.assert_array_equal(history.columns()["valid_score"], [-0.5, np.nan])
+    columns = as_columns([row(1, valid_score=-0.5), row(2)])  # interrupted
+    np.testing.assert_array_equal(columns["valid_score"], [-0.5, np.nan])
 
 
 @pytest.mark.parametrize("verbose", [0, 1])
 def test_verbose_prints_a_line_an_epoch(verbose, capsys):
-    history = History(verbose=verbose, n_epochs=10)
-    history.append(row(1))
-    history.append(row(2, valid_score=-0.25))
+    progress = Progress(verbose, 10)
+    progress.show(row(1))
+    progress.show(row(2, valid_score=-0.25))
+    progress.close()
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 2 * verbose
     if verbose:
@@ -118,7 +119,8 @@ def test_diverged_record_names_batch_losses_and_weight(n_good, task, distillatio
     record = EpochRecord(2)
     with pytest.raises(TrainingDivergedError) as caught:
         for i in range(n_good + 5):
-            record.add(losses(task, distillation) if i == n_good else losses(1.0, 1.0), 0.75, None)
+            of_step = losses(task, distillation) if i == n_good else losses(1.0, 1.0)
+            record.add(outcome(of_step, 0.75))
         record.steps()
     error = caught.value
     assert (error.epoch, error.batch, error.weight) == (3, n_good + 1, 0.75)

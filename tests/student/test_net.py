@@ -562,14 +562,14 @@ def test_plateau_scheduler_on_valid_loss():
 def test_early_stopping_callback(monitor):
     stop = EarlyStopping(monitor=monitor, patience=3, threshold=10.0, sink=lambda text: None)
     clf = quick(TEACHER, student=quick_net(max_epochs=50, callbacks=[stop])).fit(X, Y)
-    assert clf.n_epochs_ == 4  # the first is the best
+    assert clf.n_iter_ == 4  # the first is the best
     assert ("valid_score" in clf.history_) is (monitor == "valid_loss")
 
 
 def test_early_stopping_callback_restores_the_best():
     stop = EarlyStopping("valid_loss", patience=5, load_best=True, sink=lambda text: None)
     clf = quick(TEACHER, student=quick_net(max_epochs=60, lr=0.3, callbacks=[stop])).fit(X, Y)
-    assert clf.n_epochs_ < 60
+    assert clf.n_iter_ < 60
     assert np.isfinite(clf.predict_proba(X)).all()
 
 
@@ -605,7 +605,7 @@ def test_cached_epoch_scoring_sees_the_labels():
     assert clf.student_.history[:, "acc"] == [clf.score(X, Y)] * 2
 
 
-def test_scoring_on_held_out_rows_gets_some():
+def test_scoring_on_validation_rows_gets_some():
     score = EpochScoring("accuracy", name="mine", lower_is_better=False)  # on_train=False
     clf = quick(TEACHER, student=quick_net(callbacks=[("score", score)])).fit(X, Y)
     assert len(clf.student_.history[:, "mine"]) == 15
@@ -640,8 +640,8 @@ def test_checkpoint(monitor, tmp_path):
 
 def test_default_callbacks_may_be_switched_off_one_by_one():
     clf = quick(TEACHER, student=quick_net(callbacks__print_log=None)).fit(X, Y)
-    assert clf.n_epochs_ == 15
-    assert quick(TEACHER, student=quick_net(callbacks="disable")).fit(X, Y).n_epochs_ == 15
+    assert clf.n_iter_ == 15
+    assert quick(TEACHER, student=quick_net(callbacks="disable")).fit(X, Y).n_iter_ == 15
 
 
 class CountingLoader(DataLoader):
@@ -675,7 +675,7 @@ def test_own_loader_class():
     net = quick_net(iterator_train=CountingLoader, batch_size=16, max_epochs=3)
     clf = quick(TEACHER, student=net).fit(X, Y)
     assert CountingLoader.n_batches == 3 * 4
-    assert clf.n_epochs_ == 3
+    assert clf.n_iter_ == 3
 
 
 def test_own_loader_trains_like_ours():
@@ -687,7 +687,7 @@ def test_own_loader_trains_like_ours():
 def test_own_sampler():
     sampler = WeightedRandomSampler(np.ones(len(X)), 30)
     net = quick_net(iterator_train__sampler=sampler, batch_size=10, max_epochs=2)
-    assert quick(TEACHER, student=net).fit(X, Y).n_epochs_ == 2
+    assert quick(TEACHER, student=net).fit(X, Y).n_iter_ == 2
 
 
 def test_own_dataset():
@@ -711,7 +711,7 @@ def test_layers_that_differ_in_training(extra, batch_size):
 def test_batchnorm_never_meets_a_single_row():
     # 57 = 7 * 8 + 1: a last batch of one row would be an error in BatchNorm.
     net = quick_net(module__extra=nn.BatchNorm1d(8), batch_size=8)
-    assert quick(TEACHER, student=net).fit(X[:57], Y[:57]).n_epochs_ == 15
+    assert quick(TEACHER, student=net).fit(X[:57], Y[:57]).n_iter_ == 15
 
 
 def test_compiled_options_of_skorch_are_kept():
