@@ -17,9 +17,8 @@ from .._student.student_only import StudentOnly
 from .._training.batches import as_tensor
 from ._check_rows import net_input, rows_to_check
 from ._exported import Exported
-from ._onnx_inputs import as_labels
 from ._onnx_net import Probabilities, check_net, not_exportable, quiet, two_rows
-from ._parity import TOLERANCE, check_parity
+from ._parity import TOLERANCE, as_labels, check_parity
 
 __all__ = ["to_torch_program"]
 
