@@ -4,10 +4,18 @@ Train a small, fast PyTorch student on labels and on the soft targets of any cla
 parameter decides in every step how much each counts, and moves by itself.
 """
 
-from . import augmenters, balancers, exceptions, export, losses, report, schedules, students
-from ._classifier import DistilledClassifier
-from ._plots import BalanceDisplay, BalanceLandscapeDisplay, FidelityDisplay, LatencyDisplay
+from importlib import import_module
+from typing import TYPE_CHECKING
+
 from .exceptions import TrainingDivergedError
+
+if TYPE_CHECKING:
+    from . import augmenters, balancers, exceptions, export, losses, report, schedules, students
+    from ._classifier import DistilledClassifier
+    from ._plots.balance import BalanceDisplay
+    from ._plots.fidelity import FidelityDisplay
+    from ._plots.landscape import BalanceLandscapeDisplay
+    from ._plots.latency import LatencyDisplay
 
 __version__ = "0.1.0"
 
@@ -27,3 +35,25 @@ __all__ = [
     "schedules",
     "students",
 ]
+
+# Imported when first used, so that skkd.export.OnnxStudent runs without torch.
+_MODULES = {
+    "BalanceDisplay": "._plots.balance",
+    "BalanceLandscapeDisplay": "._plots.landscape",
+    "DistilledClassifier": "._classifier",
+    "FidelityDisplay": "._plots.fidelity",
+    "LatencyDisplay": "._plots.latency",
+}
+
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str):
+        if name in _MODULES:
+            return getattr(import_module(_MODULES[name], __name__), name)
+        if name in __all__:
+            return import_module(f".{name}", __name__)
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -47,18 +47,20 @@ def unzipped(data: bytes) -> dict[str, bytes]:
         return {member.filename: archive.read(member) for member in members}
 
 
-def packed(parts: dict[str, bytes]) -> bytes:
-    """Put parts and a manifest of their hashes into one file."""
+def written_with() -> dict[str, str]:
+    """Return the versions of the packages that a file depends on."""
     from .. import __version__  # late, because skkd imports this module
 
+    versions = {one.__name__: one.__version__ for one in (numpy, sklearn, skorch, torch)}
+    return {"skkd": __version__, "python": platform.python_version(), **versions}
+
+
+def packed(parts: dict[str, bytes]) -> bytes:
+    """Put parts and a manifest of their hashes into one file."""
     manifest = {
         "format": FORMAT,
         "format_version": FORMAT_VERSION,
-        "written_with": {
-            "skkd": __version__,
-            "python": platform.python_version(),
-            **{one.__name__: one.__version__ for one in (numpy, sklearn, skorch, torch)},
-        },
+        "written_with": written_with(),
         "sha256": {name: hashlib.sha256(part).hexdigest() for name, part in parts.items()},
     }
     return zipped({_MANIFEST: json.dumps(manifest, indent=2).encode(), **parts})

@@ -10,14 +10,7 @@ from .._sklearn_private import _num_samples
 from .._student import has_own_encoder, is_default, net_dtype, net_of, student_input
 from ..exceptions import ExportError
 from ..students import ResidualConvNet
-from ._onnx_inputs import (
-    Inputs,
-    inputs_like,
-    inputs_of_array,
-    inputs_of_columns,
-    is_missing,
-    names_of,
-)
+from ._onnx_inputs import is_missing
 
 N_DRAWN = 1000
 
@@ -27,18 +20,19 @@ _UNKNOWN_SHARE = 0.05
 
 
 @dataclass(frozen=True)
-class _Columns:
+class EncodedColumns:
     """Where the columns of a table go in the encoder of the default student.
 
     Attributes
     ----------
     numeric : list of (place in the table, place in the net's input)
-    categories : dict
-        From place in the table to known categories.
+    categories, frequent : dict of int to list
+        By place in the table, the categories that the encoder knows and those it tells apart.
     """
 
     numeric: list[tuple[int, int]]
     categories: dict[int, list]
+    frequent: dict[int, list]
 
     def are_text(self) -> dict[int, bool]:
         """Return whether a column is text, for each column that is used."""
@@ -58,27 +52,6 @@ def rows_to_check(clf, X_sample):
     return X_sample
 
 
-def inputs_of(clf, X) -> Inputs:
-    """Return the inputs that the student's file will have.
-
-    Parameters
-    ----------
-    clf : fitted DistilledClassifier or StudentOnly
-    X : array, frame or CSR matrix
-        Their types are those of the inputs, if the student's preprocessing is the user's own.
-    """
-    names = getattr(clf, "feature_names_in_", None)
-    columns = _own_columns(clf.student_)
-    if columns is None and isinstance(clf.student_, Pipeline):
-        return inputs_like(X, names)
-    n_features = clf.n_features_in_
-    texts = dict.fromkeys(range(n_features), False) if columns is None else columns.are_text()
-    if names is None and len(texts) == n_features and not any(texts.values()):
-        row_shape = clf._row_shape if columns is None else (n_features,)
-        return inputs_of_array(net_dtype(net_of(clf.student_)), row_shape)
-    return inputs_of_columns(names_of(names, n_features), texts)
-
-
 def net_input(clf, X) -> np.ndarray:
     """Return rows of X as they go into the student's net."""
     X = student_input(clf, X)
@@ -92,7 +65,7 @@ def draw_rows(clf, n_rows: int = N_DRAWN, seed: int = 0):
     them. Categories are known ones and one unknown one. Some values are missing.
     """
     rng = np.random.default_rng(seed)
-    net, columns = net_of(clf.student_), _own_columns(clf.student_)
+    net, columns = net_of(clf.student_), encoded_columns(clf.student_)
     if columns is None and isinstance(clf.student_, Pipeline):
         raise ExportError(
             "X_sample=None needs a student without preprocessing of your own. Give some rows as "
@@ -117,21 +90,25 @@ def draw_rows(clf, n_rows: int = N_DRAWN, seed: int = 0):
     return X
 
 
-def _own_columns(student) -> _Columns | None:
+def encoded_columns(student) -> EncodedColumns | None:
     """Return what the default student's encoder knows; None if there is no such encoder."""
     if not has_own_encoder(student):
         return None
     encoder = student.steps[0][1]
     names = list(getattr(encoder, "feature_names_in_", ()))
-    numeric, categories = [], {}
+    numeric, categories, frequent = [], {}, {}
     for name, part, columns in encoder.transformers_:
         places = [names.index(column) if names else column for column in columns]
         if name == "numeric":
             numeric = [(place, at) for at, place in enumerate(places)]
         elif name == "categorical":
-            known = part.named_steps["one_hot"].categories_
-            categories = dict(zip(places, [one.tolist() for one in known], strict=True))
-    return _Columns(numeric, categories)
+            one_hot = part.named_steps["one_hot"]
+            known = zip(one_hot.categories_, one_hot.infrequent_categories_, strict=True)
+            for place, (levels, rare) in zip(places, known, strict=True):
+                categories[place] = levels.tolist()
+                rare_ones = set() if rare is None else set(rare.tolist())
+                frequent[place] = [level for level in categories[place] if level not in rare_ones]
+    return EncodedColumns(numeric, categories, frequent)
 
 
 def _are_text(categories: list) -> bool:

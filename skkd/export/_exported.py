@@ -3,6 +3,10 @@
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
+
+from ._onnx_inputs import Inputs
+
 
 @dataclass(frozen=True)
 class Exported:
@@ -28,3 +32,21 @@ class Exported:
     max_difference: float
     inputs: dict[str, tuple[str, tuple]] = field(repr=False)
     outputs: dict[str, tuple[str, tuple]] = field(repr=False)
+    _inputs: Inputs | None = field(repr=False, default=None)
+
+    def feed(self, rows) -> dict[str, np.ndarray]:
+        """Return rows as ``onnxruntime.InferenceSession.run`` takes them.
+
+        Parameters
+        ----------
+        rows : frame, array, dict, list of dicts or list of lists
+            A dict is one row, or holds columns. Missing keys are missing values.
+
+        Raises
+        ------
+        TypeError
+            If the file is not an ONNX file.
+        """
+        if self._inputs is None:
+            raise TypeError("feed is for ONNX files; a torch program takes a tensor.")
+        return self._inputs.feed(rows)

@@ -1,12 +1,10 @@
-"""The inputs of an exported file: their names, and how rows of X are fed to them."""
+"""The inputs of an exported file, and how rows are fed to them. Needs nothing but numpy."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
-from scipy import sparse
-
-from .._input import dtypes_of, is_frame, kind_of_dtype
-from ..exceptions import ExportError
 
 #: Stands for a missing text, because ONNX has no missing values.
 MISSING_TEXT = ""
@@ -26,12 +24,15 @@ class Inputs:
         Of one input, with None for the number of rows.
     places : tuple of int or None
         The column of X that each input is; None for one input with all of X.
+    features : tuple of str
+        Names of all columns of X. Empty if ``places`` is None.
     """
 
     names: tuple[str, ...]
     dtypes: tuple[np.dtype, ...]
     shape: tuple
     places: tuple[int, ...] | None = None
+    features: tuple[str, ...] = ()
 
     def described(self) -> dict[str, tuple[str, tuple]]:
         """Return dtype and shape of each input."""
@@ -40,91 +41,65 @@ class Inputs:
             for name, dtype in zip(self.names, self.dtypes, strict=True)
         }
 
-    def feed(self, X) -> dict[str, np.ndarray]:
-        """Return the rows of X as onnxruntime takes them."""
+    def feed(self, rows) -> dict[str, np.ndarray]:
+        """Return rows as onnxruntime takes them.
+
+        Parameters
+        ----------
+        rows : frame, array, sparse matrix, dict, list of dicts or list of lists
+            A dict is one row, or holds columns. Columns that a frame or a dict lacks are missing.
+        """
         if self.places is None:
-            return {self.names[0]: _as_array(X, self.dtypes[0])}
+            return {self.names[0]: _as_array(_without_names(rows), self.dtypes[0], "X")}
+        columns, n_rows = self._columns(rows)
         return {
-            name: _as_array(_column(X, place), dtype).reshape(-1, 1)
-            for name, dtype, place in zip(self.names, self.dtypes, self.places, strict=True)
+            name: _as_array(columns[name], dtype, name).reshape(-1, 1)
+            if name in columns
+            else np.full((n_rows, 1), MISSING_TEXT if dtype.kind == "O" else np.nan, dtype)
+            for name, dtype in zip(self.names, self.dtypes, strict=True)
         }
 
-
-def inputs_of_array(dtype, row_shape: tuple[int, ...]) -> Inputs:
-    """Return one input ``"X"``, for arrays of numbers or of text."""
-    return Inputs(("X",), (np.dtype(dtype),), (None, *row_shape))
-
-
-def inputs_of_columns(names: list[str], are_text: dict[int, bool]) -> Inputs:
-    """Return an input for each used column of a table, of float64 or text.
-
-    Parameters
-    ----------
-    names : list of str
-        Of all columns.
-    are_text : dict
-        For the place of each column that is used, whether it is text.
-    """
-    names = [names[place] for place in are_text]
-    if len(set(names)) < len(names) or "" in names:
-        raise ExportError(
-            f"Each column becomes an input, and these names are not distinct: {names}. Rename the "
-            "columns before fit."
-        )
-    dtypes = (np.dtype(object if is_text else np.float64) for is_text in are_text.values())
-    return Inputs(tuple(names), tuple(dtypes), (None, 1), tuple(are_text))
-
-
-def inputs_like(X, names=None) -> Inputs:
-    """Return the inputs for rows like X.
-
-    Parameters
-    ----------
-    X : array, frame or CSR matrix
-    names : array of str or None
-        Names of the columns, if there are any.
-    """
-    if is_frame(X):
-        texts = [
-            kind_of_dtype(dtype) != "numeric" and holds_text(_column(X, place))
-            for place, dtype in enumerate(dtypes_of(X))
-        ]
-        return inputs_of_columns([str(name) for name in X.columns], dict(enumerate(texts)))
-    if X.dtype.kind in "OUST" and not sparse.issparse(X):
-        if X.ndim == 1:
-            return inputs_of_array(object, (1,))
-        texts = [holds_text(X[:, place]) for place in range(X.shape[1])]
-        if all(texts):
-            return inputs_of_array(object, X.shape[1:])
-        return inputs_of_columns(names_of(names, X.shape[1]), dict(enumerate(texts)))
-    return inputs_of_array(np.float32 if X.dtype == np.float32 else np.float64, X.shape[1:])
+    def _columns(self, rows) -> tuple[dict[str, Any], int]:
+        """Return columns by name, and the number of rows."""
+        if isinstance(rows, Mapping):
+            columns: dict[str, Any] = dict(rows)
+            if not any(map(_is_column, columns.values())):
+                columns = {name: [value] for name, value in columns.items()}
+            n_rows = len(next(iter(columns.values()), [None]))
+        elif hasattr(rows, "columns"):
+            names = map(str, rows.columns)
+            columns = {name: column_at(rows, place) for place, name in enumerate(names)}
+            n_rows = len(rows)
+        elif isinstance(rows, list) and rows and isinstance(rows[0], Mapping):
+            given = dict.fromkeys(name for row in rows for name in row)
+            columns = {name: [row.get(name) for row in rows] for name in given}
+            n_rows = len(rows)
+        else:
+            X = rows if hasattr(rows, "shape") else np.array(rows, dtype=object)
+            if X.ndim != 2 or X.shape[1] != len(self.features):
+                raise ValueError(
+                    f"The rows have shape {X.shape}; expected (n_rows, {len(self.features)}), one "
+                    f"column for each of {list(self.features)}."
+                )
+            columns = {name: column_at(X, place) for place, name in enumerate(self.features)}
+            n_rows = X.shape[0]
+        if unknown := columns.keys() - set(self.features):
+            raise ValueError(
+                f"The columns {sorted(unknown)} are unknown; the student knows "
+                f"{list(self.features)}."
+            )
+        return columns, n_rows
 
 
-def names_of(names, n_features: int) -> list[str]:
-    """Return the names of the columns: ``x0``, ``x1``, ... if they have none."""
-    return [f"x{place}" for place in range(n_features)] if names is None else list(map(str, names))
+def _is_column(value) -> bool:
+    return type(value) is list or bool(getattr(value, "shape", ()))
 
 
-def holds_text(column) -> bool:
-    """Whether the first value is a text, apart from missing ones."""
-    values, missing = _objects(column)
-    known = values[~missing]
-    return bool(len(known)) and isinstance(known[0], str)
-
-
-def as_labels(classes: np.ndarray) -> np.ndarray:
-    """Return the classes in a dtype that ONNX has: str, int64, bool or float64."""
-    values = np.array(classes.tolist()) if classes.dtype == object else classes
-    if values.dtype.kind in "UT":
-        return values.astype(object)
-    if values.dtype.kind in "iu" and values.max() <= np.iinfo(np.int64).max:
-        return values.astype(np.int64)
-    if values.dtype.kind in "bf":
-        return values.astype(bool if values.dtype.kind == "b" else np.float64)
-    raise ExportError(
-        f"Labels such as {classes.tolist()[0]!r} have no counterpart in ONNX. Encode y as text or "
-        "whole numbers before fit."
-    )
+def column_at(X, place: int):
+    """Return a column of a frame or an array by its place."""
+    if hasattr(X, "iloc"):
+        return X.iloc[:, place]
+    return X[X.columns[place]] if hasattr(X, "columns") else X[:, place]
 
 
 def dtype_name(dtype: np.dtype) -> str:
@@ -137,30 +112,45 @@ def is_missing(value) -> bool:
     return value is None or type(value).__name__ == "NAType" or value != value
 
 
-def _column(X, place: int):
-    if hasattr(X, "iloc"):
-        return X.iloc[:, place]
-    return X[X.columns[place]] if is_frame(X) else X[:, place]
-
-
-def _as_array(X, dtype: np.dtype) -> np.ndarray:
-    """Return numbers with NaN for missing ones, or texts with MISSING_TEXT."""
-    if sparse.issparse(X):
-        X = X.toarray()
-    if dtype.kind == "O":
-        values, missing = _objects(X)
-        values = np.where(missing, MISSING_TEXT, values)
-        return values.reshape(-1, 1) if values.ndim == 1 else values
-    if hasattr(X, "array") and hasattr(X, "isna"):
-        return X.to_numpy(dtype=dtype, na_value=np.nan)  # works for pandas' nullable columns too
-    X = np.asarray(X)
-    return np.ascontiguousarray(X.astype(dtype, copy=False))
-
-
-def _objects(values) -> tuple[np.ndarray, np.ndarray]:
+def objects_of(values) -> tuple[np.ndarray, np.ndarray]:
     """Return the values as objects, and which of them are missing."""
     if hasattr(values, "isna"):
         return values.astype(object).to_numpy(), values.isna().to_numpy()
     values = np.asarray(values).astype(object)
     none = np.array(None, dtype=object)
     return values, np.equal(values, none) | (values != values)
+
+
+def _without_names(rows):
+    if isinstance(rows, Mapping) or (isinstance(rows, list) and isinstance(rows[0], Mapping)):
+        raise TypeError(
+            "The student was fitted on an array, so its columns have no names. Give an array of "
+            "rows instead of a dict."
+        )
+    return rows.toarray() if hasattr(rows, "toarray") else rows
+
+
+def _as_array(values, dtype: np.dtype, name: str) -> np.ndarray:
+    """Return numbers with NaN for missing ones, or texts with MISSING_TEXT."""
+    if dtype.kind == "O":
+        values, missing = objects_of(values)
+        texts = np.where(missing, MISSING_TEXT, values)
+        for value in texts.flat:
+            if not isinstance(value, str):
+                raise ValueError(f"Column {name!r} takes text; got {value!r}. Convert it with str.")
+        return texts.reshape(-1, 1) if texts.ndim == 1 else texts
+    if hasattr(values, "array") and hasattr(values, "isna"):
+        return values.to_numpy(dtype=dtype, na_value=np.nan)  # works for pandas' nullable columns
+    array = np.asarray(values)
+    if array.dtype.kind in "OUS":
+        numbers = [_number(value, name) for value in array.astype(object).flat]
+        array = np.array(numbers, dtype=np.float64).reshape(array.shape)
+    return np.ascontiguousarray(array.astype(dtype, copy=False))
+
+
+def _number(value, name: str) -> float:
+    if is_missing(value):
+        return np.nan
+    if isinstance(value, (str, bytes)):
+        raise ValueError(f"Column {name!r} takes numbers; got the text {value!r}.")
+    return float(value)

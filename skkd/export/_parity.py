@@ -68,3 +68,18 @@ def _check_labels(labels, classes: np.ndarray, proba: np.ndarray, tolerance: flo
     expected = classes[proba.argmax(axis=1)]
     if (labels[clear] != expected[clear]).any():
         raise ExportError("The export gives other labels than predict.")
+
+
+def as_labels(classes: np.ndarray) -> np.ndarray:
+    """Return the classes in a dtype that ONNX has: str, int64, bool or float64."""
+    values = np.array(classes.tolist()) if classes.dtype == object else classes
+    if values.dtype.kind in "UT":
+        return values.astype(object)
+    if values.dtype.kind in "iu" and values.max() <= np.iinfo(np.int64).max:
+        return values.astype(np.int64)
+    if values.dtype.kind in "bf":
+        return values.astype(bool if values.dtype.kind == "b" else np.float64)
+    raise ExportError(
+        f"Labels such as {classes.tolist()[0]!r} have no counterpart in ONNX. Encode y as text or "
+        "whole numbers before fit."
+    )

@@ -1,6 +1,5 @@
 """A student as one ONNX file, from raw rows to probabilities and labels."""
 
-import json
 import math
 import os
 from collections.abc import Callable
@@ -17,14 +16,19 @@ from .._classifier import DistilledClassifier
 from .._sklearn_private import _safe_indexing
 from .._student import StudentOnly, net_dtype, net_of, run_steps
 from ..exceptions import ExportError
-from ._check_rows import inputs_of, net_input, rows_to_check
+from ..report import DistillationReport
+from ._archive import written_with
+from ._check_rows import encoded_columns, net_input, rows_to_check
 from ._exported import Exported
+from ._infer_inputs import inputs_of
+from ._model_card import model_card
 from ._onnx_columns import Block, Table
 from ._onnx_graph import Graph
-from ._onnx_inputs import Inputs, as_labels, dtype_name
+from ._onnx_inputs import Inputs, dtype_name, is_missing
 from ._onnx_net import add_net
 from ._onnx_steps import add_step
-from ._parity import TOLERANCE, check_parity
+from ._onnx_student import metadata_of
+from ._parity import TOLERANCE, as_labels, check_parity
 from ._require import require
 
 __all__ = ["to_onnx"]
@@ -37,6 +41,7 @@ def to_onnx(
     *,
     dtype: Literal["float32", "float64"] | None = None,
     tolerance: float = TOLERANCE,
+    report: DistillationReport | None = None,
 ) -> Exported:
     """Write one ONNX file that takes raw rows and gives probabilities and labels.
 
@@ -58,6 +63,8 @@ def to_onnx(
         float64 unless X had only small numbers. "float32" is faster, and less exact.
     tolerance : float, default=1e-5
         The largest difference allowed between two probabilities.
+    report : DistillationReport, default=None
+        Its measures and its verdict go into the model card, see :class:`OnnxStudent`.
 
     Returns
     -------
@@ -80,8 +87,10 @@ def to_onnx(
     text for a missing one.
 
     *Outputs.* ``probabilities`` has shape (n_rows, n_classes), in the order of ``classes_``.
-    ``label`` has shape (n_rows,), and is str, int64, bool or float64. The metadata of the file hold
-    the classes as JSON.
+    ``label`` has shape (n_rows,), and is str, int64, bool or float64.
+
+    *Metadata.* Classes, columns, categories and versions as JSON, and a model card.
+    :class:`OnnxStudent` reads them.
 
     *Weights* that half precision holds exactly take two bytes each. Those of a pruned student do.
 
@@ -106,7 +115,7 @@ def to_onnx(
     >>> exported.inputs
     {'X': ('float64', (None, 4))}
 
-    To run the file, onnxruntime is enough:
+    To run the file, onnxruntime is enough. :class:`OnnxStudent` takes frames and dicts as well.
 
     >>> import onnxruntime
     >>> session = onnxruntime.InferenceSession(exported.path)
@@ -129,7 +138,7 @@ def to_onnx(
     logits = _nan_where_refused(graph, logits, features, example, dtype)
     outputs = _add_outputs(graph, logits, clf.classes_, dtype)
     try:
-        data = _serialized(graph, outputs, clf.classes_)
+        data = _serialized(graph, outputs, _metadata(clf, inputs, report))
         run = _runner(data, list(outputs), inputs)
         n_rows, difference = check_parity(lambda rows: run(rows)[::-1], clf, X, tolerance)
     except ExportError as error:
@@ -142,6 +151,7 @@ def to_onnx(
         difference,
         inputs.described(),
         {name: (dtype_name(dtype), shape) for name, (_, dtype, shape) in outputs.items()},
+        inputs,
     )
 
 
@@ -203,13 +213,22 @@ def _add_outputs(graph: Graph, logits: str, classes: np.ndarray, dtype) -> dict[
     }
 
 
-def _serialized(graph: Graph, outputs: dict, classes: np.ndarray) -> bytes:
-    from .. import __version__  # late, because skkd imports this module
-
+def _serialized(graph: Graph, outputs: dict, metadata: dict[str, str]) -> bytes:
     model = graph.model(outputs)
-    metadata = {"classes": json.dumps(as_labels(classes).tolist()), "skkd_version": __version__}
     require("onnx.helper").set_model_props(model, metadata)
     return model.SerializeToString()
+
+
+def _metadata(clf, inputs: Inputs, report) -> dict[str, str]:
+    columns = encoded_columns(clf.student_)
+    names = dict(zip(inputs.places or (), inputs.names, strict=False))
+    frequent = {} if columns is None else columns.frequent
+    levels = {
+        names[at]: [one for one in known if not is_missing(one)] for at, known in frequent.items()
+    }
+    versions = written_with()
+    card = model_card(clf, inputs, levels, versions, report)
+    return metadata_of(inputs, as_labels(clf.classes_).tolist(), levels, versions, card)
 
 
 def _runner(data: bytes, outputs: list[str], inputs: Inputs) -> Callable:

@@ -16,9 +16,8 @@ from .._sklearn_private import _safe_indexing
 from .._student import StudentOnly, net_dtype, net_of
 from ._check_rows import net_input, rows_to_check
 from ._exported import Exported
-from ._onnx_inputs import as_labels
 from ._onnx_net import Probabilities, check_net, not_exportable, quiet, two_rows
-from ._parity import TOLERANCE, check_parity
+from ._parity import TOLERANCE, as_labels, check_parity
 
 __all__ = ["to_torch_program"]
 

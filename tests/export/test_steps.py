@@ -21,8 +21,8 @@ from sklearn.preprocessing import (
 )
 
 from skkd.export import ExportError
+from skkd.export._infer_inputs import inputs_like
 from skkd.export._onnx_graph import Graph
-from skkd.export._onnx_inputs import inputs_like
 from skkd.export._to_onnx import _add_preprocessing, _runner
 from tests.export.frames import people
 

@@ -1,0 +1,78 @@
+"""Which inputs the file of a fitted student has."""
+
+import numpy as np
+from scipy import sparse
+from sklearn.pipeline import Pipeline
+
+from .._input import dtypes_of, is_frame, kind_of_dtype
+from .._student import net_dtype, net_of
+from ..exceptions import ExportError
+from ._check_rows import encoded_columns
+from ._onnx_inputs import Inputs, column_at, objects_of
+
+
+def inputs_of(clf, X) -> Inputs:
+    """Return the inputs that the student's file will have.
+
+    Parameters
+    ----------
+    clf : fitted DistilledClassifier or StudentOnly
+    X : array, frame or CSR matrix
+        Their types are those of the inputs, if the student's preprocessing is the user's own.
+    """
+    names = getattr(clf, "feature_names_in_", None)
+    columns = encoded_columns(clf.student_)
+    if columns is None and isinstance(clf.student_, Pipeline):
+        return inputs_like(X, names)
+    n_features = clf.n_features_in_
+    texts = dict.fromkeys(range(n_features), False) if columns is None else columns.are_text()
+    if names is None and len(texts) == n_features and not any(texts.values()):
+        row_shape = clf._row_shape if columns is None else (n_features,)
+        return _one_input(net_dtype(net_of(clf.student_)), row_shape)
+    return _inputs_of_columns(_names_of(names, n_features), texts)
+
+
+def inputs_like(X, names=None) -> Inputs:
+    """Return the inputs for rows like X, whose columns may have names."""
+    if is_frame(X):
+        texts = [
+            kind_of_dtype(dtype) != "numeric" and _holds_text(column_at(X, place))
+            for place, dtype in enumerate(dtypes_of(X))
+        ]
+        return _inputs_of_columns([str(name) for name in X.columns], dict(enumerate(texts)))
+    if X.dtype.kind in "OUST" and not sparse.issparse(X):
+        if X.ndim == 1:
+            return _one_input(object, (1,))
+        texts = [_holds_text(X[:, place]) for place in range(X.shape[1])]
+        if all(texts):
+            return _one_input(object, X.shape[1:])
+        return _inputs_of_columns(_names_of(names, X.shape[1]), dict(enumerate(texts)))
+    return _one_input(np.float32 if X.dtype == np.float32 else np.float64, X.shape[1:])
+
+
+def _one_input(dtype, row_shape: tuple[int, ...]) -> Inputs:
+    return Inputs(("X",), (np.dtype(dtype),), (None, *row_shape))
+
+
+def _inputs_of_columns(features: list[str], are_text: dict[int, bool]) -> Inputs:
+    """Return an input for each used column of a table, of float64 or text."""
+    names = [features[place] for place in are_text]
+    if len(set(names)) < len(names) or "" in names:
+        raise ExportError(
+            f"Each column becomes an input, and these names are not distinct: {names}. Rename the "
+            "columns before fit."
+        )
+    dtypes = (np.dtype(object if is_text else np.float64) for is_text in are_text.values())
+    return Inputs(tuple(names), tuple(dtypes), (None, 1), tuple(are_text), tuple(features))
+
+
+def _names_of(names, n_features: int) -> list[str]:
+    """Return the names of the columns: ``x0``, ``x1``, ... if they have none."""
+    return [f"x{place}" for place in range(n_features)] if names is None else list(map(str, names))
+
+
+def _holds_text(column) -> bool:
+    """Whether the first value is a text, apart from missing ones."""
+    values, missing = objects_of(column)
+    known = values[~missing]
+    return bool(len(known)) and isinstance(known[0], str)

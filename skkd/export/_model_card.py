@@ -1,0 +1,44 @@
+"""The model card of an exported student."""
+
+from ._onnx_inputs import Inputs
+
+
+def model_card(clf, inputs: Inputs, levels: dict, versions: dict, report) -> str:
+    """Describe a student as Markdown.
+
+    Parameters
+    ----------
+    clf : DistilledClassifier or StudentOnly
+    inputs : Inputs
+    levels : dict
+        The known categories of columns.
+    versions : dict
+    report : DistillationReport or None
+    """
+    teacher = getattr(clf, "teacher", None)
+    taught = "" if teacher is None else f", distilled from a {type(teacher).__name__}"
+    lines = [
+        "# Model card",
+        "",
+        f"A student of skkd for {len(clf.classes_)} classes{taught}.",
+        "",
+        f"Classes: {', '.join(map(str, clf.classes_.tolist()))}.",
+        "",
+        "## Inputs",
+        "",
+        "| name | type | shape | categories |",
+        "|---|---|---|---|",
+    ]
+    for name, (dtype, shape) in inputs.described().items():
+        size = " x ".join("n" if one is None else str(one) for one in shape)
+        lines.append(f"| {name} | {dtype} | {size} | {', '.join(map(str, levels.get(name, [])))} |")
+    if report is not None:
+        models = list(report.measures)
+        lines += ["", f"## Measures on {report.n_rows} test rows", "", report.verdict, ""]
+        lines += [f"| measure | {' | '.join(models)} |", "|---" * (len(models) + 1) + "|"]
+        for measure in report.measures["student"]:
+            values = [report.measures[model].get(measure) for model in models]
+            shown = ["" if value is None else f"{value:.4f}" for value in values]
+            lines.append(f"| {measure} | {' | '.join(shown)} |")
+    lines += ["", "## Versions", "", ", ".join(f"{one} {has}" for one, has in versions.items())]
+    return "\n".join(lines) + "\n"

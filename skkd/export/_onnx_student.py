@@ -1,0 +1,150 @@
+"""A student in an ONNX file, asked without torch, scikit-learn or pandas."""
+
+import json
+import os
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from ._onnx_inputs import Inputs
+from ._require import require
+
+
+class OnnxStudent:
+    """Predict with a file of :func:`to_onnx`.
+
+    It needs numpy and onnxruntime, and imports neither torch nor scikit-learn nor pandas.
+
+    Parameters
+    ----------
+    path : str or path
+        The file.
+    n_threads : int, default=1
+        Threads of one call. 0: onnxruntime decides, which pays off for many rows at once.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+        The labels, in the order of the columns of all answers.
+    inputs : Inputs
+        Names, dtypes and places of the columns.
+    levels : dict
+        The known categories of each categorical column, for the default student.
+    card : str
+        The model card, as Markdown: task, columns, versions, and the measures of the report that
+        ``to_onnx`` was given.
+    versions : dict
+        Versions of the packages that wrote the file.
+
+    Raises
+    ------
+    ValueError
+        If the file was not written by :func:`to_onnx`.
+    ImportError
+        If onnxruntime is not installed.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import numpy as np
+    >>> import pandas as pd
+    >>> from skkd import DistilledClassifier
+    >>> from skkd.export import OnnxStudent, to_onnx
+    >>> X = pd.DataFrame({"age": np.arange(60) % 50, "work": ["private", "state", "self"] * 20})
+    >>> clf = DistilledClassifier(None, augmenter=None, random_state=0)
+    >>> clf = clf.set_params(student__max_epochs=5)
+    >>> clf = clf.fit(X, X["age"] > 25, teacher_proba=np.full((60, 2), 0.5))
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     student = OnnxStudent(to_onnx(clf, f"{folder}/student.onnx", X).path)
+    >>> student.predict_proba({"age": 31}).shape  # a missing column is a missing value
+    (1, 2)
+    >>> student.predict([{"age": 31, "work": "state"}, {"work": None}]).shape
+    (2,)
+    """
+
+    def __init__(self, path: str | os.PathLike[str], n_threads: int = 1):
+        onnxruntime = require("onnxruntime")
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = n_threads
+        options.log_severity_level = 4  # errors are raised as well
+        self._session = onnxruntime.InferenceSession(
+            os.fspath(path), options, providers=["CPUExecutionProvider"]
+        )
+        metadata = self._session.get_modelmeta().custom_metadata_map
+        if "inputs" not in metadata:
+            raise ValueError(f"{path} was not written by skkd.export.to_onnx, or by an older skkd.")
+        self.inputs = _inputs_from(json.loads(metadata["inputs"]))
+        self.classes_ = np.array(json.loads(metadata["classes"]))
+        self.levels: dict[str, list] = json.loads(metadata["levels"])
+        self.versions: dict[str, str] = json.loads(metadata["versions"])
+        self.card: str = metadata["card"]
+        self._outputs = [output.name for output in self._session.get_outputs()]
+
+    def predict_proba(self, rows) -> np.ndarray:
+        """Return the student's probabilities.
+
+        Parameters
+        ----------
+        rows : frame, array, dict, list of dicts or list of lists
+            A dict is one row, or holds columns. A column or key that is missing is a missing value,
+            as are None and NaN. An array has all columns of the training rows.
+
+        Returns
+        -------
+        proba : ndarray of shape (n_rows, n_classes)
+
+        Raises
+        ------
+        ValueError
+            If a column is unknown or has another type, or if the student cannot take a value.
+        """
+        return self._run(rows)[1]
+
+    def predict(self, rows) -> np.ndarray:
+        """Return the most probable labels.
+
+        Parameters
+        ----------
+        rows : frame, array, dict, list of dicts or list of lists
+            As for :meth:`predict_proba`.
+
+        Returns
+        -------
+        labels : ndarray of shape (n_rows,)
+        """
+        return self._run(rows)[0]
+
+    def _run(self, rows) -> list[np.ndarray]:
+        labels, proba = self._session.run(self._outputs, self.inputs.feed(rows))
+        first = proba[:, 0]
+        if (first != first).any():
+            raise ValueError(
+                f"Rows {np.flatnonzero(first != first)[:5].tolist()} have infinite values, or "
+                "missing ones in columns that the student does not impute."
+            )
+        return [labels, proba]
+
+
+def metadata_of(inputs: Inputs, classes: list, levels: dict, versions: dict, card: str) -> dict:
+    """Return what :class:`OnnxStudent` reads, as texts."""
+    described = {
+        "names": inputs.names,
+        "dtypes": [dtype.name for dtype in inputs.dtypes],
+        "shape": inputs.shape,
+        "places": inputs.places,
+        "features": inputs.features,
+    }
+    values = {"inputs": described, "classes": classes, "levels": levels, "versions": versions}
+    return {name: json.dumps(value) for name, value in values.items()} | {"card": card}
+
+
+def _inputs_from(described: Mapping[str, Any]) -> Inputs:
+    places = described["places"]
+    return Inputs(
+        tuple(described["names"]),
+        tuple(np.dtype(name) for name in described["dtypes"]),
+        tuple(described["shape"]),
+        None if places is None else tuple(places),
+        tuple(described["features"]),
+    )
