@@ -83,7 +83,7 @@ class DistillationReport:
     costs: dict[str, dict[str, float]]
     classes: np.ndarray
     class_rows: np.ndarray
-    never_predicted: dict[str, list]
+    never_predicted: dict[str, list[Any]]
     per_class: dict[str, dict[str, np.ndarray]]
     reliability: dict[str, dict[str, np.ndarray]]
     fidelity: FidelityDisplay | None
