@@ -2,23 +2,23 @@
 What the balancing rules do
 ===========================
 
-A balancing rule moves the weight of the teacher against that of the labels while the student
-learns. Two displays show what came of it:
+A balancing rule sets the teacher's weight λ against the labels' weight while the student learns.
+Two displays show the result:
 
-- ``BalanceDisplay``: the balancing parameter, both losses and the importance over the epochs;
-- ``BalanceLandscapeDisplay``: after a search, where the rules stand beside all fixed weights.
+- ``BalanceDisplay`` shows λ, both losses and their shares over the epochs;
+- ``BalanceLandscapeDisplay`` shows the rules beside all fixed weights of a search.
 
-Two sets that ask for opposite things: on digits most of the weight belongs to the labels; where 3
-of 10 labels are drawn at random it belongs to the teacher, which averages the noise out. Takes
-about two minutes on one core.
+The two data sets need opposite weights. On digits, the labels should have most of the weight. If 3
+of 10 labels are random, the teacher should have it, because it averages out the noise. The example
+takes about two minutes on one core.
 """
 
 # %%
 # Data and teachers
 # -----------------
 #
-# A forest learns from half of the rows. The student learns from the other half, of which the forest
-# has not seen a label.
+# A forest learns from half of the rows. The student learns from the other half, which the forest
+# has not seen.
 
 import os
 import sys
@@ -54,7 +54,7 @@ def halves_and_teacher(X, y):
 
 
 def student_of(teacher, **params):
-    # Without new rows, of which the teacher alone speaks: there is nothing to balance in them.
+    # Synthetic rows have no labels, so there is nothing to balance in them.
     clf = DistilledClassifier(teacher, augmenter=None, random_state=0, **params)
     return clf.set_params(student__max_epochs=N_EPOCHS)
 
@@ -63,10 +63,10 @@ def student_of(teacher, **params):
 # Over the training
 # -----------------
 #
-# One column for each set. ``LossShare`` gives the teacher ever more weight the better the student
-# imitates it. ``DescentShare`` keeps the teacher's share of the descent, the dashed line, and gives
-# it much weight only where its gradient is small. On digits a short training on labels alone showed
-# that labels teach more than this teacher knows, and so its say fades as the student learns them.
+# Each column is a data set. ``LossShare`` gives the teacher more weight the better the student
+# imitates it. ``DescentShare`` keeps the teacher's share of the descent, the dashed line. It gives
+# much weight only if the teacher's gradient is small. On digits, a pilot training on labels only
+# beat this teacher, so the teacher's weight decays.
 
 RULES = ["scheduled", "loss_share", "descent_share", "min_norm"]
 
@@ -89,8 +89,8 @@ if FOLDER:
 # Beside all fixed weights
 # ------------------------
 #
-# What a fixed weight could have reached is known only after a search over it. Rules are searched in
-# the same grid. Bars are standard errors over the folds.
+# A search over the fixed weights shows what the best one reaches. The same grid includes the rules.
+# Error bars are standard errors over the folds.
 
 grid = [
     {

@@ -2,24 +2,24 @@
 The claims about the balancing parameter, measured
 ==================================================
 
-skkd started from the abstract of arXiv 2505.06270, which says that distillation should outweigh
-the task, that the balancing parameter should move while the loss falls, and that a Taylor expansion
-says how. Four questions follow from it, and each has an answer that can be counted:
+skkd started from the abstract of arXiv 2505.06270. The abstract says that distillation should
+outweigh the task, and that the balancing parameter λ should move while the loss falls. A Taylor
+expansion should say how. Four questions follow, and each can be counted:
 
 1. Does the distillation loss outweigh the task loss in every step?
-2. Does the balancing parameter rise while the loss falls?
-3. Does the total loss of a batch fall in every step, the move of the parameter included?
+2. Does λ rise while the loss falls?
+3. Does the total loss of a batch fall in every step, including the move of λ?
 4. What does each rule gain or cost in test accuracy?
 
-The paper gives no formula in its abstract; the rules, and these readings of its claims, are ours.
-Takes about a minute on one core.
+The abstract gives no formula; the rules and these readings of its claims are ours. The example
+takes about a minute on one core.
 """
 
 # %%
 # A rule that records
 # -------------------
 #
-# A balancer can wrap another one. This one passes everything on, and keeps both losses before and
+# A balancer can wrap another one. This one forwards everything, and keeps both losses before and
 # after each step.
 
 import os
@@ -44,7 +44,7 @@ N_TREES, N_EPOCHS, N_SEEDS = (20, 3, 1) if SMALL else (300, 30, 3)
 
 
 class Recorder(Balancer):
-    """Lets a rule decide, and keeps what came of each step in ``steps_``."""
+    """Lets a rule decide, and keeps the losses of each step in ``steps_``."""
 
     def __init__(self, balancer):
         super().__init__()
@@ -74,13 +74,12 @@ class Recorder(Balancer):
 # What is counted
 # ---------------
 #
-# Dropout is off, for it would make the loss after a step another function than before it. "Total
-# falls" counts steps; the total of a batch after its step is taken with the parameter of the next
-# one. Where the step itself does not lower the loss, no parameter could help: those steps are left
-# out of the next column.
+# Dropout is off, because with it the loss after a step would be another function than before.
+# "Total falls" counts steps. The total after a step is taken with the λ of the next step. If the
+# step itself does not lower the loss, no λ could help, so the next column leaves such steps out.
 
 RULES = {
-    "FixedBalance(.5)": FixedBalance(0.5),
+    "FixedBalance(0.5)": FixedBalance(0.5),
     "LossShare": LossShare(),
     "LossShare, capped": LossShare(admissible_step=True),
     "DescentShare": DescentShare(fade=False),
@@ -93,7 +92,7 @@ RULES = {
 
 
 def counts(steps):
-    """Answers to the first three questions as shares."""
+    """Answer the first three questions as shares."""
     task, distillation, task_after, distillation_after, weight = np.array(steps).T
     total = (1 - weight) * task + weight * distillation
     after_step = (1 - weight) * task_after + weight * distillation_after
@@ -113,7 +112,7 @@ def counts(steps):
 
 
 def run(X, y, seed):
-    """One row for each rule."""
+    """Make a row for each rule."""
     X_teacher, X, y_teacher, y = train_test_split(
         X, y, test_size=0.6, stratify=y, random_state=seed
     )
@@ -126,11 +125,11 @@ def run(X, y, seed):
         clf = DistilledClassifier(teacher, balancer=balancer, augmenter=None, random_state=seed)
         return clf.set_params(student__max_epochs=N_EPOCHS, student__module__dropout=0.0).fit(X, y)
 
-    alone = fitted(FixedBalance(0.0)).score(X_test, y_test)
+    labels_only = fitted(FixedBalance(0.0)).score(X_test, y_test)
     rows, weights = {}, {}
     for name, rule in RULES.items():
         clf = fitted(Recorder(rule))
-        gain = {"accuracy": clf.score(X_test, y_test), "labels alone": alone}
+        gain = {"accuracy": clf.score(X_test, y_test), "labels only": labels_only}
         rows[name] = counts(clf.balancer_.steps_) | gain
         weights[name] = clf.history_["weight"]
     return pd.DataFrame(rows).T, weights
@@ -148,17 +147,17 @@ DATA = {
 }
 
 fig, axes = plt.subplots(1, 2, figsize=(8, 3), sharey=True, layout="constrained")
-colours = ["black", "#D55E00", "#E69F00", "#0072B2", "#56B4E9", "#009E73", "#CC79A7"]
+colors = ["black", "#D55E00", "#E69F00", "#0072B2", "#56B4E9", "#009E73", "#CC79A7"]
 styles = ["-", "-", "--", "-", ":", "--", "-."]
 for ax, (name, (X, y)) in zip(axes, DATA.items(), strict=True):
     tables, weights = zip(*(run(X, y, seed) for seed in range(N_SEEDS)), strict=True)
     print(f"\n{name}, shares of steps or epochs, mean of {N_SEEDS} seeds")
     print((sum(tables) / N_SEEDS).round(3).to_string())
-    for rule, colour, style in zip(RULES, colours, styles, strict=True):
+    for rule, color, style in zip(RULES, colors, styles, strict=True):
         mean = np.mean([of_seed[rule] for of_seed in weights], axis=0)
-        ax.plot(np.arange(1, len(mean) + 1), mean, color=colour, linestyle=style, label=rule)
+        ax.plot(np.arange(1, len(mean) + 1), mean, color=color, linestyle=style, label=rule)
     ax.set(title=name, xlabel="epoch", ylim=(0, 1))
-axes[0].set_ylabel("balancing parameter")
+axes[0].set_ylabel("teacher's weight λ")
 handles, labels = axes[0].get_legend_handles_labels()
 fig.legend(handles, labels, loc="outside right upper", fontsize="small")
 if FOLDER:
@@ -170,13 +169,11 @@ else:
 # What comes out
 # --------------
 #
-# 1. Under ``LossShare`` the distillation loss outweighs the task loss in every step, for that is
-#    its definition. Under ``DescentShare``, which weighs what each loss contributes to the descent,
-#    it does on digits in most steps and on noisy labels in none.
-# 2. The parameter rises in most epochs in which the loss falls, under every dynamic rule and
-#    without being asked to.
-# 3. Without the cap a move of the parameter undoes the descent of up to four steps in ten. With it
-#    the total falls in every step in which the student's own step lowers it.
+# 1. Under ``LossShare`` the distillation loss outweighs the task loss in every step, by definition.
+#    ``DescentShare`` weighs what each loss contributes to the descent. Under it, distillation
+#    outweighs the task in most steps on digits, and in none on noisy labels.
+# 2. λ rises in most epochs in which the loss falls, under every dynamic rule.
+# 3. Without the cap, a move of λ undoes the descent of up to four steps in ten. With the cap, the
+#    total falls in every step in which the student's own step lowers it.
 # 4. None of this decides the accuracy. On digits the literal reading, ``LossShare``, is below
-#    labels alone; on noisy labels it is the best of these. The cap changes nothing that could be
-#    told from noise.
+#    labels only; on noisy labels it is the best of these rules. The cap makes no clear difference.

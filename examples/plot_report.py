@@ -1,11 +1,10 @@
 """
-A verdict on a student: what was lost, what was gained, what it costs
-=====================================================================
+A verdict on a student: what it gained, what it lost, what it costs
+===================================================================
 
-A distilled model is worth nothing until somebody dares to deploy it. ``distillation_report``
-compares it on held-out rows with its teacher and with the fair opponent: the same student with the
-same budget, trained on labels alone. Every difference comes with an interval, and the whole with a
-verdict in one sentence.
+``distillation_report`` says whether a student is good enough to be deployed. It compares the
+student with its teacher, and with the same student trained on labels only, on rows that no model
+was trained on. Every difference has an interval, and the verdict has a line for each comparison.
 """
 
 # %%
@@ -38,8 +37,8 @@ clf = DistilledClassifier(forest, cv=3, random_state=0).fit(X_train, y_train)
 # The report
 # ----------
 #
-# ``baseline="fit"``, the default, trains the opponent, and needs the training rows for that. The
-# teacher is asked about the test rows once. In a notebook the report shows itself as tables.
+# ``baseline="fit"``, the default, trains the student on labels only, and needs the training rows
+# for it. The teacher is asked about the test rows once. A notebook shows the report as tables.
 
 report = distillation_report(
     clf,
@@ -53,14 +52,14 @@ report = distillation_report(
 print(report)
 
 # %%
-# All numbers are there to be used: as attributes, and as frames.
+# All numbers are available as attributes and as frames.
 
-print(report.outcome)
+print(report.outcomes)
 print(report.differences["baseline"]["log_loss"])
 print(report.to_frame("costs").round(2))
 
 # %%
-# One file to send to whoever has to decide, with its figures inside:
+# One HTML file includes all figures:
 
 with TemporaryDirectory() as folder:
     path = Path(sys.argv[1] if len(sys.argv) > 1 else folder, "report.html")
@@ -74,11 +73,11 @@ with TemporaryDirectory() as folder:
 report.plot()
 
 # %%
-# Where student and teacher part
-# ------------------------------
+# Where student and teacher differ
+# --------------------------------
 #
-# On the left, how sure both are of the teacher's class; on the right, the rows for which they name
-# another label, and who is right there.
+# On the left are both models' probabilities of the teacher's class. On the right are the rows on
+# which their labels differ, and which of them is right.
 
 FidelityDisplay.from_estimator(clf, X_test, y_test)
 
@@ -86,8 +85,7 @@ FidelityDisplay.from_estimator(clf, X_test, y_test)
 # Accuracy against time
 # ---------------------
 #
-# A second problem beside the first: a table with labels that are wrong for one row in ten, and
-# boosted trees that have learnt to doubt them.
+# The second problem is a table in which one label in ten is wrong. Its teacher is boosted trees.
 
 X, y = make_classification(
     N_ROWS, 20, n_informative=10, n_classes=4, flip_y=0.1, class_sep=1.5, random_state=0
@@ -106,4 +104,33 @@ noisy = distillation_report(
 )
 print(noisy.verdict)
 LatencyDisplay.from_reports({"digits": report, "noisy table": noisy})
+
+# %%
+# A rare class
+# ------------
+#
+# One row in a hundred is positive. A model that never predicts the class is right on 99 % of the
+# rows, so the verdict is by average precision and balanced accuracy instead of accuracy. If the
+# student never predicts the class, the verdict says so first. ``scoring`` takes any other scorer of
+# scikit-learn.
+
+X, y = make_classification(
+    N_ROWS, 20, n_informative=8, weights=[0.99], flip_y=0.005, class_sep=0.7, random_state=0
+)
+X_train, X_test, y_train, y_test = train_test_split(X, y, test_size=0.5, random_state=0, stratify=y)
+forest = ExtraTreesClassifier(N_TREES, min_samples_leaf=3, random_state=0)
+rare = DistilledClassifier(forest, cv=3, augmenter=None, random_state=0).fit(X_train, y_train)
+for scoring in (None, ["roc_auc", "f1"]):
+    verdict = distillation_report(
+        rare,
+        X_test,
+        y_test,
+        X_train=X_train,
+        y_train=y_train,
+        scoring=scoring,
+        latency=False,
+        n_bootstrap=N_BOOTSTRAP,
+        random_state=0,
+    ).verdict
+    print(verdict, end="\n\n")
 plt.show()

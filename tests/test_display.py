@@ -188,7 +188,7 @@ def test_each_training_has_a_style_of_its_own_in_all_panels():
         assert to_hex(display.bands_[i].get_facecolor()[0]) == line_style(i)["color"].lower()
 
 
-def test_styles_differ_and_neighbours_also_without_colour():
+def test_styles_differ_and_neighbors_also_without_color():
     styles = [line_style(i) for i in range(40)]
     assert len({str(style) for style in styles}) == 40
     for i in range(35):

@@ -351,7 +351,7 @@ def test_legend_leaves_the_temperature_to_the_curve_where_there_is_one():
     assert texts_of(display.figure_.legends[0]) == expected
 
 
-def test_curves_differ_without_colour(display):
+def test_curves_differ_without_color(display):
     display.plot()
     lines = [container.lines[0] for container in display.errorbars_.values()]
     assert len({line.get_marker() for line in lines}) == 2

@@ -66,7 +66,7 @@ def test_score_is_chosen():
     assert display.ax_.get_ylabel() == "average precision"
 
 
-def test_reports_have_a_colour_and_models_a_marker():
+def test_reports_have_a_color_and_models_a_marker():
     reports = {"digits": made_report(), "adult": made_report(("student", "teacher"), seed=1)}
     display = LatencyDisplay.from_reports(reports)
     styles = {
@@ -76,7 +76,7 @@ def test_reports_have_a_colour_and_models_a_marker():
     }
     assert len(styles) == len(set(styles.values())) == 5
     for report in reports:
-        assert len({colour for (name, _), (colour, _) in styles.items() if name == report}) == 1
+        assert len({color for (name, _), (color, _) in styles.items() if name == report}) == 1
     for model in LABELS:
         assert len({marker for (_, name), (_, marker) in styles.items() if name == model}) == 1
     texts = [text.get_text() for text in display.ax_.get_legend().get_texts()]

@@ -201,12 +201,14 @@ class BalanceDisplay:
         plt = import_pyplot(f"{type(self).__name__}.plot")
         from matplotlib import cbook, collections, lines
 
-        line_kw = cbook.normalize_kwargs(line_kw, lines.Line2D)
-        fill_between_kw = cbook.normalize_kwargs(fill_between_kw, collections.PolyCollection)
+        line_kw = cbook.normalize_kwargs(line_kw or {}, lines.Line2D)
+        fill_between_kw = cbook.normalize_kwargs(fill_between_kw or {}, collections.PolyCollection)
         several = len(self.histories) > 1
         self.axes_ = _stacked_axes(plt, ax, 4 if several else 3)
         self.figure_ = self.axes_[0].figure
-        self.lines_, self.bands_, self.target_lines_ = {}, {}, {}
+        self.lines_: dict[Any, dict[str, Any]] = {}
+        self.bands_: dict[Any, Any] = {}
+        self.target_lines_: dict[Any, Any] = {}
         for i, name in enumerate(self.histories):
             self._draw_weight(name, line_style(i), line_kw, fill_between_kw)
             self._draw_losses(name, line_style(i) if several else None, line_kw)

@@ -89,7 +89,7 @@ class FidelityDisplay:
         ax: Any = None,
         mesh_kw: dict[str, Any] | None = None,
         bar_kw: dict[str, Any] | None = None,
-    ) -> Self:
+    ) -> "FidelityDisplay":
         """Ask teacher and student about rows that neither has seen, and draw.
 
         Parameters
@@ -147,7 +147,7 @@ class FidelityDisplay:
         ax: Any = None,
         mesh_kw: dict[str, Any] | None = None,
         bar_kw: dict[str, Any] | None = None,
-    ) -> Self:
+    ) -> "FidelityDisplay":
         """Draw known probabilities.
 
         Parameters
@@ -240,7 +240,10 @@ class FidelityDisplay:
             own = {"width": np.diff(edges), "align": "edge", **style, **bar_kw}
             self.bars_[name] = ax.bar(edges[:-1], 100 * share, bottom=100 * bottom, **own)
             bottom = bottom + share
-        if len(self.parted) > 1:
+        if not bottom.any():
+            ax.set_ylim(0, 1)
+            ax.text(0.5, 0.5, "on no row", transform=ax.transAxes, ha="center")
+        elif len(self.parted) > 1:
             ax.legend()
         ax.set(
             title="where their labels differ",

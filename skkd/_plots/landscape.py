@@ -175,7 +175,7 @@ class BalanceLandscapeDisplay:
         if new:
             ax = plt.subplots(figsize=(6.4, 5.2), layout="constrained")[1]
         self.ax_, self.figure_ = ax, ax.figure
-        self._draw_fixed(cbook.normalize_kwargs(errorbar_kw, lines.Line2D))
+        self._draw_fixed(cbook.normalize_kwargs(errorbar_kw or {}, lines.Line2D))
         self._draw_rules()
         ax.set(xlabel="teacher's fixed weight λ", ylabel=f"mean test {self.score_name}")
         ax.set_xticks(np.linspace(0, 1, 6))

@@ -158,7 +158,7 @@ class LatencyDisplay:
         plt = import_pyplot(f"{type(self).__name__}.plot")
         from matplotlib import cbook, lines, ticker
 
-        errorbar_kw = cbook.normalize_kwargs(errorbar_kw, lines.Line2D)
+        errorbar_kw = cbook.normalize_kwargs(errorbar_kw or {}, lines.Line2D)
         if ax is None:
             ax = plt.subplots(figsize=(5.6, 4), layout="constrained")[1]
         self.ax_, self.figure_ = ax, ax.figure
@@ -197,11 +197,14 @@ class LatencyDisplay:
         handles = []
         for model in drawn:
             color = "0.3" if several else model_style(model)["color"]
-            style = {"color": color, "marker": MARKERS[model], "linestyle": "none"}
-            handles.append(Line2D([], [], label=self.labels[model], **style))
+            style: dict[str, Any] = {"marker": MARKERS[model], "linestyle": "none"}
+            handles.append(Line2D([], [], color=color, label=self.labels[model], **style))
         if several:
             handles += [
                 Line2D([], [], color=line_style(i)["color"], linewidth=4, label=str(name))
                 for i, name in enumerate(self.points)
             ]
-        self.ax_.legend(handles=handles)
+        # Above the Axes, because the lines to the 99th percentile reach across them.
+        self.ax_.legend(
+            handles=handles, loc="lower left", bbox_to_anchor=(0, 1), ncols=3, frameon=False
+        )

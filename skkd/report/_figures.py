@@ -35,6 +35,7 @@ def draw(report, axes: dict) -> None:
     draw_reliability(axes["reliability"], report)
     if "latency" in axes:
         LatencyDisplay.from_report(report, measure=report.scoring[0], ax=axes["latency"])
+        axes["latency"].set_ylabel(label_of(report.scoring[0]))
     if "fidelity" in axes:
         report.fidelity.plot([axes["fidelity"], axes["parted"]])
 
@@ -71,19 +72,22 @@ def draw_reliability(ax, report) -> None:
     Bins with few rows are merged with their neighbors. The area of a dot is its share of the rows.
     """
     ax.plot([0, 1], [0, 1], color="0.3", linestyle="--", linewidth=0.8)
+    lowest = []
     for model, curve in report.reliability.items():
         style = model_style(model)
         label = f"{report.labels[model]}, error {report.measures[model]['calibration_error']:.3f}"
         confidence, accuracy, share = merged(curve, _FEWEST_ROWS / report.n_rows)
         ax.plot(confidence, accuracy, linewidth=1, label=label, **style)
-        ax.scatter(confidence, accuracy, 250 * share, style["color"], alpha=0.7)
+        ax.scatter(confidence, accuracy, 10 + 240 * share, style["color"], alpha=0.7)
+        lowest.append((confidence.min(), accuracy.min()))
+    x, y = np.floor(10 * np.min(lowest, axis=0)) / 10
     ax.set(
         xlabel="probability of the most probable class",
         ylabel="how often it is right",
-        xlim=(np.floor(10 / len(report.classes)) / 10, 1.04),
-        ylim=(-0.04, 1.04),
+        xlim=(x - 0.04 * (1 - x), 1 + 0.04 * (1 - x)),
+        ylim=(y - 0.04 * (1 - y), 1 + 0.04 * (1 - y)),
     )
-    ax.legend()
+    ax.legend(loc="upper left")
 
 
 def merged(curve: dict[str, np.ndarray], fewest: float) -> np.ndarray:

@@ -168,7 +168,7 @@ class RankedScores:
         n_classes = proba.shape[1]
         self._weight = weight[:, None]
         scores = proba.T
-        columns = range(n_classes)
+        columns = list(range(n_classes))
         if n_classes == 2:
             columns = [rarer_of_two(np.bincount(labels, weight, minlength=2))]
             scores = np.array([-proba[:, 1], proba[:, 1]])

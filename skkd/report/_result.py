@@ -28,8 +28,8 @@ class DistillationReport:
     Attributes
     ----------
     verdict : str
-        A sentence against the baseline, and one against the teacher. A sentence on classes that
-        the student never predicts comes first.
+        A line against the baseline, and one against the teacher. A line on classes that the
+        student never predicts comes first.
     outcome : {"better", "no worse", "worse", "mixed", "undecided"} or None
         The student against the baseline, or against the teacher without a baseline. "mixed":
         better by one measure, worse by another. None: there is nothing to compare with.
@@ -83,7 +83,7 @@ class DistillationReport:
     costs: dict[str, dict[str, float]]
     classes: np.ndarray
     class_rows: np.ndarray
-    never_predicted: dict[str, list]
+    never_predicted: dict[str, list[Any]]
     per_class: dict[str, dict[str, np.ndarray]]
     reliability: dict[str, dict[str, np.ndarray]]
     fidelity: FidelityDisplay | None

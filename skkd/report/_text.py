@@ -95,7 +95,8 @@ def class_rows(report, names: tuple[str, ...]) -> list[list[str]]:
 def as_text(report) -> str:
     """Write the whole report for a terminal."""
     title = f"Distillation report on {report.n_rows:,} rows of {len(report.classes)} classes"
-    parts = [title, fill(report.verdict, _WIDTH), _aligned(measure_rows(report))]
+    verdict = "\n".join(fill(sentence, _WIDTH) for sentence in report.verdict.split("\n"))
+    parts = [title, verdict, _aligned(measure_rows(report))]
     costs = cost_rows(report)
     if len(costs) > 1:
         parts.append(_aligned(costs))

@@ -32,7 +32,7 @@ def verdict_of(report) -> str:
         measured = report.measures["student"]
         values = [f"{label_of(n)} {measured[n]:z.4f}" for n in ["log_loss", *report.scoring]]
         parts.append(f"The student has {', '.join(values)}; there is nothing to compare with.")
-    return " ".join(filter(None, parts))
+    return "\n".join(filter(None, parts))
 
 
 def names_in_sentences(report) -> dict[str, str]:
@@ -164,7 +164,7 @@ def sentence(
         word = outcome if outcome in (BETTER, WORSE) else "level"
         label = labels.get(name, label_of(name))
         groups.setdefault(word, []).append(f"{label} ({_amount(name, differences[name], level)})")
-    parts = []
+    parts: list[str] = []
     for word, measures in groups.items():
         model = "" if parts else f" {'with' if word == 'level' else 'than'} {against}"
         parts.append(f"{word}{model} by {_joined(measures)}")

@@ -75,8 +75,8 @@ def test_teacher_and_student_are_measured(clf, report):
 
 
 def test_labels_only_are_the_same_student_without_the_teacher(report):
-    alone = quick(TEACHER, balancer=FixedBalance(0.0)).fit(X, Y)
-    assert_measures(report.measures["baseline"], alone, X_TEST, Y_TEST)
+    supervised = quick(TEACHER, balancer=FixedBalance(0.0)).fit(X, Y)
+    assert_measures(report.measures["baseline"], supervised, X_TEST, Y_TEST)
     assert report.labels["baseline"] == "labels only"
 
 
@@ -105,9 +105,9 @@ def test_labels_only_need_nothing_of_the_teacher(params):
     )
     assert CountsFits.n_fits == n_fits
     kept = {name: params[name] for name in ("early_stopping", "class_weight") if name in params}
-    alone = quick(None, balancer=FixedBalance(0.0), **kept)
-    alone.fit(X, Y, sample_weight=weight, teacher_proba=np.full((len(Y), 3), 1 / 3))
-    assert_measures(report.measures["baseline"], alone, X_TEST, Y_TEST)
+    supervised = quick(None, balancer=FixedBalance(0.0), **kept)
+    supervised.fit(X, Y, sample_weight=weight, teacher_proba=np.full((len(Y), 3), 1 / 3))
+    assert_measures(report.measures["baseline"], supervised, X_TEST, Y_TEST)
 
 
 def test_labels_only_are_trained_without_a_loss_of_the_user():
@@ -281,9 +281,11 @@ def test_pipeline_and_search(searched):
     report = distillation_report(estimator, X_TEST, Y_TEST, **TRAINING, **QUICK)
     assert_measures(report.measures["student"], estimator, X_TEST, Y_TEST)
     assert_measures(report.measures["teacher"], teacher, scaler.transform(X_TEST), Y_TEST)
-    alone = make_pipeline(StandardScaler(), quick(teacher, balancer=FixedBalance(0.0))).fit(X, Y)
-    assert_measures(report.measures["baseline"], alone, X_TEST, Y_TEST)
-    given = distillation_report(estimator, X_TEST, Y_TEST, baseline=alone, **QUICK)
+    supervised = make_pipeline(StandardScaler(), quick(teacher, balancer=FixedBalance(0.0))).fit(
+        X, Y
+    )
+    assert_measures(report.measures["baseline"], supervised, X_TEST, Y_TEST)
+    given = distillation_report(estimator, X_TEST, Y_TEST, baseline=supervised, **QUICK)
     assert given.measures == report.measures
 
 

@@ -46,7 +46,7 @@ def test_class_that_is_never_predicted_is_named_first(fraud):
     n_frauds = (y_test == "fraud").sum()
     assert report.verdict.startswith(
         f"The student never predicts class 'fraud' ({n_frauds} test rows); neither do the teacher "
-        "and the baseline."
+        "and the baseline.\n"
     )
     assert report.never_predicted == dict.fromkeys(("teacher", "baseline", "student"), ["fraud"])
     assert "Never predicted by the student: ['fraud']" in report.notes[0]
@@ -155,7 +155,7 @@ def test_better_by_log_loss_and_level_by_accuracy(mixed):
         assert measured[name].high < 0
     assert report.outcome == "better"
     assert report.outcomes["baseline"] == {"log_loss": "better", "accuracy": "no worse"}
-    [better, below] = report.verdict.split(". ")
+    [better, below] = report.verdict.splitlines()
     gain = -measured["log_loss"].estimate
     assert better.startswith(f"Better than the baseline by log-loss (-{gain:.3f}, 95 % interval -")
     assert " and level by accuracy (+0.0 percentage points" in better
