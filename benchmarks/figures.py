@@ -147,6 +147,7 @@ def loss_against_latency(panels: dict[str, tuple[pd.DataFrame, pd.DataFrame]]) -
         for kind, own in points.groupby(kinds, sort=False):
             own = own.sort_values("row_us")
             style = {"markersize": 5, "linewidth": 0.8, "alpha": 0.9} | _STYLES[kind]
+            style["linestyle"] = "-" if "trees" in kind else ""
             shown = np.minimum(own["log_loss"], top)
             handles[kind] = axes.plot(own["row_us"], shown, clip_on=False, **style)[0]
         x = [*front["row_us"], points["row_us"].max()]
@@ -165,7 +166,10 @@ def loss_against_latency(panels: dict[str, tuple[pd.DataFrame, pd.DataFrame]]) -
     for i in range(len(panels), len(places)):
         places[i].axis("off")
         places[i - n_columns].tick_params(labelbottom=True)
-    figure.supxlabel("microseconds for a single row, ONNX on one thread", fontsize=9)
+    label = (
+        "microseconds for a single row, ONNX on one thread (markers on the upper edge lie above)"
+    )
+    figure.supxlabel(label, fontsize=9)
     figure.supylabel("test log-loss", fontsize=9)
     order = [*_STYLES, "front"]
     shown = [handles[kind] for kind in order if kind in handles]

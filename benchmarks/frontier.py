@@ -292,7 +292,8 @@ def measure(bench: Bench, model: str) -> dict:
 
 def plan(options: argparse.Namespace) -> list[tuple[str, int, int, list[str]]]:
     """List data set, rows, seed and missing models; the first seed comes first."""
-    done = {key_of(line) for line in read_lines(options.out)}
+    lines = read_lines(options.out)
+    done = {key_of(line) for line in lines if line["model"] not in options.redo}
     jobs = []
     for max_rows, seed in itertools.product(options.rows, options.seeds):
         for name in options.sets or (SUITE if max_rows <= 4000 else LARGE):

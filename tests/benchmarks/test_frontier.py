@@ -192,11 +192,12 @@ def test_each_model_gives_a_line_and_is_not_run_again(frontier, arguments, monke
     assert lines_of(arguments) == lines
 
 
-def test_redo_drops_the_lines_of_a_model_and_makes_them_anew(frontier, arguments):
+def test_redo_drops_the_lines_of_a_model_and_makes_them_anew(frontier, arguments, capsys):
     frontier.main(arguments)
     before = lines_of(arguments)
     frontier.main(["--redo", "teacher", "--plan", *arguments])
     assert lines_of(arguments) == before
+    assert "seed 0: teacher\n1 lines to make" in capsys.readouterr().out
     frontier.main(["--redo", "teacher", *arguments])
     models = [one["model"] for one in lines_of(arguments)]
     assert models == ["soft_trees_10", "logistic", "teacher"]
