@@ -129,7 +129,8 @@ class BaseDistiller(BaseEstimator):
         validation = None
         if self.early_stopping or looks_at_validation_rows(net):
             rows, validation = split_rows(rows, self.validation_fraction, seeds.split)
-        fit_params, split_params = None, {}
+        fit_params: dict | None = None
+        split_params: dict = {}
         if options.fits_teacher:
             fit_params, split_params = metadata_of(self, rows, params, len(y))
         signal = make_signal(
@@ -243,13 +244,13 @@ class BaseDistiller(BaseEstimator):
         if goes_on:
             # On copies: a chunk that makes the training diverge must leave nothing behind.
             student, balancer = copied_for_training(self.student_), copy.deepcopy(self.balancer_)
-            X = X if targets.index is None else take(X, targets.index)
+            X = X if targets.kept is None else take(X, targets.kept)
             rows = Rows(
                 student_input(self, X),
                 X,
                 targets.labels,
                 targets.sample_weight,
-                numbers=targets.index,
+                numbers=targets.kept,
             )
         else:
             student, _, rows = prepare_student(self.student, X, targets, torch_state)

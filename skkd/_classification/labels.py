@@ -20,14 +20,14 @@ class Targets(NamedTuple):
     labels : int ndarray of shape (n_rows,)
     sample_weight : ndarray of shape (n_rows,) or None
         Products of sample and class weights, all positive.
-    index : int ndarray of shape (n_rows,) or None
+    kept : int ndarray of shape (n_rows,) or None
         The rows of positive weight among all that were given; None: all.
     """
 
     task: Classification
     labels: np.ndarray
     sample_weight: np.ndarray | None
-    index: np.ndarray | None
+    kept: np.ndarray | None
 
 
 def read_targets(X, y, sample_weight, class_weight, classes=None) -> Targets:

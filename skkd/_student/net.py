@@ -123,7 +123,7 @@ def prepare_student(
         The rows that count, as the net takes them; not yet with the teacher's answers.
     """
     steps, net = split_student(student)
-    raw = X if targets.index is None else take(X, targets.index)
+    raw = X if targets.kept is None else take(X, targets.kept)
     inputs, dtype = raw, float_for(X)
     if steps and isinstance(X, DatasetRows):
         raise ValueError(
@@ -145,7 +145,7 @@ def prepare_student(
         steps, inputs = fit_steps(steps, inputs, targets.task.given(targets.labels))
         inputs = as_net_input(inputs, net, dtype if encodes else float_for(inputs))
     net = _initialized(net, inputs, targets, torch_state)
-    rows = Rows(inputs, raw, targets.labels, targets.sample_weight, numbers=targets.index)
+    rows = Rows(inputs, raw, targets.labels, targets.sample_weight, numbers=targets.kept)
     return Pipeline([*steps, ("net", net)]) if steps else net, net, rows
 
 

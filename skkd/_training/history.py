@@ -33,19 +33,19 @@ class EpochRecord:
     synthetic_share: float = 0.0
     started: float = field(default_factory=time.perf_counter)
     n_steps: int = 0
-    _waiting: list[Outcome] = field(default_factory=list)
+    _waiting: list[tuple] = field(default_factory=list)
     _read: list[dict[str, np.ndarray]] = field(default_factory=list)
 
     def add(self, outcome: Outcome) -> None:
         """Keep what one step saw."""
-        self._waiting.append(outcome._replace(logits=None))
+        self._waiting.append(outcome[:-1])
         self.n_steps += 1
         if len(self._waiting) == _FLUSH_EVERY:
             self._flush()
 
     def _flush(self) -> None:
         """Read the steps that wait from the device; raise if a loss diverged."""
-        losses, weights, grams, synthetic, _ = zip(*self._waiting, strict=True)
+        losses, weights, grams, synthetic = zip(*self._waiting, strict=True)
         task, distillation = _as_array(losses).T
         part = {"task_loss": task, "distillation_loss": distillation}
         weight = _as_array(weights)

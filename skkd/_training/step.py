@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from skorch import NeuralNet
 from torch import Tensor
+from torch.nn import Parameter
 
 from .._classification import Objective
 from .._random import PrivateTorchState
@@ -78,7 +79,7 @@ class Step:
         self.state = StepState()
         self.is_on_cpu = torch.device(net.device).type == "cpu"
         self.optimizer = net.optimizer_
-        self.parameters: list[Tensor] = []
+        self.parameters: list[Parameter] = []
         for group in self.optimizer.param_groups:
             self.parameters += group["params"]
         self.forward = Forward(net)
@@ -139,7 +140,9 @@ class Step:
     def _backward(self, batch, rows, on_gradients) -> Outcome:
         """Set the gradients of the net's parameters."""
         output = self._logits(batch)
-        logits, of_synthetic, synthetic_loss = output.detach(), None, None
+        logits = output.detach()
+        of_synthetic: Tensor | None = None
+        synthetic_loss: Tensor | None = None
         if self.synthetic is not None:
             n_synthetic = self.synthetic.n_taken
             synthetic_loss, of_synthetic = self.synthetic(logits[-n_synthetic:])

@@ -2,7 +2,7 @@
 
 With W the weight of all these rows together, that of all training rows being one, a step follows
 
-    (1 - s) * (what the balancer makes of both losses of the training rows) + s * L, s = W / (1 + W),
+    (1 - s) * (what the balancer makes of both losses of training rows) + s * L, s = W / (1 + W),
 
 where ``L`` is the mean distillation loss of the rows without labels in the batch. The balancer
 decides between label and teacher where there are both: on the training rows. Where there is only
