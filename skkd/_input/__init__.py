@@ -14,6 +14,8 @@ from .containers import (
 from .data import Rows
 from .datasets import DatasetRows, NumberedImages
 from .frame_encoder import encode
+from .kinds import column_kinds, dtypes_of, kind_of_dtype, needs_encoder
+from .rare_levels import forget_rare_levels
 from .read import (
     as_tensor,
     check_finite,
@@ -22,15 +24,7 @@ from .read import (
     read_numbers,
     read_rows,
 )
-from .tables import (
-    column_kinds,
-    dtypes_of,
-    has_categories,
-    kind_of_dtype,
-    table_encoder,
-    to_float,
-    with_plain_missing,
-)
+from .tables import table_encoder, to_float, with_plain_missing
 from .unlabeled import read_unlabeled
 from .validation_split import hash_rows, split_rows, split_validation_rows
 
@@ -47,11 +41,12 @@ __all__ = [
     "dtypes_of",
     "encode",
     "float_for",
-    "has_categories",
+    "forget_rare_levels",
     "hash_rows",
     "is_frame",
     "is_large",
     "kind_of_dtype",
+    "needs_encoder",
     "materialized",
     "read_container",
     "read_numbers",

@@ -65,8 +65,9 @@ class FrameEncoder:
         for name, step, columns in transformer.transformers_:
             if name == "numeric":
                 self.numeric = self._positions(columns)
-                self.medians = step.statistics_
-                self.indicated = step.indicator_.features_
+                imputer = step[-1] if isinstance(step, Pipeline) else step
+                self.medians = imputer.statistics_
+                self.indicated = imputer.indicator_.features_
             elif name == "categorical":
                 self._learn_categories(step["one_hot"], self._positions(columns))
 

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from .containers import LARGE, LazyRows, SomeRows, row_slices
 from .datasets import DatasetRows, as_rows
-from .tables import dtypes_of, kind_of_dtype
+from .kinds import column_kinds, dtypes_of
 
 _FIT_FLOAT32 = {"boolean", "float16", "float32", "int8", "int16", "uint8", "uint16"}
 
@@ -90,7 +90,12 @@ def float_for(X) -> type:
         return np.float32 if np.can_cast(X.dtype, np.float32) else np.float64
     if not hasattr(X, "columns"):
         return _float_for_dtype(getattr(X, "dtype", None))
-    dtypes = [dtype for dtype in dtypes_of(X) if kind_of_dtype(dtype) != "categorical"]
+    categorical = set(column_kinds(X)["categorical"])
+    dtypes = [
+        dtype
+        for position, (name, dtype) in enumerate(zip(X.columns, dtypes_of(X), strict=True))
+        if name not in categorical and position not in categorical
+    ]
     is_single = all(_float_for_dtype(dtype) is np.float32 for dtype in dtypes)
     return np.float32 if is_single else np.float64
 

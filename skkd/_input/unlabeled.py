@@ -5,7 +5,7 @@ from scipy import sparse
 
 from .containers import is_frame
 from .datasets import DatasetRows, as_rows
-from .tables import dtypes_of, kind_of_dtype
+from .kinds import dtypes_of, kind_of_dtype
 
 
 def read_unlabeled(X_unlabeled, X):

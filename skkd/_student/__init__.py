@@ -1,11 +1,10 @@
 """The student: made ready for its rows, and asked about others."""
 
+from .copies import copied, copied_for_training
 from .net import (
     DEFAULT_CALLBACKS,
     Forward,
     as_net,
-    copied,
-    copied_for_training,
     drop_default_callbacks,
     is_default,
     is_known,

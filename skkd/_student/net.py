@@ -4,9 +4,9 @@ A student is a skorch net, or a Pipeline that ends in one. The user's object is 
 changed.
 """
 
-import copy
 import inspect
 import math
+from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
@@ -14,8 +14,7 @@ import torch
 from sklearn.base import clone
 from sklearn.pipeline import Pipeline
 from skorch import NeuralNet, NeuralNetClassifier
-from skorch.callbacks import EpochScoring, LRScheduler
-from skorch.history import History
+from skorch.callbacks import EpochScoring
 from torch import Tensor, nn
 
 from .._input import (
@@ -24,8 +23,9 @@ from .._input import (
     as_tensor,
     check_finite,
     float_for,
-    has_categories,
+    forget_rare_levels,
     is_frame,
+    needs_encoder,
     read_numbers,
     table_encoder,
     take,
@@ -33,7 +33,6 @@ from .._input import (
 from .._random import PrivateTorchState
 from ..students import (
     STUDENTS,
-    LearningRateSchedule,
     PeriodicMLP,
     ResidualConvNet,
     TabularMLP,
@@ -41,6 +40,7 @@ from ..students import (
     make_student,
 )
 from .accelerator import initialize_unwrapped
+from .copies import cloned
 from .sizes import sized
 
 # Callbacks that read skorch's per-batch history; the loop records what they would.
@@ -124,7 +124,7 @@ def prepare_student(
     """
     steps, net = split_student(student)
     raw = X if targets.kept is None else take(X, targets.kept)
-    inputs, dtype = raw, float_for(X)
+    inputs, dtype = raw, None if steps else float_for(X)
     if steps and isinstance(X, DatasetRows):
         raise ValueError(
             "X is a torch Dataset, and the student's Pipeline would need its rows in an array. Let "
@@ -132,8 +132,8 @@ def prepare_student(
         )
     encodes = net.module in (TabularMLP, PeriodicMLP) and not steps
     is_plain = isinstance(X, np.ndarray) and X.dtype.kind in "biuf"
-    if encodes and not is_plain and has_categories(X):
-        steps = [("encode", table_encoder(X))]
+    if encodes and not is_plain and needs_encoder(X):
+        steps = [("encode", table_encoder(X, drops=True))]
     elif not steps:
         inputs, has_nan = read_numbers(raw, dtype, allow_nan=encodes)
         if not isinstance(raw, (np.ndarray, DatasetRows)) and not is_frame(raw):
@@ -143,6 +143,8 @@ def prepare_student(
             steps = [("encode", table_encoder(inputs))]
     if steps:
         steps, inputs = fit_steps(steps, inputs, targets.task.given(targets.labels))
+        if encodes:
+            forget_rare_levels(steps[0][1])
         inputs = as_net_input(inputs, net, dtype if encodes else float_for(inputs))
     net = _initialized(net, inputs, targets, torch_state)
     rows = Rows(inputs, raw, targets.labels, targets.sample_weight, numbers=targets.kept)
@@ -198,14 +200,17 @@ def _parts(net) -> list:
 
 def _initialized(net, X, targets, torch_state) -> NeuralNet:
     """Return a fresh copy of the net, initialized for these rows, with one output a column."""
-    net, n_outputs = clone(net), targets.task.n_outputs
+    net, n_outputs = cloned(net), targets.task.n_outputs
     net.set_params(**_filled_in(net, X, n_outputs))
+    check_numbers(net)
     net.classes = targets.task.classes
     with torch_state.active():
-        if getattr(net, "accelerator", None) is None:
-            net.initialize()
-        else:
-            initialize_unwrapped(net)
+        try:
+            net.initialize() if not hasattr(net, "accelerator") else initialize_unwrapped(net)
+        except (TypeError, ValueError, RuntimeError) as error:
+            raise type(error)(
+                f"The student's net can't be made with {_given_to_module(net)}: {error}"
+            ) from error
     drop_default_callbacks(net)
     if X.dtype.kind == "f" and net_dtype(net).itemsize >= 4:
         net.module_.to(getattr(torch, X.dtype.name))
@@ -216,6 +221,31 @@ def _initialized(net, X, targets, torch_state) -> NeuralNet:
     if (output >= 0).all() and torch.allclose(sums, torch.ones_like(sums), atol=1e-4):
         net.set_params(criterion=nn.NLLLoss)  # the module ends in a softmax
     return net
+
+
+def check_numbers(net: NeuralNet) -> None:
+    """Raise a ValueError for epochs, batch sizes or learning rates that can't be trained with."""
+    for name, least in (("max_epochs", 1), ("batch_size", 1)):
+        value = getattr(net, name)
+        is_whole = isinstance(value, Integral) and not isinstance(value, bool)
+        if not (is_whole and (value >= least or (name == "batch_size" and value == -1))):
+            raise ValueError(
+                f"{name}={value!r} of the student is not allowed; give a whole number of at least "
+                f"{least} (student__{name}=...)."
+            )
+    if not (isinstance(net.lr, Real) and 0 < float(net.lr) < math.inf):
+        raise ValueError(
+            f"lr={net.lr!r} of the student is not allowed; give a finite number above 0 "
+            "(student__lr=...)."
+        )
+
+
+def _given_to_module(net: NeuralNet) -> str:
+    """Return the module's parameters as a user would write them."""
+    params = net.get_params_for("module")
+    return (
+        ", ".join(f"module__{name}={value!r}" for name, value in params.items()) or "no arguments"
+    )
 
 
 def drop_default_callbacks(net: NeuralNet) -> None:
@@ -319,41 +349,6 @@ def net_dtype(net: NeuralNet) -> np.dtype:
 def net_of(student) -> NeuralNetClassifier:
     """Return the net at the end of a student."""
     return student.steps[-1][1] if isinstance(student, Pipeline) else student
-
-
-def copied(student, **attributes: Any):
-    """Return a copy of a student whose net has other attributes; all else is shared.
-
-    Not by ``copy``, which pickles a net: a module of a local class can't be pickled.
-    """
-    if isinstance(student, Pipeline):
-        *steps, (name, net) = student.steps
-        return Pipeline([*steps, (name, copied(net, **attributes))])
-    twin = object.__new__(type(student))
-    vars(twin).update(vars(student), **attributes)
-    return twin
-
-
-def copied_for_training(student, *, short: bool = False):
-    """Return a copy of a student with a module and optimizer of its own, for further training.
-
-    A ``short`` training leaves out the callbacks that look at a training or write it down, and
-    starts the optimizer anew.
-    """
-    net = net_of(student)
-    own: dict[str, Any] = {"module_": copy.deepcopy(net.module_)}
-    if short:
-        kinds = (LearningRateSchedule, LRScheduler)
-        callbacks = [(name, one) for name, one in net.callbacks_ if isinstance(one, kinds)]
-        own.update(history_=History(), callbacks_=copy.deepcopy(callbacks))
-    else:
-        callbacks = [(name, copy.copy(one)) for name, one in net.callbacks_]
-        own.update(history_=copy.deepcopy(net.history_), callbacks_=callbacks)
-    twin = copied(student, **own)
-    net_of(twin).initialize_optimizer()
-    if not short:
-        net_of(twin).optimizer_.load_state_dict(copy.deepcopy(net.optimizer_.state_dict()))
-    return twin
 
 
 def prune(net: NeuralNet, X, sample_weight, seed: int) -> None:

@@ -8,7 +8,8 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 from skorch import NeuralNetClassifier
 
-from .net import copied, is_default, net_of
+from .copies import copied
+from .net import is_default, net_of
 from .predict import input_tags, predicted
 
 __all__ = ["StudentOnly"]
