@@ -1,5 +1,6 @@
 """Categories that a student can't tell apart, and that must not leave the machine with it."""
 
+import numpy as np
 from sklearn.base import clone
 from sklearn.compose import ColumnTransformer
 from sklearn.pipeline import FeatureUnion, Pipeline

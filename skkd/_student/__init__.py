@@ -16,6 +16,7 @@ from .net import (
     split_student,
 )
 from .predict import (
+    has_own_encoder,
     input_tags,
     predicted,
     preprocessed,
@@ -23,7 +24,7 @@ from .predict import (
     student_input,
     student_outputs,
 )
-from .student_only import StudentOnly, has_own_encoder, student_only, without_training
+from .student_only import StudentOnly, student_only, without_training
 
 __all__ = [
     "DEFAULT_CALLBACKS",

@@ -1,10 +1,12 @@
 """What a fitted student says of rows."""
 
 import math
+import sys
 from collections.abc import Callable
 
 import numpy as np
 import torch
+from sklearn.compose import ColumnTransformer
 from sklearn.pipeline import Pipeline
 from sklearn.utils import InputTags, get_tags
 from sklearn.utils.validation import check_is_fitted
@@ -58,6 +60,7 @@ def student_input(estimator, X):
         if not _has_known_columns(estimator, X):
             _check_feature_names(estimator, X, reset=False)
             _check_n_features(estimator, X, reset=False)
+            X = _named(estimator, X)
         return preprocessed(student, _not_empty(X))
     dtype = net_dtype(student)
     if _is_plain(estimator, X, dtype):
@@ -138,6 +141,30 @@ def input_tags(student) -> InputTags:
     if not isinstance(student, NeuralNet):
         return InputTags(sparse=True)
     return InputTags(sparse=student.module is not ResidualConvNet, allow_nan=is_default(student))
+
+
+def _named(estimator, X):
+    """Return an array as the frame that skkd's own encoder was fitted on, as explainers need."""
+    names = getattr(estimator, "feature_names_in_", None)
+    if names is None or not isinstance(X, np.ndarray) or not has_own_encoder(estimator.student_):
+        return X
+    if "pandas" not in sys.modules:
+        return X
+    return sys.modules["pandas"].DataFrame(X, columns=names)
+
+
+def has_own_encoder(student) -> bool:
+    """Whether a fitted student has the encoder that skkd puts before its default student."""
+    if not isinstance(student, Pipeline) or len(student.steps) != 2:
+        return False
+    name, encoder = student.steps[0]
+    return (
+        name == "encode"
+        and isinstance(encoder, ColumnTransformer)
+        and not encoder.verbose_feature_names_out
+        and {name for name, _, _ in encoder.transformers} <= {"numeric", "categorical"}
+        and is_default(net_of(student))
+    )
 
 
 def _not_empty(X):

@@ -3,14 +3,12 @@
 import numpy as np
 import torch
 from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.compose import ColumnTransformer
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 from skorch import NeuralNetClassifier
 
 from .copies import copied
-from .net import is_default, net_of
-from .predict import input_tags, predicted
+from .predict import has_own_encoder, input_tags, predicted
 
 __all__ = ["StudentOnly"]
 
@@ -166,17 +164,3 @@ def student_only(clf) -> StudentOnly:
 def without_training(student):
     """Return a fitted net or Pipeline without what only training needs; weights are shared."""
     return copied(student, callbacks=None, optimizer_=None, history_=None, callbacks_=[])
-
-
-def has_own_encoder(student) -> bool:
-    """Whether a fitted student has the encoder that skkd puts before its default student."""
-    if not isinstance(student, Pipeline) or len(student.steps) != 2:
-        return False
-    name, encoder = student.steps[0]
-    return (
-        name == "encode"
-        and isinstance(encoder, ColumnTransformer)
-        and not encoder.verbose_feature_names_out
-        and {name for name, _, _ in encoder.transformers} <= {"numeric", "categorical"}
-        and is_default(net_of(student))
-    )
