@@ -11,7 +11,6 @@ import hashlib
 import os
 import pickle
 import sys
-import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -25,6 +24,7 @@ from filelock import FileLock
 from skorch import NeuralNet
 
 from .._input import release
+from .._warnings import warn
 
 new_hash: Callable[..., Any]
 try:
@@ -166,7 +166,7 @@ class Cache:
             if not lazy:
                 found.get()
         except RuntimeError as error:
-            warnings.warn(f"{error} It is computed again.", stacklevel=5)
+            warn(f"{error} It is computed again.")
             return None
         return found
 
@@ -180,11 +180,10 @@ class Cache:
         self._store.dump_item([_FOLDER, key], value, verbose=0)
 
     def _give_up(self, error: Exception) -> None:
-        warnings.warn(
+        warn(
             f"The teacher's work is not cached ({type(error).__name__}: {error}). Give a memory "
             "that can be written, and a teacher that can be pickled (its class in a module, not in "
-            "a script or notebook), or memory=None.",
-            stacklevel=2,
+            "a script or notebook), or memory=None."
         )
         self._store = None
 
