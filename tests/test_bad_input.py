@@ -670,32 +670,35 @@ def test_interrupted_estimator_fits_again():
 # Before the main training, Ctrl-C ends fit.
 
 
-def pressing_ctrl_c(train):
-    """A function that trains, and is interrupted after its second epoch."""
+class SecondEpoch(Callback):
+    """Presses Ctrl-C in the second epoch."""
 
-    class AfterTwo(Callback):
-        def on_epoch_end(self, net, **kwargs):
-            if len(net.history) == 2:
-                raise KeyboardInterrupt
+    def __init__(self, hook):
+        self.hook = hook
 
-        def on_batch_begin(self, net, **kwargs):
-            if len(net.history) == 3:
-                raise KeyboardInterrupt
+    def _press(self, net, hook):
+        if hook == self.hook and len(net.history) == 2:
+            raise KeyboardInterrupt
 
+    def on_batch_begin(self, net, **kwargs):
+        self._press(net, "on_batch_begin")
+
+    def on_epoch_end(self, net, **kwargs):
+        self._press(net, "on_epoch_end")
+
+
+@pytest.mark.parametrize("hook", ["on_batch_begin", "on_epoch_end"])
+@pytest.mark.parametrize("module", ["pilot", "choose_augmenter"])
+def test_interrupt_in_a_short_training_ends_fit(module, hook, monkeypatch):
     def interrupted(net, *args, **kwargs):
-        net.callbacks_ = [*net.callbacks_, ("ctrl-c", AfterTwo().initialize())]
+        net.callbacks_ = [*net.callbacks_, ("ctrl-c", SecondEpoch(hook).initialize())]
         return train(net, *args, **kwargs)
 
-    return interrupted
-
-
-@pytest.mark.parametrize("module", ["pilot", "choose_augmenter"])
-def test_interrupt_in_a_short_training_ends_fit(module, monkeypatch):
     rows, labels = make_data(400)
     clf = quick(TEACHER, augmenter="auto").fit(rows, labels)
     before, history = clf.predict_proba(rows), clf.history_
     module = sys.modules[f"skkd._training.{module}"]
-    monkeypatch.setattr(module, "train", short := Mock(side_effect=pressing_ctrl_c(train)))
+    monkeypatch.setattr(module, "train", short := Mock(side_effect=interrupted))
     with pytest.raises(KeyboardInterrupt):
         clf.set_params(random_state=1).fit(rows, labels)
     assert short.call_count == 1
@@ -745,6 +748,6 @@ def test_weights_that_are_not_finite_after_the_last_step(method, value):
 
 
 def test_a_single_step_that_diverges():
-    student = quick_net(optimizer=torch.optim.SGD, lr=1e300, max_epochs=1, batch_size=-1)
+    student = quick_net(optimizer=torch.optim.SGD, lr=1e39, max_epochs=1, batch_size=-1)
     with pytest.raises(TrainingDivergedError, match="in epoch 1, batch 1"):
-        quick(TEACHER, student=student).fit(1e20 * X, Y)
+        quick(TEACHER, student=student).fit(X.astype(np.float32), Y)
