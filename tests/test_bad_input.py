@@ -1,7 +1,9 @@
 """Errors: they name the parameter and the way out, come before training, and change nothing."""
 
 import pickle
+import sys
 import warnings
+from unittest.mock import Mock
 
 import numpy as np
 import pandas as pd
@@ -22,6 +24,7 @@ from torch import nn
 
 import skkd._distiller
 from skkd import DistilledClassifier, TrainingDivergedError
+from skkd._training import train
 from skkd.balancers import (
     BALANCERS,
     DescentShare,
@@ -662,3 +665,89 @@ def test_interrupted_estimator_fits_again():
         warnings.simplefilter("error")
         again = clone(clf).set_params(student=quick_net()).fit(X, Y)
     np.testing.assert_array_equal(again.predict_proba(X), quick(TEACHER).fit(X, Y).predict_proba(X))
+
+
+# Before the main training, Ctrl-C ends fit.
+
+
+class SecondEpoch(Callback):
+    """Presses Ctrl-C in the second epoch."""
+
+    def __init__(self, hook):
+        self.hook = hook
+
+    def _press(self, net, hook):
+        if hook == self.hook and len(net.history) == 2:
+            raise KeyboardInterrupt
+
+    def on_batch_begin(self, net, **kwargs):
+        self._press(net, "on_batch_begin")
+
+    def on_epoch_end(self, net, **kwargs):
+        self._press(net, "on_epoch_end")
+
+
+@pytest.mark.parametrize("hook", ["on_batch_begin", "on_epoch_end"])
+@pytest.mark.parametrize("module", ["pilot", "choose_augmenter"])
+def test_interrupt_in_a_short_training_ends_fit(module, hook, monkeypatch):
+    def interrupted(net, *args, **kwargs):
+        net.callbacks_ = [*net.callbacks_, ("ctrl-c", SecondEpoch(hook).initialize())]
+        return train(net, *args, **kwargs)
+
+    rows, labels = make_data(400)
+    clf = quick(TEACHER, augmenter="auto").fit(rows, labels)
+    before, history = clf.predict_proba(rows), clf.history_
+    module = sys.modules[f"skkd._training.{module}"]
+    monkeypatch.setattr(module, "train", short := Mock(side_effect=interrupted))
+    with pytest.raises(KeyboardInterrupt):
+        clf.set_params(random_state=1).fit(rows, labels)
+    assert short.call_count == 1
+    assert clf.history_ is history
+    np.testing.assert_array_equal(clf.predict_proba(rows), before)
+
+
+def test_interrupt_in_the_pruning_ends_fit(monkeypatch):
+    clf = quick(TEACHER).fit(X, Y)
+    history = clf.history_
+    monkeypatch.setattr(skkd._distiller, "prune", Mock(side_effect=KeyboardInterrupt))
+    with pytest.raises(KeyboardInterrupt):
+        clf.fit(X, Y)
+    assert clf.history_ is history
+
+
+# Weights that are not finite
+
+
+class SpoilsLastStep(Callback):
+    """Makes a weight NaN at the end of an epoch, when no later step would notice."""
+
+    def __init__(self, epoch, value=NAN):
+        self.epoch, self.value = epoch, value
+
+    def on_epoch_end(self, net, **kwargs):
+        if len(net.history) == self.epoch:
+            with torch.no_grad():
+                net.module_.layers[0].weight[0, 0] = self.value
+
+
+@pytest.mark.parametrize("value", [NAN, INF])
+@pytest.mark.parametrize("method", ["fit", "partial_fit"])
+def test_weights_that_are_not_finite_after_the_last_step(method, value):
+    clf = quick(TEACHER, student=quick_net(max_epochs=3)).fit(X, Y)
+    before = clf.predict_proba(X)
+    last = 3 if method == "fit" else 1
+    spoiled = quick_net(max_epochs=3, callbacks=[SpoilsLastStep(last, value)])
+    fresh = quick(TEACHER, student=spoiled)
+    with pytest.raises(TrainingDivergedError, match=f"in epoch {last}, .*student__lr"):
+        getattr(fresh, method)(X, Y)
+    assert not hasattr(fresh, "student_")
+    if method == "fit":
+        with pytest.raises(TrainingDivergedError):
+            clf.set_params(student=spoiled).fit(X, Y)
+        np.testing.assert_array_equal(clf.predict_proba(X), before)
+
+
+def test_a_single_step_that_diverges():
+    student = quick_net(optimizer=torch.optim.SGD, lr=1e39, max_epochs=1, batch_size=-1)
+    with pytest.raises(TrainingDivergedError, match="in epoch 1, batch 1"):
+        quick(TEACHER, student=student).fit(X.astype(np.float32), Y)

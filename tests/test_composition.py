@@ -34,8 +34,9 @@ from sklearn.semi_supervised import SelfTrainingClassifier
 from sklearn.utils import get_tags
 
 from skkd import DistilledClassifier
-from skkd.balancers import DescentShare, FixedBalance
-from skkd.students import default_student
+from skkd.augmenters import RandomSwap
+from skkd.balancers import BALANCERS, DescentShare, FixedBalance
+from skkd.students import STUDENTS, default_student, make_student
 from tests.helpers import Net, fitted_teacher, make_data, quick, quick_net
 
 X, Y = make_data(n_classes=2)
@@ -220,11 +221,13 @@ def test_frozen_teachers_as_grid_values():
     assert any(fitted_on is teacher.estimator for teacher in teachers)
 
 
-def test_bare_teachers_as_grid_values_are_refused():
-    teachers = [fitted_teacher(X, Y), LogisticRegression(C=0.1).fit(X, Y)]
-    search = GridSearchCV(quick(teachers[0]), {"teacher": teachers}, cv=2)
-    with pytest.raises(ValueError, match="FrozenEstimator"):
-        search.fit(X, Y)
+def test_bare_teachers_as_grid_values_are_cloned_and_so_cross_fitted():
+    teachers = [LogisticRegression(C=0.1).fit(X, Y), LogisticRegression(C=0.2).fit(X, Y)]
+    search = GridSearchCV(quick(teachers[0]), {"teacher": teachers}, cv=2, error_score="raise")
+    search.fit(X, Y)
+    assert search.best_estimator_.teacher not in teachers
+    assert not hasattr(search.best_estimator_.teacher, "classes_")
+    assert search.best_estimator_.teacher_.C == search.best_params_["teacher"].C
 
 
 @pytest.mark.parametrize(
@@ -240,7 +243,7 @@ def test_parameters_of_a_fitted_teacher_are_refused(wrap, params):
     teacher = fitted_teacher(X, Y)
     before = joblib.hash(teacher)
     wrapped = WRAPS[wrap](teacher)
-    with pytest.raises(ValueError, match=r"teacher.*cv=5"):
+    with pytest.raises(ValueError, match=r"fitted teacher can't be set.*or an unfitted one"):
         quick(wrapped).set_params(**params)
     search = GridSearchCV(quick(wrapped), {name: [value] for name, value in params.items()}, cv=2)
     with pytest.raises(ValueError, match="fitted teacher can't be set"):
@@ -431,3 +434,66 @@ def test_module_parameters_are_listed():
         "student__module__hidden"
         in quick(None, student=quick_net(Net, module__hidden=3)).get_params()
     )
+
+
+# Parameters of what a name or None stands for
+
+
+def test_deep_parameters_of_names_and_none():
+    clf = DistilledClassifier(LogisticRegression(), augmenter="random_swap")
+    params = clf.get_params()
+    assert params["student"] is None and params["balancer"] == "descent_share"
+    for name, part in {
+        "student": default_student(),
+        "balancer": DescentShare(),
+        "augmenter": RandomSwap(),
+        "teacher": LogisticRegression(),
+    }.items():
+        expected = part.get_params()
+        found = {
+            key.removeprefix(f"{name}__"): value
+            for key, value in params.items()
+            if key.startswith(f"{name}__")
+        }
+        assert found.keys() == expected.keys()
+        for key, value in expected.items():
+            assert type(found[key]) is type(value), key
+    assert params["student__lr"] == default_student().lr
+    # None of them was put into the estimator.
+    assert clf.student is None and clf.balancer == "descent_share"
+    assert clf.get_params(deep=False).keys() == {name for name in params if "__" not in name}
+
+
+@pytest.mark.parametrize("name", STUDENTS)
+def test_deep_parameters_of_students_by_name(name):
+    params = quick(None, student=name).get_params()
+    assert params["student__module"] is make_student(name).module
+
+
+@pytest.mark.parametrize("name", BALANCERS)
+def test_deep_parameters_of_balancers_by_name(name):
+    params = quick(None, balancer=name).get_params()
+    for key, value in BALANCERS[name]().get_params().items():
+        assert params[f"balancer__{key}"] == value
+
+
+@pytest.mark.parametrize("augmenter", [None, "auto", "no such name"])
+@pytest.mark.parametrize("other", ["no such name", 3])
+def test_no_deep_parameters_of_what_stands_for_nothing(augmenter, other):
+    params = quick(None, augmenter=augmenter, student=other, balancer=other).get_params()
+    assert not [name for name in params if "__" in name]
+
+
+def test_each_deep_parameter_can_be_set_and_is_then_there():
+    clf = DistilledClassifier(LogisticRegression(), augmenter="random_swap")
+    changed = {
+        "student__lr": 0.25,
+        "balancer__ratio": 3.0,
+        "augmenter__prob": 0.75,
+        "teacher__C": 0.5,
+    }
+    assert changed.keys() <= clf.get_params().keys()
+    clf.set_params(**changed)
+    assert changed.items() <= clf.get_params().items()
+    twin = clone(clf)
+    assert changed.items() <= twin.get_params().items()

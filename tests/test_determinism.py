@@ -8,6 +8,7 @@ from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
 
 from skkd import DistilledClassifier
+from skkd._random import PrivateTorchState
 from skkd.students import default_student
 from tests.helpers import DropoutNet, Noise, fitted_teacher, make_data, quick, quick_net
 
@@ -211,3 +212,38 @@ def test_class_weight_multiplies_sample_weight():
     both = full_batch(cv=3, class_weight={1: 3.0}).fit(X, Y, sample_weight=weight)
     product = full_batch(cv=3).fit(X, Y, sample_weight=weight * np.where(Y == 1, 3.0, 1.0))
     np.testing.assert_array_equal(both.predict_proba(X), product.predict_proba(X))
+
+
+@pytest.mark.parametrize("dropout", [0.0, 0.3])
+def test_dropout_of_the_default_student_draws_from_its_own_generator(dropout, monkeypatch):
+    drawn = []
+    is_drawn_by = PrivateTorchState.is_drawn_by
+
+    def watched(self, function, *args):
+        result, is_drawn = is_drawn_by(self, function, *args)
+        drawn.append(is_drawn)
+        return result, is_drawn
+
+    monkeypatch.setattr(PrivateTorchState, "is_drawn_by", watched)
+    student = default_student().set_params(max_epochs=3, module__dropout=dropout)
+    before = torch.get_rng_state()
+    clf = quick(TEACHER, student=student).fit(X, Y)
+    assert drawn == [False]
+    assert torch.equal(torch.get_rng_state(), before)
+    # The masks are of the seed, and they are there.
+    other = quick(TEACHER, student=student, random_state=1).fit(X, Y)
+    without = quick(TEACHER, student=clone(student).set_params(module__dropout=0.0)).fit(X, Y)
+    assert not np.array_equal(other.predict_proba(X), clf.predict_proba(X))
+    assert np.array_equal(without.predict_proba(X), clf.predict_proba(X)) is (dropout == 0.0)
+
+
+def test_dropout_of_other_students_draws_from_the_state_of_the_training(monkeypatch):
+    drawn = []
+    is_drawn_by = PrivateTorchState.is_drawn_by
+    monkeypatch.setattr(
+        PrivateTorchState,
+        "is_drawn_by",
+        lambda *args: drawn.append(found := is_drawn_by(*args)) or found,
+    )
+    fit_and_ask(make("dropout"))
+    assert [is_drawn for _, is_drawn in drawn] == [True]

@@ -1,4 +1,4 @@
-"""Early stopping on held-out rows, as scikit-learn's MLPClassifier knows it."""
+"""Early stopping on validation rows, as scikit-learn's MLPClassifier knows it."""
 
 import numpy as np
 import pytest
@@ -6,6 +6,7 @@ from sklearn.base import clone
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss
+from skorch.callbacks import EarlyStopping
 
 from skkd._input.validation_split import split_validation_rows
 from skkd._random import draw_seeds
@@ -128,9 +129,13 @@ def as_set(X):
 
 
 @pytest.mark.parametrize("weighted", [False, True])
-@pytest.mark.parametrize("params", [{"early_stopping": True}, {"balancer": "competence"}], ids=str)
+@pytest.mark.parametrize(
+    "params",
+    [{"early_stopping": True}, {"student": quick_net(callbacks=[EarlyStopping("valid_loss")])}],
+    ids=["early stopping", "callback"],
+)
 def test_rows_held_out_are_held_out_from_the_teacher(monkeypatch, params, weighted):
-    # A teacher that saw them would hand their labels on in its answers about their neighbours.
+    # A teacher that saw them would leak their labels in its answers about their neighbors.
     monkeypatch.setattr(Watched, "fitted", [])
     monkeypatch.setattr(Watched, "asked", [])
     weight = np.ones(len(X))

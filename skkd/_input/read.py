@@ -18,13 +18,12 @@ _FIT_FLOAT32 = {"boolean", "float16", "float32", "int8", "int16", "uint8", "uint
 def read_container(X):
     """Return X in a container that has a shape and rows to take.
 
-    Lists become arrays and torch Datasets lazy rows.
+    Lists and the like become arrays, and torch Datasets lazy rows.
     """
-    if isinstance(X, (list, tuple)):
-        return np.asarray(X)
     if sparse.issparse(X):
         return X.tocsr()
-    return X if isinstance(X, np.ndarray) else as_rows(X)
+    X = X if isinstance(X, np.ndarray) else as_rows(X)
+    return X if hasattr(X, "shape") else np.asarray(X)
 
 
 def read_rows(X, y) -> tuple:

@@ -160,7 +160,7 @@ def train(
             finished.append(epochs.run(epoch))
             if progress is not None:
                 progress.show(finished[-1])
-            if epochs.is_stopped_by_callback() or (
+            if epochs.is_stopped_by_callback(keeps_interrupted) or (
                 patience is not None and patience.ends(finished[-1]["valid_score"], net.module_)
             ):
                 break
@@ -273,11 +273,13 @@ class Epochs:
         for hook in self.hooks["on_grad_computed"]:
             hook(self.net, named_parameters=self.net.get_all_learnable_params(), training=True)
 
-    def is_stopped_by_callback(self) -> bool:
+    def is_stopped_by_callback(self, may_stop: bool) -> bool:
         """Tell the callbacks that the epoch is over; skorch's stop training by this exception."""
         try:
             self.net.notify("on_epoch_end", **self.datasets)
         except KeyboardInterrupt:
+            if not may_stop:  # it is Ctrl-C: a short training has no callback that stops it
+                raise
             return True
         return False
 

@@ -18,10 +18,12 @@ from sklearn.model_selection import (
     StratifiedKFold,
     cross_val_predict,
 )
+from sklearn.naive_bayes import GaussianNB
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
+from skkd.exceptions import DistillationWarning
 from tests.helpers import Memory, make_data, quick, targets_seen
 
 X, Y = make_data()
@@ -211,7 +213,7 @@ def test_classes_that_folds_miss_give_one_warning(n_jobs):
         targets, _ = targets_seen(KNeighborsClassifier(), X, labels, cv=KFold(3), n_jobs=n_jobs)
     messages = [str(warning.message) for warning in caught if "could not learn" in str(warning)]
     assert len(messages) == 1
-    assert "share of all labels" in messages[0] and "3 of 3 folds" in messages[0]
+    assert "share of all labels" in messages[0] and "In 1 of 3 folds" in messages[0]
     np.testing.assert_allclose(targets.sum(axis=1), 1)
 
 
@@ -239,3 +241,60 @@ def test_pipeline_on_raw_columns(n_jobs):
     np.testing.assert_allclose(
         clf.teacher_.predict_proba(frame), expected.predict_proba(frame), rtol=1e-12
     )
+
+
+# Classes with fewer rows than there are folds
+
+
+@pytest.mark.parametrize("n_rare", [1, 2, 4])
+@pytest.mark.parametrize("cv", [None, 5, StratifiedKFold(5)], ids=["None", "5", "splitter"])
+def test_a_class_with_fewer_rows_than_folds(n_rare, cv):
+    labels = np.where(np.arange(60) < n_rare, 7, Y)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        targets, clf = targets_seen(GaussianNB(), X, labels, cv=cv)
+    assert clf.classes_.tolist() == [0, 1, 2, 7]
+    np.testing.assert_allclose(targets.sum(axis=1), 1)
+    if n_rare == 1:
+        # Only the fold that tests the row does not know its class.
+        assert targets[0, 3] == pytest.approx(1 / 60)
+        [warning] = caught
+        assert warning.category is DistillationWarning
+        assert "In 1 of 5 folds the teacher could not learn [7]" in str(warning.message)
+    else:
+        assert caught == []
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            splits = list(StratifiedKFold(5).split(X, labels))
+        for train, test in splits:
+            expected = GaussianNB().fit(X[train], labels[train]).predict_proba(X[test])
+            np.testing.assert_allclose(targets[test], expected, rtol=1e-12)
+
+
+def test_answers_of_a_fold_that_knows_fewer_classes_share_what_is_left():
+    labels = np.sort(Y)
+    counts = np.bincount(labels) / 60
+    with pytest.warns(DistillationWarning, match=r"could not learn \[2\]"):
+        targets, _ = targets_seen(GaussianNB(), X, labels, cv=KFold(3))
+    for train, test in KFold(3).split(X):
+        fold = GaussianNB().fit(X[train], labels[train])
+        known = np.isin([0, 1, 2], fold.classes_)
+        expected = np.tile(counts, (len(test), 1))
+        expected[:, known] = fold.predict_proba(X[test]) * (1 - counts[~known].sum())
+        np.testing.assert_allclose(targets[test], expected, rtol=1e-12)
+
+
+def test_two_classes_of_which_a_fold_knows_one():
+    labels = np.repeat([0, 1], 30)
+    with pytest.warns(DistillationWarning, match=r"In 2 of 2 folds .* could not learn \[0, 1\]"):
+        targets, _ = targets_seen(KNeighborsClassifier(), X, labels, cv=KFold(2))
+    np.testing.assert_allclose(targets, 0.5)
+
+
+def test_rare_classes_in_a_search():
+    labels = np.where(np.arange(60) < 2, 7, Y)
+    search = GridSearchCV(quick(GaussianNB()), {"temperature": [1.0, 2.0]}, cv=2)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DistillationWarning)
+        search.set_params(error_score="raise").fit(X, labels)
+    assert search.predict_proba(X).shape == (60, 4)

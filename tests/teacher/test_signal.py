@@ -195,8 +195,9 @@ def test_unfitted_teacher_without_cv_is_cross_fitted_in_five_folds(teacher):
 
 
 def test_memorizing_teacher_gets_a_warning():
-    with pytest.warns(DistillationWarning, match=r"misses 0 of 60 labels.*trained on them.*clone"):
-        quick(Memory().fit(X, Y)).fit(X, Y)
+    rows, labels = make_data(600)
+    with pytest.warns(DistillationWarning, match=r"misses 0 of 600 labels.*trained on them.*clone"):
+        quick(Memory().fit(rows, labels)).fit(rows, labels)
 
 
 @pytest.mark.parametrize("labels", [Y, (Y + 1) % 3], ids=["unsure_teacher", "sure_and_wrong"])
@@ -417,3 +418,60 @@ def test_cross_fitting_in_processes_gives_the_same_targets():
     alone, _ = targets_seen(LogisticRegression(), X, Y, cv=3)
     parallel, _ = targets_seen(LogisticRegression(), X, Y, cv=3, n_jobs=2)
     np.testing.assert_array_equal(alone, parallel)
+
+
+# A teacher that works in place
+
+
+class InPlace(LogisticRegression):
+    """Doubles the rows that it is asked about, and those that it is fitted on, in their place."""
+
+    def fit(self, X, y, sample_weight=None):
+        _double(X)
+        return super().fit(X, y, sample_weight)
+
+    def predict_proba(self, X):
+        return super().predict_proba(_double(X))
+
+
+def _double(X):
+    if hasattr(X, "iloc"):
+        X.loc[:, :] = 2 * X
+    elif isinstance(X, np.ndarray) and not X.flags.writeable:
+        return 2 * X
+    else:
+        X *= 2
+    return X
+
+
+@pytest.mark.parametrize("cv", [None, 3])
+def test_a_scaler_that_works_in_place_changes_no_rows(cv):
+    given = 3 * X + 5
+    teacher = make_pipeline(StandardScaler(copy=False), LogisticRegression())
+    if cv is None:
+        teacher.fit(given.copy(), Y)
+    rows = given.copy()
+    targets, _ = targets_seen(teacher, rows, Y, cv=cv)
+    np.testing.assert_array_equal(rows, given)
+    plain = clone(teacher).set_params(standardscaler__copy=True)
+    if cv is None:
+        expected = plain.fit(given, Y).predict_proba(given)
+    else:
+        expected = cross_val_predict(plain, given, Y, cv=cv, method="predict_proba")
+    np.testing.assert_allclose(targets, expected, rtol=1e-10)
+
+
+@pytest.mark.parametrize("cv", [None, 3])
+@pytest.mark.parametrize("container", [np.asarray, pd.DataFrame], ids=["array", "pandas"])
+def test_a_teacher_that_works_in_place_changes_no_rows(container, cv):
+    rows = container(X.copy())
+    teacher = InPlace() if cv else InPlace().fit(container(X.copy()), Y)
+    clf = quick(teacher, cv=cv).fit(rows, Y)
+    np.testing.assert_array_equal(np.asarray(rows), X)
+    assert np.isfinite(clf.predict_proba(rows)).all()
+
+
+def test_rows_stay_writeable_for_their_owner():
+    rows = X.copy()
+    quick(fitted_teacher(X, Y)).fit(rows, Y)
+    rows[0, 0] = 7.0

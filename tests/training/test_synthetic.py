@@ -6,12 +6,13 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
+import sklearn
 import torch
 from scipy import sparse
 from sklearn.base import clone
 from sklearn.compose import make_column_transformer
 from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import GridSearchCV
+from sklearn.model_selection import GridSearchCV, cross_validate
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from skorch import NeuralNetClassifier
@@ -489,3 +490,65 @@ def test_an_augmenter_that_makes_other_rows_is_named(recorder):
 
     with pytest.raises(ValueError, match=r"Wider made rows of shape \(90, 10\)"):
         quick(TEACHER, augmenter=Wider()).fit(X, Y)
+
+
+# As many unlabeled rows as rows
+
+
+def test_as_many_unlabeled_rows_as_rows_must_be_in_a_list():
+    teacher = Says([0, 1, 2], [0.2, 0.3, 0.5])
+    with pytest.raises(ValueError, match=r"90 rows, as many as X.*X_unlabeled=\[rows\]"):
+        quick(teacher).fit(X, Y, X_unlabeled=X)
+    assert not teacher.asked
+
+
+@pytest.mark.parametrize(
+    "convert",
+    [
+        np.asarray,
+        lambda rows: pd.DataFrame(rows, columns=list("abcde")),
+        lambda rows: pl.DataFrame(rows, schema=list("abcde")),
+        sparse.csr_array,
+    ],
+    ids=["array", "pandas", "polars", "sparse"],
+)
+def test_a_list_of_one_table_is_that_table(convert):
+    rows, unlabeled = convert(X), convert(X_UNLABELED)
+    teacher = Says([0, 1, 2], [0.2, 0.3, 0.5])
+    clf = quick(teacher, student=quick_net(max_epochs=2))
+    bare = clone(clf).fit(rows, Y, X_unlabeled=unlabeled).predict_proba(rows)
+    in_a_list = clone(clf).fit(rows, Y, X_unlabeled=[unlabeled]).predict_proba(rows)
+    np.testing.assert_array_equal(bare, in_a_list)
+
+
+class CountsUnlabeled(Says):
+    """Keeps how many rows with a mark in their first column it was asked about in each call."""
+
+    n_marked: list = []
+
+    def predict_proba(self, rows):
+        if n_marked := int((rows[:, 0] > 1e5).sum()):
+            self.n_marked.append(n_marked)
+        return super().predict_proba(rows)
+
+
+@pytest.mark.parametrize("n_rows", [30, 45, 90, 200])
+@pytest.mark.parametrize("tool", ["search", "cross_validate"])
+def test_no_cross_validation_cuts_unlabeled_rows(n_rows, tool, monkeypatch):
+    monkeypatch.setattr(CountsUnlabeled, "n_marked", [])
+    unlabeled = np.vstack([X, X, X])[:n_rows].copy()
+    unlabeled[:, 0] = 1e6
+    # Each epoch takes as many of them as there are rows to train on, so two epochs take all.
+    net = quick_net(max_epochs=8, batch_size=-1)
+    clf = quick(CountsUnlabeled([0, 1, 2], [0.2, 0.3, 0.5]), student=net)
+    if tool == "search":
+        GridSearchCV(clf, {"temperature": [1.0]}, cv=2, refit=False, error_score="raise").fit(
+            X, Y, X_unlabeled=[unlabeled]
+        )
+    else:
+        with sklearn.config_context(enable_metadata_routing=True):
+            routed = clf.set_fit_request(X_unlabeled=True)
+            cross_validate(
+                routed, X, Y, cv=2, params={"X_unlabeled": [unlabeled]}, error_score="raise"
+            )
+    assert sum(CountsUnlabeled.n_marked) == 2 * n_rows
