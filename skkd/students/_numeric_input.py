@@ -109,9 +109,7 @@ class NumericInput(nn.Module):
                 distinct, rank, value_weight = distinct_values(rows[:, column], weight)
                 inputs[:, column] = clipped_number(distinct, value_weight)
                 of_bins = n + np.flatnonzero(columns[n:] == column)
-                meet = where_bins_meet(
-                    rank, weight, targets, value_weight, len(of_bins)
-                )
+                meet = where_bins_meet(rank, weight, targets, value_weight, len(of_bins))
                 low[of_bins], width[of_bins] = bins_between(distinct, meet, len(of_bins))
         slope = 1.0 / np.clip(width, _LEAST_WIDTH, _LARGEST_WIDTH)
         self.low.copy_(torch.as_tensor(low))
