@@ -1,12 +1,16 @@
-"""What parameters of ``"auto"`` become in ``fit``."""
+"""What parameters of ``"auto"`` become in ``fit``: all are smooth in the number of rows."""
+
+import math
 
 import numpy as np
 from skorch import NeuralNet
 
 from ..students import PeriodicMLP, ResidualConvNet, TabularMLP, n_distinct_values
 
-_MLP_BATCH_SIZE = 256
-_N_BINS = 4
+# Columns of fewer values are grades or counts, whose steps alike are worth more than their ranks.
+_LEAST_VALUES = 33
+# Bins of a column, and of all columns together, for each is an input of the first layer.
+_LEAST_BINS, _MOST_BINS, _MOST_INPUTS = 4, 32, 768
 
 
 def sized(net: NeuralNet, X) -> dict:
@@ -36,30 +40,33 @@ def sized(net: NeuralNet, X) -> dict:
 
 
 def _bins(X) -> tuple[int, ...]:
-    if X.shape[0] <= _MLP_BATCH_SIZE:
+    """The column of each bin; more bins for more rows, none where too many columns need them."""
+    columns = np.flatnonzero(n_distinct_values(X) >= _LEAST_VALUES)
+    n_bins = min(round(math.sqrt(X.shape[0]) / 7), _MOST_BINS)
+    n_bins = min(max(n_bins, _LEAST_BINS), _MOST_INPUTS // max(len(columns), 1))
+    if n_bins < _LEAST_BINS:
         return ()
-    columns = np.flatnonzero(n_distinct_values(X) > 32)
-    return tuple(np.repeat(columns, _N_BINS).tolist()) if len(columns) <= 64 else ()
+    return tuple(np.repeat(columns, n_bins).tolist())
 
 
 def _of_mlp(n_rows: int) -> dict:
-    n_batches = -(-n_rows // _MLP_BATCH_SIZE)
-    one_batch = n_batches == 1
+    # At least four batches an epoch, as long as a batch has 32 rows; all are of about one size.
+    n_batches = max(math.ceil(n_rows / 256), min(4, math.ceil(n_rows / 32)))
+    n_steps = min(max(0.6 * n_rows, 600), 8000)
     return {
         "module__hidden": (256, 256),
-        "module__dropout": 0.0 if one_batch else 0.2,
-        "module__pruning": 0.0 if one_batch else 0.003,
-        "batch_size": _MLP_BATCH_SIZE,
-        "max_epochs": 300 if one_batch else max(20, min(150, 8000 // n_batches)),
+        "module__dropout": 0.2,
+        "module__pruning": 0.003,
+        "batch_size": math.ceil(n_rows / n_batches),
+        "max_epochs": min(max(round(n_steps / n_batches), 20), 300),
     }
 
 
 def _of_convnet(n_rows: int) -> dict:
-    batch_size = 128
-    n_batches = -(-n_rows // batch_size)
-    one_batch = n_batches == 1
+    n_batches = max(math.ceil(n_rows / 128), min(4, math.ceil(n_rows / 32)))
+    n_steps = min(max(0.47 * n_rows, 240), 1200)
     return {
-        "module__dropout": 0.0 if one_batch else 0.2,
-        "batch_size": batch_size,
-        "max_epochs": 100 if one_batch else max(10, min(60, 1200 // n_batches)),
+        "module__dropout": 0.2,
+        "batch_size": math.ceil(n_rows / n_batches),
+        "max_epochs": min(max(round(n_steps / n_batches), 10), 100),
     }

@@ -102,7 +102,7 @@ class Perceptron(nn.Module):
         self.layers = nn.Sequential()
         for n_in, n_out in zip(widths[:-2], widths[1:-1], strict=True):
             self.layers.append(HiddenLayer(n_in, n_out, dropout))
-        self.layers.append(nn.Linear(*widths[-2:]))
+        self.layers.append(nn.Linear(widths[-2], widths[-1]))
 
     @property
     def mean(self) -> Tensor:
@@ -153,7 +153,8 @@ class Perceptron(nn.Module):
         """
         if self.pruning > 0:
             prune_layers(self, X, sample_weight, seed)
-        return {"hidden": tuple(layer.out_features for layer in self.layers[:-1])}
+        layers = [layer for layer in self.layers if isinstance(layer, HiddenLayer)]
+        return {"hidden": tuple(layer.out_features for layer in layers)}
 
     def spare_inputs(self) -> tuple[Tensor, Tensor]:
         """Inputs that pruning may take out, and those that may replace them."""

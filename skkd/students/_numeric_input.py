@@ -2,7 +2,7 @@
 
 The encoding follows Gorishniy, Rubachev and Babenko, "On Embeddings for Numerical Features in
 Tabular Deep Learning" (arXiv 2203.05556, section 3.2). Here the number itself stays beside its
-bins, and there is a steep bin wherever two bins meet, so that a net can jump where trees split.
+bins, and some bins are as steep as a step, so that a net can jump where trees split.
 """
 
 import math
@@ -20,13 +20,16 @@ from .._input import release
 _CHUNK_ENTRIES = 2**20
 # Bins are learned from at most so many rows and entries, which are held a second time.
 _N_ROWS, _N_ENTRIES = 2**14, 2**22
-# A number with bins is clipped where its outermost share of rows begins: one huge value must not
-# flatten all others.
-_OUTER_SHARE = 0.005
+# A number with bins is clipped to its first and last of these quantiles, and to so many times the
+# distance of the two others: huge values and sentinels must not flatten all others.
+_QUANTILES = np.array([0.005, 0.25, 0.75, 0.995])
+_REACH = 5.0
 # No standardized number is larger, so that the largest float of X gives a finite answer.
 _LARGEST = 1e4
 # In float32, 1 / width must neither vanish nor overflow.
 _LEAST_WIDTH, _LARGEST_WIDTH = 1e-30, 1e37
+# Steps where targets change, for each bin beyond the first few: few rows would place them by noise.
+_STEPS_A_BIN, _BINS_WITHOUT_STEPS = 0.3, 4
 # A leaf of the tree that finds where the targets change has at least so many rows.
 _MIN_ROWS_A_LEAF = 30
 
@@ -103,11 +106,11 @@ class NumericInput(nn.Module):
             weight = weight if weight.any() else np.ones(len(index))
             targets = None if targets is None else targets[index]
             for column in ranged:
-                distinct, rank, share = distinct_values(rows[:, column], weight)
-                inputs[:, column] = clipped_number(distinct, share)
+                distinct, rank, value_weight = distinct_values(rows[:, column], weight)
+                inputs[:, column] = clipped_number(distinct, value_weight)
                 of_bins = n + np.flatnonzero(columns[n:] == column)
-                cuts = where_bins_meet(rank, weight, targets, share, len(of_bins))
-                low[of_bins], width[of_bins] = bins_between(distinct, cuts, len(of_bins))
+                meet = where_bins_meet(rank, weight, targets, value_weight, len(of_bins))
+                low[of_bins], width[of_bins] = bins_between(distinct, meet, len(of_bins))
         slope = 1.0 / np.clip(width, _LEAST_WIDTH, _LARGEST_WIDTH)
         self.low.copy_(torch.as_tensor(low))
         self.slope.copy_(torch.as_tensor(slope))
@@ -130,42 +133,51 @@ def rows_to_learn_from(X) -> np.ndarray:
 def distinct_values(
     values: np.ndarray, weight: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return a column's values in order, each row's rank, and each value's share of the weight.
+    """Return a column's values in order, each row's rank among them, and each value's weight.
 
     Values without weight count as the nearest one that has some.
     """
     has_weight = weight > 0
     distinct = np.unique(values[has_weight])
     rank = np.minimum(np.searchsorted(distinct, values), len(distinct) - 1)
-    share = np.bincount(rank, weight, len(distinct))
-    return distinct, rank, share / share.sum()
+    return distinct, rank, np.bincount(rank, weight, len(distinct))
 
 
-def clipped_number(distinct: np.ndarray, share: np.ndarray) -> tuple[float, float, float, float]:
-    """Mean, width, and least and most once standardized, of a number clipped at its ends."""
-    below = np.cumsum(share)
-    first = np.searchsorted(below, _OUTER_SHARE)
-    last = np.searchsorted(below, 1.0 - _OUTER_SHARE)
-    if first >= last:
-        first, last = 0, len(distinct) - 1
-    last = min(last, len(distinct) - 1)
-    clipped = np.clip(distinct, distinct[first], distinct[last])
+def quantiles_of(value_weight: np.ndarray, levels: np.ndarray) -> np.ndarray:
+    """Return the ranks of weighted quantiles, each the least value that reaches its level."""
+    reached = np.cumsum(value_weight)
+    return np.minimum(np.searchsorted(reached, levels * reached[-1]), len(reached) - 1)
+
+
+def clipped_number(
+    distinct: np.ndarray, value_weight: np.ndarray
+) -> tuple[float, float, float, float]:
+    """Return mean and width of a number clipped at its ends, and its least and most."""
+    share = value_weight / value_weight.sum()
+    lowest, quarter, three_quarters, highest = distinct[quantiles_of(value_weight, _QUANTILES)]
     with np.errstate(over="ignore"):  # of the largest floats
+        reach = _REACH * (three_quarters - quarter)
+        if reach > 0:
+            lowest = max(lowest, quarter - reach)
+            highest = min(highest, three_quarters + reach)
+        if lowest == highest:
+            lowest, highest = distinct[[0, -1]]
+        clipped = np.clip(distinct, lowest, highest)
         mean = share @ clipped
-        variance = share @ (clipped - mean) ** 2
-        width = min(standard_deviation(np.array([mean]), np.array([variance]))[0], _LARGEST_WIDTH)
-    ends = (clipped[[0, -1]] / 2 - mean / 2) / width * 2
-    return mean, width, max(ends[0], -_LARGEST), min(ends[1], _LARGEST)
+        deviation = standard_deviation(np.array([mean]), share @ (clipped - mean) ** 2)
+        width = min(float(deviation[0]), _LARGEST_WIDTH)
+        ends = np.clip((clipped[[0, -1]] - mean) / width, -_LARGEST, _LARGEST)
+    return mean, width, ends[0], ends[1]
 
 
 def where_bins_meet(
     rank: np.ndarray,
     weight: np.ndarray,
     targets: np.ndarray | None,
-    share: np.ndarray,
+    value_weight: np.ndarray,
     n_bins: int,
 ) -> np.ndarray:
-    """Ranks at which a new bin begins: where targets change, and at quantiles.
+    """Return ranks of the values at which bins meet: where targets change, and at quantiles.
 
     Parameters
     ----------
@@ -173,56 +185,57 @@ def where_bins_meet(
         Each row's value, as its index into the column's distinct values.
     weight : ndarray of shape (n_rows,)
     targets : ndarray of shape (n_rows, n_outputs) or None
-    share : ndarray of shape (n_values,)
-        Each value's share of the weight.
+    value_weight : ndarray of shape (n_values,)
     n_bins : int
-        With the steep bins, of which there is one wherever two others meet.
 
     Returns
     -------
-    cuts : int ndarray
-        Ascending, in [1, n_values - 1].
+    meet : int ndarray
+        At most ``n_bins - 1``, ascending, in [1, n_values - 2].
     """
-    n_values = len(share)
+    n_values = len(value_weight)
     if n_values - 1 <= n_bins:
-        return np.arange(1, n_values)
-    n_cuts = (n_bins - 1) // 2
-    cuts: set[int] = set()
-    if targets is not None and n_cuts > 1:
-        cuts.update(where_targets_change(rank, weight, targets, n_cuts // 2))
-    level = np.linspace(0.0, 1.0, n_cuts - len(cuts) + 2)[1:-1]
-    at = np.searchsorted(np.cumsum(share), level * share.sum())
-    cuts.update(at)
-    # A value that is a quantile several times is cut off on both sides.
-    cuts.update(at[1:][at[1:] == at[:-1]] + 1)
-    cuts -= {0, n_values}
-    return np.array(sorted(cuts), dtype=np.int64)
+        return np.arange(1, n_values - 1)
+    meet: set[int] = set()
+    n_changes = round(_STEPS_A_BIN * (n_bins - _BINS_WITHOUT_STEPS))
+    if targets is not None and n_changes > 0:
+        changes = where_targets_change(rank, weight, targets, n_changes)
+        # From the value before a change to the value after it, the bin is as steep as can be.
+        meet.update(changes)
+        meet.update(changes - 1)
+    level = np.linspace(0.0, 1.0, max(n_bins - len(meet), 0) + 1)[1:-1]
+    quantiles = quantiles_of(value_weight, level)
+    meet.update(quantiles)
+    # A value that is a quantile several times has a bin to itself.
+    meet.update(quantiles[1:][quantiles[1:] == quantiles[:-1]] + 1)
+    return np.array(sorted(meet - {0, n_values - 1, n_values}), dtype=np.int64)
 
 
 def where_targets_change(
-    rank: np.ndarray, weight: np.ndarray, targets: np.ndarray, n_cuts: int
-) -> list[int]:
-    """Ranks at which a small decision tree splits a column."""
+    rank: np.ndarray, weight: np.ndarray, targets: np.ndarray, n_changes: int
+) -> np.ndarray:
+    """Return the ranks of the first values after the splits of a small decision tree."""
     tree = DecisionTreeRegressor(
-        max_leaf_nodes=n_cuts + 1, min_samples_leaf=_MIN_ROWS_A_LEAF, random_state=0
+        max_leaf_nodes=n_changes + 1, min_samples_leaf=_MIN_ROWS_A_LEAF, random_state=0
     )
     # On ranks, for the tree rounds its input to float32.
     tree.fit(rank[:, np.newaxis], targets, sample_weight=weight)
     thresholds = tree.tree_.threshold[tree.tree_.feature >= 0]
-    return np.ceil(thresholds).astype(int).tolist()
+    return np.ceil(thresholds).astype(int)
 
 
 def bins_between(
-    distinct: np.ndarray, cuts: np.ndarray, n_bins: int
+    distinct: np.ndarray, meet: np.ndarray, n_bins: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Lower ends and widths of bins: a wide one from cut to cut, and a steep one at each cut.
+    """Return lower ends and widths of the bins of a column.
 
-    Bins that are left over begin beyond the largest value and say nothing.
+    Bins that are left over begin at the largest value and are always 0.
     """
-    knots = np.unique(distinct[np.concatenate([[0], cuts - 1, cuts, [-1]])])
-    low, width = knots[:-1][:n_bins], np.diff(knots)[:n_bins]
-    n_left = n_bins - len(low)
-    return np.append(low, np.full(n_left, knots[-1])), np.append(width, np.full(n_left, np.inf))
+    edges = np.unique(distinct[np.concatenate([[0], meet, [-1]])])[: n_bins + 1]
+    n_left = n_bins + 1 - len(edges)
+    return np.append(edges[:-1], np.full(n_left, edges[-1])), np.append(
+        np.diff(edges), np.full(n_left, np.inf)
+    )
 
 
 def weighted_moments(X, sample_weight: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
@@ -254,7 +267,7 @@ def _weighted_sum(X, share: np.ndarray, mean: np.ndarray | None) -> np.ndarray:
 
 def standard_deviation(mean: np.ndarray, variance: np.ndarray) -> np.ndarray:
     """Return standard deviations, with 1 in place of those that are only rounding errors."""
-    deviation = np.sqrt(variance)
+    deviation = np.atleast_1d(np.sqrt(variance))
     deviation[deviation <= 10 * np.finfo(deviation.dtype).eps * np.abs(mean)] = 1.0
     return deviation
 

@@ -10,6 +10,7 @@ import bisect
 import math
 from collections.abc import Callable
 from functools import partial
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -17,6 +18,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ._numeric_input import dense
+
+if TYPE_CHECKING:
+    from ._mlp import Perceptron
 
 # Rows to judge by. At least half of them swap entries with other rows: on its own training rows a
 # student is too sure to show how it would answer elsewhere.
@@ -41,7 +45,7 @@ _NONE = torch.arange(0)
 Layers = list[tuple[Tensor, Tensor]]
 
 
-def prune_layers(module: nn.Module, X, sample_weight: np.ndarray | None, seed: int) -> None:
+def prune_layers(module: "Perceptron", X, sample_weight: np.ndarray | None, seed: int) -> None:
     """Prune a perceptron in place, as far as its ``pruning`` allows.
 
     Parameters
@@ -52,7 +56,7 @@ def prune_layers(module: nn.Module, X, sample_weight: np.ndarray | None, seed: i
     sample_weight : ndarray of shape (n_rows,) or None
     seed : int
     """
-    layers = list(module.layers)
+    layers = [layer for layer in module.layers if isinstance(layer, nn.Linear)]
     n_inputs = max(layers[0].in_features, math.prod(X.shape[1:]))
     n_rows = min(_N_ROWS, _N_ENTRIES // n_inputs)
     if len(layers) == 1 or n_rows < _LEAST_ROWS:
@@ -271,10 +275,10 @@ def moments(
 def order_of_units(
     covariance: Tensor, weights: Tensor, importance_of: Tensor, n_stay: int = 0
 ) -> Tensor:
-    r"""Indices of hidden units: the longer they are needed, the earlier.
+    r"""Return indices of hidden units: the longer they are needed, the earlier.
 
-    With G the covariance of the units and B the coefficients by which they are from_both, taking out
-    unit j adds \|B_j\|^2 / (G^-1)_jj to the squared error of the best fit by the others.
+    With G the covariance of the units and B the next layer's coefficients, taking out unit j adds
+    \|B_j\|^2 / (G^-1)_jj to the squared error of the best fit by the others.
 
     Parameters
     ----------

@@ -28,6 +28,9 @@ Y = Y[:120]
 PROBA = np.eye(3)[Y] * 0.7 + 0.1
 
 MODULES = {"mlp": TabularMLP, "mlp_plr": PeriodicMLP, "convnet": ResidualConvNet}
+# Trained for one epoch, and not pruned.
+WHOLE = {name: {"max_epochs": 1, "module__pruning": 0.0} for name in ("mlp", "mlp_plr")}
+WHOLE["convnet"] = {"max_epochs": 1}
 
 
 def rows_for(name, dtype=np.float32):
@@ -78,7 +81,7 @@ def test_parameters_stay_as_they_were_given():
 @pytest.mark.parametrize("name", STUDENTS)
 def test_sizes(name):
     small, medium = (
-        DistilledClassifier(None, make_student(name, size).set_params(max_epochs=1)).fit(
+        DistilledClassifier(None, make_student(name, size).set_params(**WHOLE[name])).fit(
             rows_for(name), Y, teacher_proba=PROBA
         )
         for size in ("small", "medium")
@@ -151,10 +154,11 @@ def test_grid_search_by_name(name, grid):
 
 @pytest.mark.parametrize("name", STUDENTS)
 def test_weights_are_repeated_rows(name):
-    """As long as all rows fit in one batch, of which the largest here has 120."""
+    """As long as all rows are in one batch and nothing is drawn at random."""
     rows, weight = rows_for(name, np.float64)[:50], np.tile([0, 1, 2, 3, 1], 10)
     clf = DistilledClassifier(None, name, balancer="fixed", random_state=0)
-    clf.set_params(student__max_epochs=3)
+    clf.set_params(student__batch_size=200, student__module__dropout=0.0)
+    clf.set_params(**{f"student__{option}": value for option, value in WHOLE[name].items()})
     weighted = clone(clf).fit(rows, Y[:50], sample_weight=weight, teacher_proba=PROBA[:50])
     again = np.repeat(np.arange(50), weight)
     repeated = clone(clf).fit(rows[again], Y[again], teacher_proba=PROBA[again])

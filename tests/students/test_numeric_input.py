@@ -40,40 +40,41 @@ def net_of(clf):
     return _student.net_of(clf.student_)
 
 
-def cuts_of(values, n_bins, targets=None, weight=None):
-    """Values at which bins meet, and the column's distinct values."""
+def bins_of(values, n_bins, targets=None, weight=None):
+    """Lower ends and widths of a column's bins."""
     weight = np.ones(len(values)) if weight is None else weight.astype(float)
     distinct, rank, share = distinct_values(values, weight)
-    return distinct, where_bins_meet(rank, weight, targets, share, n_bins)
+    meet = where_bins_meet(rank, weight, targets, share, n_bins)
+    return bins_between(distinct, meet, n_bins)
 
 
 # Where bins meet
 
 
-@pytest.mark.parametrize("n_cuts", [1, 4, 7])
-def test_without_targets_they_meet_at_quantiles_of_the_weighted_rows(n_cuts):
+@pytest.mark.parametrize("n_bins", [1, 4, 7])
+def test_without_targets_they_meet_at_quantiles_of_the_weighted_rows(n_bins):
     values, weight = RNG.exponential(size=200), RNG.integers(0, 4, 200)
-    distinct, cuts = cuts_of(values, 2 * n_cuts + 1, weight=weight)
+    low, width = bins_of(values, n_bins, weight=weight)
     repeated = np.repeat(values, weight)
-    levels = np.arange(1, n_cuts + 1) / (n_cuts + 1)
-    np.testing.assert_array_equal(
-        distinct[cuts], np.quantile(repeated, levels, method="inverted_cdf")
-    )
+    edges = np.quantile(repeated, np.arange(n_bins + 1) / n_bins, method="inverted_cdf")
+    np.testing.assert_array_equal(low, edges[:-1])
+    np.testing.assert_allclose(width, np.diff(edges))
 
 
-def test_a_value_that_is_a_quantile_several_times_has_both_sides_cut_off():
+def test_a_value_that_is_a_quantile_several_times_has_a_bin_to_itself():
     values = np.concatenate([np.arange(50.0), np.full(300, 50.0), np.arange(51.0, 101.0)])
-    _, cuts = cuts_of(values, 9)
-    assert {50, 51} <= set(cuts)
+    low, _ = bins_of(values, 8)
+    assert {50, 51} <= set(low)
 
 
-def test_with_targets_they_meet_where_those_change():
+def test_with_targets_there_is_a_step_where_those_change():
     values = np.sort(RNG.lognormal(0, 2, 500))
     targets = np.where((values < values[40]) | (values > values[450]), 1.0, 0.0)[:, np.newaxis]
-    _, cuts = cuts_of(values, 11, targets)
-    assert {40, 451} <= set(cuts)
-    _, without = cuts_of(values, 11)
-    assert not {40, 451} & set(without)
+    low, width = bins_of(values, 12, targets)
+    for i in (40, 451):
+        (place,) = np.flatnonzero(low == values[i - 1])
+        assert width[place] == values[i] - values[i - 1]
+    assert not {values[39], values[450]} <= set(bins_of(values, 12)[0])
 
 
 @given(
@@ -83,8 +84,7 @@ def test_with_targets_they_meet_where_those_change():
 )
 def test_bins_cover_a_column_from_its_least_to_its_largest_value(values, n_bins, guided):
     targets = np.sin(values)[:, np.newaxis] if guided else None
-    distinct, cuts = cuts_of(values, n_bins, targets)
-    low, width = bins_between(distinct, cuts, n_bins)
+    low, width = bins_of(values, n_bins, targets)
     assert len(low) == n_bins and (width > 0).all()
     at = np.clip((values[:, np.newaxis] - low) / width, 0, 1)
     # Together they rise by one for each bin, and never fall.
@@ -96,17 +96,9 @@ def test_bins_cover_a_column_from_its_least_to_its_largest_value(values, n_bins,
 
 
 def test_few_values_have_a_bin_between_each_two():
-    distinct, cuts = cuts_of(np.array([1.0, 2.0, 4.0, 4.0, 9.0]), 5)
-    low, width = bins_between(distinct, cuts, 5)
+    low, width = bins_of(np.array([1.0, 2.0, 4.0, 4.0, 9.0]), 5)
     np.testing.assert_array_equal(low, [1, 2, 4, 9, 9])
     np.testing.assert_array_equal(width, [1, 2, 5, np.inf, np.inf])
-
-
-def test_there_is_a_steep_bin_where_two_meet():
-    distinct, cuts = cuts_of(np.arange(100.0), 3)
-    low, width = bins_between(distinct, cuts, 3)
-    np.testing.assert_array_equal(low, [0, cuts[0] - 1, cuts[0]])
-    np.testing.assert_array_equal(width, [cuts[0] - 1, 1, 99 - cuts[0]])
 
 
 def test_values_without_weight_say_nothing():
@@ -114,7 +106,7 @@ def test_values_without_weight_say_nothing():
     distinct, rank, share = distinct_values(values, weight)
     np.testing.assert_array_equal(distinct, [0, 1, 2])
     np.testing.assert_array_equal(rank, [0, 1, 2, 2])
-    np.testing.assert_allclose(share, 1 / 3)
+    np.testing.assert_array_equal(share, 1)
 
 
 # Rows to learn from
@@ -161,21 +153,23 @@ def test_features_are_the_clipped_number_and_its_bins(dtype):
     assert features.dtype == dtype
     np.testing.assert_allclose(features[:, 1], (X[:50, 1] - X[:, 1].mean()) / X[:, 1].std(), 1e-4)
     for column in (0, 2):
-        inner = np.quantile(X[:, column], [0.005, 0.995], method="inverted_cdf")
-        clipped = np.clip(X[:, column], *inner)
+        ends = [0.005, 0.25, 0.75, 0.995]
+        least, lower, upper, most = np.quantile(X[:, column], ends, method="inverted_cdf")
+        reach = 5 * (upper - lower)
+        clipped = np.clip(X[:, column], max(least, lower - reach), min(most, upper + reach))
         expected = (clipped[:50] - clipped.mean()) / clipped.std()
         np.testing.assert_allclose(features[:, column], expected, 1e-4, 1e-5)
     ordered = np.sort(X[:, 2])
-    knots = [ordered[0], ordered[448], ordered[449], ordered[-1]]
+    edges = [ordered[0], ordered[299], ordered[599], ordered[-1]]
     for i in range(3):
-        expected = np.interp(X[:50, 2], knots[i : i + 2], [0, 1])
+        expected = np.interp(X[:50, 2], edges[i : i + 2], [0, 1])
         np.testing.assert_allclose(features[:, 4 + i], expected, atol=1e-4)
     expected = np.interp(X[:50, 0], [X[:, 0].min(), X[:, 0].max()], [0, 1])
     np.testing.assert_allclose(features[:, 7], expected, atol=1e-4)
 
 
 def test_it_learns_the_same_each_time_also_after_other_targets():
-    first, second = TabularMLP(4, 2, bins=(0,) * 9), TabularMLP(4, 2, bins=(0,) * 9)
+    first, second = TabularMLP(4, 2, bins=(0,) * 12), TabularMLP(4, 2, bins=(0,) * 12)
     first.adapt(X, targets=PROBA)
     second.adapt(X)
     assert not torch.equal(first.numeric_input.low, second.numeric_input.low)
@@ -201,6 +195,16 @@ def test_the_largest_floats_give_finite_answers(dtype):
         extremes = np.array([[-1.0], [1.0], [0.0]]) * np.full((3, 4), largest)
         assert torch.isfinite(module(torch.from_numpy(extremes.astype(dtype)))).all()
         assert torch.isfinite(module(torch.from_numpy(rows))).all()
+
+
+def test_a_sentinel_does_not_flatten_a_column_either():
+    rows = X.copy()
+    rows[RNG.random(900) < 0.02, 1] = -999999
+    module = TabularMLP(4, 2, bins=(1,) * 8).double()
+    module.adapt(rows, targets=PROBA)
+    features = module.features(torch.from_numpy(rows[rows[:, 1] > -999999])).numpy()
+    assert features[:, 1].std() > 0.5
+    assert (features[:, 4:].std(0) > 0.1).sum() >= 6
 
 
 @pytest.mark.parametrize("huge", [1e5, 1e7, 2.0**31 - 1, -1e30])

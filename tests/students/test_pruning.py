@@ -320,12 +320,6 @@ def test_widths_that_somebody_chose_are_kept():
     assert clf.student_.module__hidden < (64, 32)
 
 
-def test_nothing_goes_while_all_rows_fit_in_one_batch():
-    clf = DistilledClassifier(None, random_state=0).set_params(student__max_epochs=2)
-    clf.fit(X[:200], Y[:200], teacher_proba=PROBA[:200])
-    assert clf.student_.module__hidden == (256, 256)
-
-
 def test_partial_fit_goes_on_with_what_is_left_and_takes_nothing():
     clf = fitted(student__max_epochs=3)
     widths = clf.student_.module__hidden
