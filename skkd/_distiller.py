@@ -28,6 +28,7 @@ from ._sklearn_private import _check_feature_names, _check_n_features, _VisualBl
 from ._student import (
     as_net,
     copied_for_training,
+    guide,
     input_tags,
     is_known,
     looks_at_validation_rows,
@@ -149,6 +150,7 @@ class BaseDistiller(BaseEstimator):
             n_jobs=self.n_jobs,
             verbose=self.verbose,
         )
+        guide(net, signal.rows, task, hears_teacher=balancer.hears_teacher)
         pilot, augmenter, synthetic = None, options.augmenter, []
         if "pilot" in balancer.requirements():
             pilot = run_pilot(signal.rows, net, task, seeds.pilot, self.verbose)
@@ -271,6 +273,8 @@ class BaseDistiller(BaseEstimator):
         )
         if goes_on:
             signal = signal.calibrated_by(self.calibration_)
+        else:
+            guide(net, signal.rows, task, hears_teacher=balancer.hears_teacher)
         # To choose an augmenter by, all rows would have to be there.
         augmenter = None if options.augmenter == "auto" else options.augmenter
         seed = seeds.synthetic + done

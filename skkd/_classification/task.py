@@ -53,6 +53,10 @@ class Classification:
         """Return a label for each answer, for rows that have no label."""
         return proba.argmax(axis=1)
 
+    def one_hot(self, labels: np.ndarray) -> np.ndarray:
+        """Return labels as answers that are sure."""
+        return np.eye(len(self.classes), dtype=np.float32)[labels]
+
     # The teacher's answers
 
     def ask(self, teacher, X) -> np.ndarray:

@@ -352,6 +352,16 @@ def net_of(student) -> NeuralNetClassifier:
     return student.steps[-1][1] if isinstance(student, Pipeline) else student
 
 
+def guide(net: NeuralNet, rows: Rows, task, *, hears_teacher: bool) -> None:
+    """Let the encoding of numbers follow what the student is to learn, where it can.
+
+    That is the teacher's answers, or the labels where no balancer listens to the teacher.
+    """
+    if isinstance(net.module_, (TabularMLP, PeriodicMLP)):
+        targets = rows.answers if hears_teacher else task.one_hot(rows.labels)
+        net.module_.adapt(rows.X, rows.sample_weight, targets)
+
+
 def prune(net: NeuralNet, X, sample_weight, seed: int) -> None:
     """Take out of a trained net what it does not need, where its module knows how to tell.
 

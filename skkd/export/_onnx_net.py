@@ -80,18 +80,17 @@ def _tabular_mlp(graph: Graph, module: TabularMLP, tensor: str, example, dtype) 
     """Add the default student node by node, which needs no onnxscript and no seconds."""
     if example.ndim > 2:
         tensor = graph.node("Flatten", tensor, axis=1)
-    has_ramps = len(module.columns) > module.n_features
-    if has_ramps:
+    numbers = module.numeric_input
+    if numbers.bins:
         # Rows of the transpose, because onnxruntime gathers whole rows faster.
         tensor = graph.node("Transpose", tensor, perm=[1, 0])
-        tensor = graph.node("Gather", tensor, graph.constant(_array(module.columns)), axis=0)
+        tensor = graph.node("Gather", tensor, graph.constant(_array(numbers.columns)), axis=0)
         tensor = graph.node("Transpose", tensor, perm=[1, 0])
     # In the student's own dtype, because numbers may be large against their differences.
-    tensor = graph.node("Sub", tensor, graph.constant(_array(module.mean)))
-    tensor = graph.node("Mul", tensor, graph.constant(_array(module.scale)))
-    if has_ramps:
-        tensor = graph.node("Max", tensor, graph.constant(_array(module.least)))
-        tensor = graph.node("Min", tensor, graph.constant(_array(module.most)))
+    tensor = graph.node("Sub", tensor, graph.constant(_array(numbers.low)))
+    tensor = graph.node("Mul", tensor, graph.constant(_array(numbers.slope)))
+    tensor = graph.node("Max", tensor, graph.constant(_array(numbers.least)))
+    tensor = graph.node("Min", tensor, graph.constant(_array(numbers.most)))
     tensor = graph.cast(tensor, dtype)
     for layer in module.layers:
         assert isinstance(layer, nn.Linear)
