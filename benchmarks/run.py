@@ -263,7 +263,7 @@ class Bench:
                 **cost(fitted.clf, self.rows.X_test, fitted.clf.student_),
                 "fit_seconds": fitted.seconds,
                 "fits": fitted.n_fits,
-                "epochs": fitted.clf.n_epochs_,
+                "epochs": fitted.clf.n_iter_,
                 "weight": float(weight.mean()),
                 "last_weight": float(weight[-1]),
                 "augmenter": repr(fitted.clf.augmenter_),

@@ -64,10 +64,10 @@ def measure_fit(n_rows: int) -> dict:
         clf.fit(X, y)
     with Clock() as predict:
         predicted = clf.predict(X)
-    steps = clf.n_epochs_ * -(-n_rows // clf.student_.batch_size)
+    steps = clf.n_iter_ * -(-n_rows // clf.student_.batch_size)
     return {
         "rows": n_rows,
-        "epochs": clf.n_epochs_,
+        "epochs": clf.n_iter_,
         "seconds": fit.seconds,
         "processor seconds": fit.processor_seconds,
         "milliseconds a step": 1000 * fit.processor_seconds / steps,

@@ -51,7 +51,8 @@ def table_encoder(X, *, drops: bool = False) -> ColumnTransformer:
 
 def _with_frequent_levels(X, columns: list, least: int) -> list:
     """Return the columns that have a level in enough rows; warn of the others."""
-    kept, dropped = [], []
+    kept: list = []
+    dropped: list = []
     for column in columns:
         if hasattr(X, "iloc"):
             position = column if isinstance(column, int) else list(X.columns).index(column)

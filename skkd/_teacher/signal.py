@@ -242,9 +242,10 @@ def check_teacher(teacher, cv) -> None:
             f"teacher must have predict_proba; {type(teacher).__name__} has not. Wrap it in "
             "sklearn.calibration.CalibratedClassifierCV, or give teacher_proba=... to fit."
         )
-    if cv is not None:
-        check_cv_parameter(cv)
-    if cv is not None and is_fitted(teacher):
+    if cv is None:
+        return
+    check_cv_parameter(cv)
+    if is_fitted(teacher):
         raise ValueError(
             f"This {type(teacher).__name__} teacher is fitted, and cv={cv!r} would fit it again. "
             "Use cv=None to distill it as it is, or teacher=clone(teacher) to cross-fit it."
@@ -253,13 +254,14 @@ def check_teacher(teacher, cv) -> None:
 
 def check_cv_parameter(cv) -> None:
     """Raise a ValueError unless ``cv`` can split rows."""
-    is_number = isinstance(cv, Integral) and not isinstance(cv, bool) and int(cv) >= 2
     if isinstance(cv, str):
         allowed = cv == "oob"
-    else:
-        allowed = cv is None or is_number or hasattr(cv, "split") or isinstance(cv, Iterable)
-    if isinstance(cv, (list, tuple)):
+    elif isinstance(cv, Integral):
+        allowed = int(cv) >= 2
+    elif isinstance(cv, (list, tuple)):
         allowed = all(isinstance(split, (list, tuple)) and len(split) == 2 for split in cv)
+    else:
+        allowed = hasattr(cv, "split") or isinstance(cv, Iterable)
     if not allowed:
         raise ValueError(
             f"cv={cv!r} is not allowed; give None, an int of at least 2, a splitter, pairs of "

@@ -154,6 +154,7 @@ class Step:
             self.state.task_loss, self.state.distillation_loss = self._scalars(losses)
         if self.gives_rows:
             self.state.rows = self.objective.batch_rows(logits, rows)
+        products: Tensor | None
         if self.gradients == "all":
             products = self._two_passes(output, gradients, of_synthetic)
         else:

@@ -63,7 +63,8 @@ def current(data: bytes) -> bytes:
     written = json.loads(parts[_SCHEMA])
     modules = {name: name_of(kind) for name, kind in OF_SKKD.items()}
     types = [(loader, modules.get(name, name)) for loader, name in written["types"]]
-    schema, owners = written["schema"], {}
+    schema = written["schema"]
+    owners: dict = {}
     for node in _nodes(schema, _TYPE, int):
         node["__loader__"], name = types[node.pop(_TYPE)]
         node["__module__"], _, node["__class__"] = name.rpartition(".")

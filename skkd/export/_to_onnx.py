@@ -127,16 +127,16 @@ def to_onnx(
     check_is_fitted(clf)
     for name in ("onnx", "onnxruntime"):
         require(name)  # before the work
-    dtype = _read_dtype(dtype, net_dtype(net_of(clf.student_)))
+    computed_in = _read_dtype(dtype, net_dtype(net_of(clf.student_)))
     X = rows_to_check(clf, X_sample)
     inputs = inputs_of(clf, X)
     example = net_input(clf, _safe_indexing(X, slice(0, 2)))
     graph = Graph()
     columns, stages = _add_preprocessing(graph, clf.student_, inputs)
     features = graph.cast(columns, example.dtype)
-    logits = add_net(graph, clf.student_, features, example, dtype)
-    logits = _nan_where_refused(graph, logits, features, example, dtype)
-    outputs = _add_outputs(graph, logits, clf.classes_, dtype)
+    logits = add_net(graph, clf.student_, features, example, computed_in)
+    logits = _nan_where_refused(graph, logits, features, example, computed_in)
+    outputs = _add_outputs(graph, logits, clf.classes_, computed_in)
     try:
         data = _serialized(graph, outputs, _metadata(clf, inputs, report))
         run = _runner(data, list(outputs), inputs)
@@ -174,8 +174,8 @@ def _add_preprocessing(graph: Graph, student, inputs: Inputs) -> tuple[str, list
         # Columns that no step uses have no input, but they count in column numbers.
         named = dict(zip(inputs.places, zip(blocks, inputs.names, strict=True), strict=True))
         unused = Block("", 1, is_text=False), ""
-        blocks, names = zip(*(named.get(at, unused) for at in range(max(named) + 1)), strict=True)
-        table = Table(blocks, names)
+        placed = [named.get(at, unused) for at in range(max(named) + 1)]
+        table = Table(tuple(block for block, _ in placed), tuple(name for _, name in placed))
     stages = []
     for name, step in student.steps[:-1] if is_pipeline else []:
         table = add_step(graph, step, table, name)

@@ -51,7 +51,7 @@ def assert_healthy(clf, n_epochs=None):
     expected = {"epoch", "task_loss", "distillation_loss", "loss", "weight", "weight_min"}
     assert history.keys() >= expected | {"weight_max", "distillation_share", "temperature", "lr"}
     for name, values in history.items():
-        assert len(values) == clf.n_epochs_ == (n_epochs or clf.n_epochs_), name
+        assert len(values) == clf.n_iter_ == (n_epochs or clf.n_iter_), name
         assert np.isfinite(values).all(), name
     rule, room = clf.balancer_, 1e-6
     low, high = history["weight_min"], history["weight_max"]
@@ -134,7 +134,7 @@ def test_early_stopping(name):
     clf = classifier(name, max_epochs=300, early_stopping=True, n_iter_no_change=3)
     clf.set_params(student__lr=0.3, validation_fraction=0.3).fit(X, Y)
     assert_healthy(clf)
-    assert 3 < clf.n_epochs_ < 300
+    assert 3 < clf.n_iter_ < 300
     scores = clf.history_["valid_score"]
     assert scores.argmax() == len(scores) - 4
 

@@ -15,7 +15,7 @@ from sklearn.compose import make_column_transformer
 from sklearn.pipeline import make_pipeline, make_union
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, OrdinalEncoder
 
-from skkd._input.tables import forget_rare_levels
+from skkd._input import forget_rare_levels
 from skkd.export import save, to_onnx
 from tests.export.frames import people, quick_student
 from tests.helpers import quick_net

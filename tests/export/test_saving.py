@@ -115,7 +115,7 @@ def test_what_was_learned_and_given(tmp_path):
     clf.fit(X, y)
     again = saved(clf, tmp_path)
     assert again.memory is None
-    assert again.n_epochs_ == clf.n_epochs_
+    assert again.n_iter_ == clf.n_iter_
     assert again.balancer.ratio == 0.2
     assert again.temperature.start == 4.0
     assert again.cv.n_splits == 3
