@@ -131,7 +131,7 @@ class BaseDistiller(BaseEstimator):
             rows, validation = split_rows(rows, self.validation_fraction, seeds.split)
         fit_params, split_params = None, {}
         if options.fits_teacher:
-            fit_params, split_params = metadata_of(self, rows, params, len(y))
+            fit_params, split_params = metadata_of(self, rows, params, X.shape[0])
         signal = make_signal(
             self.teacher,
             rows,
@@ -140,7 +140,7 @@ class BaseDistiller(BaseEstimator):
             given=teacher_answers,
             cv=self.cv,
             calibrate=self.calibrate,
-            n_given=len(y),
+            n_given=X.shape[0],
             fit_params=fit_params,
             split_params=split_params,
             memory=self.memory,
@@ -235,6 +235,7 @@ class BaseDistiller(BaseEstimator):
         done = self.n_iter_ if goes_on else 0
         torch_state = PrivateTorchState(seeds.init + done)
         X, y = read_rows(X, y)
+        n_given = X.shape[0]
         _check_feature_names(self, X, reset=not goes_on)
         _check_n_features(self, X, reset=not goes_on)
         if goes_on:
@@ -263,7 +264,7 @@ class BaseDistiller(BaseEstimator):
             task,
             given=teacher_answers,
             calibrate=None if goes_on else self.calibrate,
-            n_given=len(y),
+            n_given=n_given,
             memory=self.memory,
             keeps_synthetic=isinstance(self.random_state, Integral),
             verbose=self.verbose,
