@@ -133,7 +133,7 @@ class BaseDistiller(BaseEstimator):
         fit_params: dict | None = None
         split_params: dict = {}
         if options.fits_teacher:
-            fit_params, split_params = metadata_of(self, rows, params, len(y))
+            fit_params, split_params = metadata_of(self, rows, params, X.shape[0])
         signal = make_signal(
             self.teacher,
             rows,
@@ -142,7 +142,7 @@ class BaseDistiller(BaseEstimator):
             given=teacher_answers,
             cv=self.cv,
             calibrate=self.calibrate,
-            n_given=len(y),
+            n_given=X.shape[0],
             fit_params=fit_params,
             split_params=split_params,
             memory=self.memory,
@@ -238,6 +238,7 @@ class BaseDistiller(BaseEstimator):
         done = self.n_iter_ if goes_on else 0
         torch_state = PrivateTorchState(seeds.init + done)
         X, y = read_rows(X, y)
+        n_given = X.shape[0]
         _check_feature_names(self, X, reset=not goes_on)
         _check_n_features(self, X, reset=not goes_on)
         if goes_on:
@@ -266,7 +267,7 @@ class BaseDistiller(BaseEstimator):
             task,
             given=teacher_answers,
             calibrate=None if goes_on else self.calibrate,
-            n_given=len(y),
+            n_given=n_given,
             memory=self.memory,
             keeps_synthetic=isinstance(self.random_state, Integral),
             verbose=self.verbose,

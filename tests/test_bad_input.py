@@ -274,6 +274,10 @@ PARAMETERS = {
         ValueError,
         "criterion__reduction.*class_weight",
     ),
+    "no_epochs": ({"student": quick_net(max_epochs=0)}, ValueError, "max_epochs=0 of the student"),
+    "epochs_nan": ({"student": quick_net(max_epochs=NAN)}, ValueError, "max_epochs=nan of the st"),
+    "no_batch": ({"student": quick_net(batch_size=0)}, ValueError, "batch_size=0.*-1"),
+    "batch_negative": ({"student": quick_net(batch_size=-2)}, ValueError, "batch_size=-2.*-1"),
     "early_stopping": ({"early_stopping": "yes"}, ValueError, "'early_stopping'"),
     "fraction": ({"validation_fraction": 1.0}, ValueError, r"'validation_fraction'.*1\.0"),
     "patience": ({"n_iter_no_change": 0}, ValueError, "'n_iter_no_change'.*0"),
@@ -748,6 +752,10 @@ def test_weights_that_are_not_finite_after_the_last_step(method, value):
 
 
 def test_a_single_step_that_diverges():
-    student = quick_net(optimizer=torch.optim.SGD, lr=1e39, max_epochs=1, batch_size=-1)
+    class Linear(nn.Linear):
+        def __init__(self, n_features, n_classes):
+            super().__init__(n_features, n_classes)
+
+    student = quick_net(Linear, optimizer=torch.optim.SGD, lr=1e38, max_epochs=1, batch_size=-1)
     with pytest.raises(TrainingDivergedError, match="in epoch 1, batch 1"):
-        quick(TEACHER, student=student).fit(X.astype(np.float32), Y)
+        quick(TEACHER, student=student).fit(1e3 * X.astype(np.float32), Y)

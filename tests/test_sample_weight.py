@@ -16,7 +16,7 @@ CASES = {
     "net": {},
     "default": {"student": default_student().set_params(max_epochs=8)},
     "cross-fitted": {"teacher": LogisticRegression(), "cv": 3},
-    "out of bag": {"teacher": RandomForestClassifier(20, random_state=0), "cv": "oob"},
+    "forest": {"teacher": RandomForestClassifier(20, bootstrap=False, random_state=0), "cv": 3},
     "early stopping": {"early_stopping": True},
     "synthetic rows": {"augmenter": "neighbor_swap"},
     "auto": {"augmenter": "auto"},

@@ -46,7 +46,7 @@ class Rows:
             X if shares else take(self.raw, index),
             self.labels[index],
             take(self.sample_weight, index),
-            take(self.answers, index),
+            None if self.answers is None else self.answers[index],
             take(self.folds, index),
             index if self.numbers is None else self.numbers[index],
         )

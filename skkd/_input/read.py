@@ -66,7 +66,9 @@ def as_tensor(X, device="cpu") -> Tensor:
         X = X.toarray()
     elif isinstance(X, LazyRows):
         X = X[:]
-    X = np.ascontiguousarray(X)  # torch has no negative strides
+    X = np.ascontiguousarray(X)
+    if min(X.strides, default=0) < 0:  # of a single row, say; torch has none
+        X = X.copy()
     return torch.from_numpy(X if X.flags.writeable else _as_writeable(X)).to(device)
 
 

@@ -14,7 +14,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
 from .._classification import Calibration, Classification
-from .._input import MANY_TARGETS, LazyRows, Rows, hash_rows, take
+from .._input import MANY_TARGETS, LazyRows, Rows, hash_rows
 from .cache import Cache, Shelved
 from .cross_fitting import UnfittedTeacher, cross_fit, fit_oob, splits_of_part
 
@@ -111,8 +111,8 @@ def make_signal(
     if given is not None:
         shelved = Shelved(teacher if teacher is not None and is_fitted(teacher) else None)
         given = task.read_answers(given, n_given)
-        rows = replace(rows, answers=take(given, rows.numbers))
-        validation = validation and replace(validation, answers=take(given, validation.numbers))
+        rows = replace(rows, answers=given if rows.numbers is None else given[rows.numbers])
+        validation = validation and replace(validation, answers=given[validation.numbers])
     elif is_fitted(teacher):
         shelved = Shelved(teacher, None if memory is None else Cache(memory).key(teacher))
         if memory is None:
