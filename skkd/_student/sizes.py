@@ -42,7 +42,7 @@ def sized(net: NeuralNet, X) -> dict:
 def _bins(X) -> tuple[int, ...]:
     """The column of each bin; more bins for more rows, none where too many columns need them."""
     columns = np.flatnonzero(n_distinct_values(X) >= _LEAST_VALUES)
-    n_bins = min(round(math.sqrt(X.shape[0]) / 7), _MOST_BINS)
+    n_bins = min(round(X.shape[0] ** 0.6 / 18), _MOST_BINS)
     n_bins = min(max(n_bins, _LEAST_BINS), _MOST_INPUTS // max(len(columns), 1))
     if n_bins < _LEAST_BINS:
         return ()

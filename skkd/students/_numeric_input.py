@@ -28,8 +28,9 @@ _REACH = 5.0
 _LARGEST = 1e4
 # In float32, 1 / width must neither vanish nor overflow.
 _LEAST_WIDTH, _LARGEST_WIDTH = 1e-30, 1e37
-# Steps where targets change, for each bin beyond the first few: few rows would place them by noise.
-_STEPS_A_BIN, _BINS_WITHOUT_STEPS = 0.3, 4
+# A step where targets change for so many bins. Fewer bins than this have none, for they come of few
+# rows, which would place steps by noise.
+_BINS_A_STEP, _LEAST_BINS_FOR_STEPS = 4, 8
 # A leaf of the tree that finds where the targets change has at least so many rows.
 _MIN_ROWS_A_LEAF = 30
 
@@ -197,7 +198,7 @@ def where_bins_meet(
     if n_values - 1 <= n_bins:
         return np.arange(1, n_values - 1)
     meet: set[int] = set()
-    n_changes = round(_STEPS_A_BIN * (n_bins - _BINS_WITHOUT_STEPS))
+    n_changes = n_bins // _BINS_A_STEP if n_bins >= _LEAST_BINS_FOR_STEPS else 0
     if targets is not None and n_changes > 0:
         changes = where_targets_change(rank, weight, targets, n_changes)
         # From the value before a change to the value after it, the bin is as steep as can be.
