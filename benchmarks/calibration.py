@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from skkd._teacher.calibration import calibrate
+from skkd._classification.calibration import calibrate
 
 from .datasets import SUITE
 from .protocol import split

@@ -26,10 +26,10 @@ from dataclasses import dataclass
 from sklearn.model_selection import GridSearchCV
 
 from skkd import DistilledClassifier
+from skkd._student.sizes import sized
 from skkd.augmenters import AUGMENTERS, Augmenter
 from skkd.balancers import BALANCERS, Balancer, FixedBalance, ScheduledBalance
 from skkd.students import default_student
-from skkd._student.sizes import sized
 
 from .teachers import Signals, make_teacher
 

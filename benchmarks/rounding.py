@@ -14,7 +14,7 @@ from unittest import mock
 import numpy as np
 
 from skkd import DistilledClassifier
-from skkd._student.net import net_of
+from skkd._student import net_of
 from skkd.balancers import FixedBalance
 from skkd.students._pruning import round_to_half_precision
 

@@ -23,7 +23,7 @@ from sklearn.model_selection import StratifiedKFold, cross_val_predict
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder
 
-from skkd._teacher.calibration import calibrate
+from skkd._classification.calibration import calibrate
 
 from .datasets import NAMES, cache_dir
 from .protocol import cost, one_thread, split

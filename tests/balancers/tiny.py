@@ -7,8 +7,8 @@ from skorch import NeuralNetClassifier
 from torch import nn
 from torch.nn.utils import parameters_to_vector
 
-from skkd._random import PrivateTorchState
 from skkd._classification import Classification
+from skkd._random import PrivateTorchState
 from skkd._training.step import Step
 from skkd.losses import kl
 
