@@ -1,6 +1,7 @@
 """Classification as a task: how a teacher is asked, and how answers are judged."""
 
 import math
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -199,7 +200,10 @@ def raw_proba(teacher, X) -> tuple[np.ndarray, np.ndarray]:
             "predict_proba can't be told apart. Set classes_ to the labels in their order."
         )
     known = np.asarray(teacher.classes_)
-    proba = teacher.predict_proba(protected(X))
+    with warnings.catch_warnings():
+        # torch warns a teacher that is a skorch net of rows that are protected.
+        warnings.filterwarnings("ignore", "The given NumPy array is not writable", UserWarning)
+        proba = teacher.predict_proba(protected(X))
     if isinstance(proba, torch.Tensor):
         proba = _as_array(proba)
     source = f"{type(teacher).__name__}.predict_proba"

@@ -29,16 +29,17 @@ def cloned(net: NeuralNet) -> NeuralNet:
     return fresh
 
 
-def copied(student, **attributes: Any):
-    """Return a copy of a student whose net has other attributes; all else is shared.
+def copied(student, without: frozenset[str] = frozenset(), **attributes: Any):
+    """Return a copy of a student whose net has other attributes, or fewer; all else is shared.
 
     Not by ``copy``, which pickles a net: a module of a local class can't be pickled.
     """
     if isinstance(student, Pipeline):
         *steps, (name, net) = student.steps
-        return Pipeline([*steps, (name, copied(net, **attributes))])
+        return Pipeline([*steps, (name, copied(net, without, **attributes))])
     twin = object.__new__(type(student))
-    vars(twin).update(vars(student), **attributes)
+    kept = {name: value for name, value in vars(student).items() if name not in without}
+    vars(twin).update(kept, **attributes)
     return twin
 
 

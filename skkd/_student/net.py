@@ -143,8 +143,6 @@ def prepare_student(
             steps = [("encode", table_encoder(inputs))]
     if steps:
         steps, inputs = fit_steps(steps, inputs, targets.task.given(targets.labels))
-        if encodes:
-            forget_rare_levels(steps[0][1])
         inputs = as_net_input(inputs, net, dtype if encodes else float_for(inputs))
     net = _initialized(net, inputs, targets, torch_state)
     rows = Rows(inputs, raw, targets.labels, targets.sample_weight, numbers=targets.kept)
@@ -158,6 +156,7 @@ def fit_steps(steps: list, X, y) -> tuple[list, Any]:
         if not is_empty(step):
             step = clone(step)
             X = step.fit_transform(X, y)
+            forget_rare_levels(step)
             if X.shape[0] != n_rows:
                 raise ValueError(
                     f"The step {name!r} of the student's Pipeline made {X.shape[0]} rows of "

@@ -163,4 +163,4 @@ def student_only(clf) -> StudentOnly:
 
 def without_training(student):
     """Return a fitted net or Pipeline without what only training needs; weights are shared."""
-    return copied(student, callbacks=None, optimizer_=None, history_=None, callbacks_=[])
+    return copied(student, frozenset({"optimizer_", "history_"}), callbacks=None, callbacks_=[])

@@ -34,6 +34,7 @@ class UnfittedTeacher:
     X : array, frame or CSR matrix of shape (n_rows, n_features)
     y : ndarray of shape (n_rows,)
         Labels as the user gave them.
+    sample_weight : ndarray of shape (n_rows,) or None
     task : Classification
     cv : int, splitter, iterable of splits, "oob" or None
     fit_params, split_params : dict
@@ -47,6 +48,7 @@ class UnfittedTeacher:
     estimator: Any
     X: Any
     y: np.ndarray
+    sample_weight: np.ndarray | None
     task: Classification
     cv: Any
     fit_params: dict
@@ -65,7 +67,8 @@ class UnfittedTeacher:
         X, y = materialized(rows.raw), task.given(rows.labels)
         key = cache.key(X, y, fit_params)
         cv = DEFAULT_FOLDS if cv is None else cv
-        return cls(estimator, X, y, task, cv, fit_params, split_params or {}, n_jobs, cache, key)
+        params = (fit_params, split_params or {})
+        return cls(estimator, X, y, rows.sample_weight, task, cv, *params, n_jobs, cache, key)
 
     def on(self, rows: Rows) -> "UnfittedTeacher":
         """Return the same teacher, to be fitted on other rows, without other metadata."""
@@ -119,7 +122,7 @@ def cross_fit(teacher: UnfittedTeacher, splits=None) -> tuple[np.ndarray, np.nda
         np.add.at(total, test, answers)
         np.add.at(count, test, 1)
         folds[test] = np.where(folds[test] < 0, fold, folds[test])
-    _warn_of_missing_classes([known for _, known in results], task)
+    _warn_of_missing_classes([known for _, known in results], np.unique(y))
     return total / count[:, np.newaxis], folds
 
 
@@ -129,7 +132,9 @@ def _with_unknown_classes(answers: np.ndarray, known: np.ndarray, teacher) -> np
     unknown = ~np.isin(classes, known)
     if not unknown.any():
         return answers
-    share = np.array([(teacher.y == label).mean() for label in classes[unknown]])
+    share = np.array(
+        [np.average(teacher.y == label, weights=teacher.sample_weight) for label in classes[unknown]]
+    )
     answers = answers * (1 - share.sum())
     answers[:, unknown] = share
     return answers
@@ -215,9 +220,9 @@ def _fit_clone(teacher, X, y, fit_params: dict):
         raise
 
 
-def _warn_of_missing_classes(known_of_folds: list, task: Classification) -> None:
-    """Warn once for all folds."""
-    missing = [np.setdiff1d(task.classes, known) for known in known_of_folds]
+def _warn_of_missing_classes(known_of_folds: list, present: np.ndarray) -> None:
+    """Warn once for all folds. A class whose rows all have weight zero is not ``present``."""
+    missing = [np.setdiff1d(present, known) for known in known_of_folds]
     n_folds = sum(len(labels) > 0 for labels in missing)
     if n_folds:
         warn(

@@ -153,7 +153,7 @@ def test_rare_texts_are_not_in_what_is_shipped(tmp_path, student):
 
 def test_training_rows_are_not_in_what_is_shipped(tmp_path):
     X = np.random.default_rng(0).normal(size=(200, 3))
-    clf = quick_student(X, np.arange(200) % 2, student__module__ramps=())
+    clf = quick_student(X, np.arange(200) % 2, student__module__bins=())
     save(clf, tmp_path / "all.skkd")
     data = unzipped((tmp_path / "all.skkd").read_bytes()) + pickle.dumps(clf.student_only())
     rows = [row.tobytes().replace(b"\0", b"") for row in X[:, :2]]
