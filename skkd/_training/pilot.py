@@ -153,9 +153,8 @@ def stacking_weight(
 
     tempered = own(minimize_scalar(lambda s: loss(own(s)), bounds=(-4, 2), method="bounded").x)
     teacher = answers[rows, labels]
-    mixed = minimize_scalar(
-        lambda share: loss(share * teacher + (1 - share) * tempered),
-        bounds=(0, 1),
-        method="bounded",
-    )
-    return float(mixed.x)
+
+    def of_mixture(share: float) -> float:
+        return loss(share * teacher + (1 - share) * tempered)
+
+    return float(minimize_scalar(of_mixture, bounds=(0, 1), method="bounded").x)
