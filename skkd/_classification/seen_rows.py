@@ -14,7 +14,7 @@ from sklearn.model_selection import KFold, cross_val_predict
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MaxAbsScaler
 
-from .._input import materialized, take
+from .._input import LazyRows, take
 
 # Of many rows only some are looked at.
 _LOOKED_AT = 3000
@@ -42,7 +42,8 @@ def unseen_errors(X, labels: np.ndarray, misses: np.ndarray) -> tuple[int, int, 
     if n_rows > _LOOKED_AT:
         index = np.linspace(0, n_rows - 1, _LOOKED_AT, dtype=int)
         X, labels, misses = take(X, index), labels[index], misses[index]
-    X = materialized(X)
+    if isinstance(X, LazyRows):
+        X = X[:]
     forest = ExtraTreesClassifier(50, bootstrap=True, oob_score=True, random_state=0)
     linear = make_pipeline(MaxAbsScaler(), LogisticRegression(max_iter=200))
     with warnings.catch_warnings():

@@ -22,10 +22,10 @@ def cloned(net: NeuralNet) -> NeuralNet:
     if not isinstance(callbacks, (list, tuple)):
         return clone(net)
     fresh = clone(copied(net, callbacks=None))
-    fresh.callbacks = [
-        (one[0], copy.copy(one[1])) if isinstance(one, tuple) else copy.copy(one)
-        for one in callbacks
-    ]
+    fresh.callbacks = []
+    for one in callbacks:
+        named = isinstance(one, tuple)
+        fresh.callbacks.append((one[0], copy.copy(one[1])) if named else copy.copy(one))
     return fresh
 
 
@@ -38,8 +38,9 @@ def copied(student, without: frozenset[str] = frozenset(), **attributes: Any):
         *steps, (name, net) = student.steps
         return Pipeline([*steps, (name, copied(net, without, **attributes))])
     twin = object.__new__(type(student))
-    kept = {name: value for name, value in vars(student).items() if name not in without}
-    vars(twin).update(kept, **attributes)
+    vars(twin).update(vars(student), **attributes)
+    for name in without & vars(twin).keys():
+        delattr(twin, name)
     return twin
 
 

@@ -211,8 +211,8 @@ def _initialized(net, X, targets, torch_state) -> NeuralNet:
                 f"The student's net can't be made with {_given_to_module(net)}: {error}"
             ) from error
     drop_default_callbacks(net)
-    made_as = next((p.dtype for p in net.module_.parameters() if p.is_floating_point()), None)
-    if X.dtype.kind == "f" and made_as in (torch.float32, torch.float64, torch.get_default_dtype()):
+    usual = (torch.float32, torch.float64, torch.get_default_dtype())
+    if X.dtype.kind == "f" and next(net.module_.parameters(), torch.zeros(0)).dtype in usual:
         net.module_.to(getattr(torch, X.dtype.name))
     if hasattr(net.module_, "adapt"):
         net.module_.adapt(X, targets.sample_weight)

@@ -26,17 +26,22 @@ def sized(net: NeuralNet, X) -> dict:
     params : dict
         For ``net.set_params``.
     """
-    known = _of_convnet if net.module is ResidualConvNet else _of_mlp
-    params = known(X.shape[0])
-    given = net.get_params(deep=False)
-    auto = {name for name, value in given.items() if isinstance(value, str) and value == "auto"}
-    if "module__hidden" not in auto:  # widths that somebody chose are kept
+    of_net = _of_convnet if net.module is ResidualConvNet else _of_mlp
+    params = of_net(X.shape[0])
+    hidden = getattr(net, "module__hidden", None)
+    if not (isinstance(hidden, str) and hidden == "auto"):  # widths that somebody chose are kept
         params["module__pruning"] = 0.0
-    if net.module is PeriodicMLP and "module__embedded" in auto:
-        params["module__embedded"] = tuple(np.flatnonzero(n_distinct_values(X) > 2).tolist())
-    if net.module is TabularMLP and "module__bins" in auto:
-        params["module__bins"] = _bins(X)
-    return {name: value for name, value in params.items() if name in auto}
+    sized_here = {}
+    for name, value in vars(net).items():
+        if not (isinstance(value, str) and value == "auto"):
+            continue
+        if name == "module__embedded":
+            sized_here[name] = tuple(np.flatnonzero(n_distinct_values(X) > 2).tolist())
+        elif name == "module__bins":
+            sized_here[name] = _bins(X)
+        elif name in params:
+            sized_here[name] = params[name]
+    return sized_here
 
 
 def _bins(X) -> tuple[int, ...]:

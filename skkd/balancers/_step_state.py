@@ -79,7 +79,7 @@ class Pilot:
     @property
     def most_weight(self) -> float:
         """What λ is at most: 1, down to 0 where the mixture is nearly all student."""
-        return min(max((self.trust - 0.2) / 0.3, 0.0), 1.0)
+        return min(max((self.trust - 0.3) / 0.2, 0.0), 1.0)
 
     @property
     def labels_teach_on(self) -> bool:

@@ -116,7 +116,7 @@ class Perceptron(nn.Module):
 
     def features(self, X: Tensor) -> Tensor:
         """Inputs of the first layer for X of shape (n_rows, n_features)."""
-        return self.numeric_input.encode(X)
+        return self.numeric_input(X)
 
     def forward(self, X: Tensor) -> Tensor:
         """Logits of shape (n_rows, n_classes) for X of shape (n_rows, n_features)."""

@@ -73,7 +73,7 @@ class NumericInput(nn.Module):
         """The column of each bin."""
         return tuple(self.columns[self.n_features :].tolist())
 
-    def encode(self, X: Tensor) -> Tensor:
+    def forward(self, X: Tensor) -> Tensor:
         """Inputs of the first layer for X of shape (n_rows, ...)."""
         X = X.flatten(1)
         if len(self.columns) > self.n_features:
