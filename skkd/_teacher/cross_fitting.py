@@ -133,7 +133,10 @@ def _with_unknown_classes(answers: np.ndarray, known: np.ndarray, teacher) -> np
     if not unknown.any():
         return answers
     share = np.array(
-        [np.average(teacher.y == label, weights=teacher.sample_weight) for label in classes[unknown]]
+        [
+            np.average(teacher.y == label, weights=teacher.sample_weight)
+            for label in classes[unknown]
+        ]
     )
     answers = answers * (1 - share.sum())
     answers[:, unknown] = share
