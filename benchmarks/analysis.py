@@ -10,11 +10,14 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from .methods import TARGETS, WEIGHTS, WITHOUT_TARGETS, parse
+from .methods import TARGETS, WEIGHTS, WITHOUT_TARGETS, parts_of
 from .run import read_lines
 
 BASELINE = "labels"
 SCORES = ("accuracy", "log_loss", "auc", "ece", "agreement")
+# The name that a rule has in older lines, and the one it has now.
+_RENAMED = {r"^gradient_norm\b": "equal_gradients"}
+
 COSTS = ("fit_seconds", "fits", "row_ms", "batch_ms", "bytes", "weight")
 
 
@@ -35,6 +38,7 @@ def read_results(path: Path) -> pd.DataFrame:
             f"{path} holds runs of different --max-rows or --epochs-scale:\n{settings}\n"
             "Give each setting a file of its own by --out."
         )
+    frame["method"] = frame["method"].replace(_RENAMED, regex=True)
     return frame.drop_duplicates(["method", "set", "seed"], keep="last")
 
 
@@ -113,7 +117,7 @@ def regrets(frame: pd.DataFrame, *, hindsight: bool = False) -> pd.DataFrame:
     }
     regret = {}
     for name in accuracy.columns.drop(["teacher", "teacher@calibrated"], errors="ignore"):
-        method = parse(name)
+        method = parts_of(name)
         targets = method.targets
         if method.rule in WITHOUT_TARGETS and best and targets not in best:
             targets = next(iter(best))

@@ -7,8 +7,7 @@ A method is written ``RULE@TARGETS+AUGMENTER/OPTION=VALUE``, of which the rule a
   ``descent_share(ratio=0.5)``;
 - the targets: ``insample``, ``oof`` or ``calibrated`` (the default);
 - an augmenter of ``skkd.augmenters.AUGMENTERS``, or ``auto``: new rows that the teacher labels;
-- parameters of DistilledClassifier, ``descent_share@oof/temperature=2,student__lr=0.001``, those of
-  nested rules among them: ``gated('fixed')/balancer__balancer__weight=0.7``.
+- parameters of DistilledClassifier, ``descent_share@oof/temperature=2,student__lr=0.001``.
 
 A name in ``GROUPS`` stands for several rules: ``schedules@oof`` are all schedules. ``default`` is
 ``DistilledClassifier(teacher, cv=5)`` and nothing else: it cross-fits the teacher and looks for new
@@ -94,17 +93,23 @@ def expand(spellings: list[str]) -> list[Method]:
 
 def parse(spelling: str) -> Method:
     """The method that a name stands for; a ValueError says what is wrong with it."""
+    method = parts_of(spelling)
+    known = ("default", "search", *RULES, *BALANCERS)
+    if method.rule not in known:
+        raise ValueError(
+            f"Rule {method.rule!r} of method {spelling!r} is not known; choose one of "
+            f"{', '.join(known)}, or a group: {', '.join(GROUPS)}."
+        )
+    return method
+
+
+def parts_of(spelling: str) -> Method:
+    """Split a name into its parts; the rule may be one that skkd no longer has."""
     match = _SPELLING.fullmatch(spelling.replace(" ", ""))
     if match is None:
         raise ValueError(f"Method {spelling!r} is not of the form RULE@TARGETS+AUGMENTER/OPTIONS.")
     part = match.groupdict("")
     targets = part["targets"] or "calibrated"
-    known = ("default", "search", *RULES, *BALANCERS)
-    if part["rule"] not in known:
-        raise ValueError(
-            f"Rule {part['rule']!r} of method {spelling!r} is not known; choose one of "
-            f"{', '.join(known)}, or a group: {', '.join(GROUPS)}."
-        )
     if targets not in TARGETS:
         raise ValueError(
             f"Targets {targets!r} of method {spelling!r} are not known; choose one of "

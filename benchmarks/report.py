@@ -16,7 +16,7 @@ from pathlib import Path
 import pandas as pd
 
 from . import analysis, figures
-from .methods import parse
+from .methods import parts_of
 from .run import RESULTS, WITHOUT_NEW_ROWS, read_lines
 
 MAX_OUTSIDE = 0.1
@@ -114,7 +114,7 @@ def compare(frame: pd.DataFrame, reference: pd.DataFrame) -> int:
 
 
 def _is_shown(name: str, targets: str) -> bool:
-    method = parse(name)
+    method = parts_of(name)
     return method.rule in ("labels", "default") or method.targets == targets
 
 

@@ -1,4 +1,4 @@
-"""What it costs to round a narrowed student's weights to half precision.
+"""What it costs to round a pruned student's weights to half precision.
 
     python -m benchmarks.rounding --out benchmarks/results/rounding.jsonl
 
@@ -29,7 +29,7 @@ def measure(name: str, max_rows: int) -> dict:
     classes = np.unique(rows.y)
     nothing = np.full((len(rows.y), len(classes)), 1 / len(classes))
     clf = DistilledClassifier(None, balancer=FixedBalance(0.0), random_state=0)
-    with one_thread(), mock.patch("skkd.students._mlp.round_to_half_precision"):
+    with one_thread(), mock.patch("skkd.students._pruning.round_to_half_precision"):
         clf.fit(rows.X, rows.y, teacher_proba=nothing)
         before = answers(clf, rows.X_test)
         for layer in net_of(clf.student_).module_.layers:

@@ -33,7 +33,7 @@ from torch.nn import functional as F
 
 import skkd
 from skkd import DistilledClassifier
-from skkd.balancers import BALANCERS, DescentShare, FixedBalance, Hypergradient
+from skkd.balancers import BALANCERS, DescentShare, FixedBalance
 
 N_ROWS, N_FEATURES, N_CLASSES = 20_000, 50, 10
 HIDDEN = (128, 64)
@@ -181,10 +181,10 @@ def measure_training(data, repetitions: int) -> list[dict]:
     return table
 
 
-#: Rules that look at gradients, to be measured wherever they can be.
+#: Rules that look at gradients, which can be those of all parameters.
 GRADIENT_RULES = (
     "descent_share",
-    "gradient_norm",
+    "equal_gradients",
     "min_norm",
     "gradient_surgery",
     "conflict_averse",
@@ -192,12 +192,9 @@ GRADIENT_RULES = (
 
 
 def rules_to_measure() -> dict:
-    """Every rule with its defaults, and those that look at gradients at each place."""
+    """Every rule with its defaults, and those that look at gradients over all parameters."""
     rules = {name: rule() for name, rule in BALANCERS.items()}
-    for place in ("last_layer", "all"):
-        for name in GRADIENT_RULES:
-            rules[f"{name}, {place}"] = BALANCERS[name](gradients=place)
-    return rules | {"hypergradient, all": Hypergradient(gradients="all")}
+    return rules | {f"{name}, all": BALANCERS[name](gradients="all") for name in GRADIENT_RULES}
 
 
 def measure_rules(data, repetitions: int) -> list[dict]:

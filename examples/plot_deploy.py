@@ -76,7 +76,7 @@ print(f"student {clf.score(X_test, y_test):.3f}")
 # ------------------------------------------------
 #
 # ``to_onnx`` writes the encoding, the imputation, the standardization, the net and the labels. It
-# compares the file with ``predict_proba``, here on the test rows, and writes nothing if they differ.
+# compares the file with ``predict_proba`` on the test rows, and writes nothing if they differ.
 # ``dtype="float32"`` makes the net faster.
 
 temporary = tempfile.TemporaryDirectory()

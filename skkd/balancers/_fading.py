@@ -13,8 +13,9 @@ _START = 0.5
 
 
 class Fading(NamedTuple):
-    """What one epoch does to λ: cap it at ``most``, then multiply both weights."""
+    """What one epoch does to λ: clip it to an interval, then multiply both weights."""
 
+    least: float = 0.0
     most: float = 1.0
     teacher: float = 1.0
     labels: float = 1.0
@@ -29,7 +30,7 @@ def faded(weight: Scalar, fade: Fade, state: StepState) -> Scalar:
     fading = fading_in(fade, state)
     if fading is NO_FADING:
         return weight
-    teacher = clip(weight, 0.0, fading.most) * fading.teacher
+    teacher = clip(weight, fading.least, fading.most) * fading.teacher
     return 1.0 - (1.0 - teacher) * fading.labels
 
 
@@ -40,11 +41,16 @@ def fading_in(fade: Fade, state: StepState) -> Fading:
         return NO_FADING
     if not teacher.is_any:
         return NO_TEACHER
-    if fade != "auto" or (pilot is not None and pilot.labels_teach_on):
+    if fade != "auto":
         return Fading(most=_START, teacher=_decay(state, teacher.loss))
-    if pilot is not None and pilot.labels_mislead:
-        return Fading(labels=_decay(state, teacher.loss))
-    return NO_FADING
+    if pilot is None:
+        return NO_FADING
+    if pilot.labels_teach_on:
+        most = min(_START, pilot.most_weight)
+        return Fading(most=most, teacher=_decay(state, teacher.loss))
+    if pilot.labels_mislead:
+        return Fading(least=pilot.least_weight, labels=_decay(state, teacher.loss))
+    return Fading(pilot.least_weight, pilot.most_weight)
 
 
 def _decay(state: StepState, teacher_loss: float) -> float:

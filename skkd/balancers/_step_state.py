@@ -62,10 +62,24 @@ class Pilot:
         below the teacher's log-loss. Near zero if it never did.
     error : float
         Standard error of the gain.
+    trust : float, default=0.5
+        The stacking weight of the teacher: its share in the mixture with the student that has the
+        lowest log-loss on the validation rows, shrunk where these are few.
     """
 
     gain: float
     error: float
+    trust: float = 0.5
+
+    @property
+    def least_weight(self) -> float:
+        """What λ is at least: 0, up to 1 where the mixture is nearly all teacher."""
+        return min(max((self.trust - 0.7) / 0.2, 0.0), 1.0)
+
+    @property
+    def most_weight(self) -> float:
+        """What λ is at most: 1, down to 0 where the mixture is nearly all student."""
+        return min(max((self.trust - 0.2) / 0.3, 0.0), 1.0)
 
     @property
     def labels_teach_on(self) -> bool:

@@ -13,10 +13,7 @@ from skkd.balancers import BALANCERS, DescentShare, StepState
         ("fixed(0.3)", "fixed(0.3)@calibrated"),
         ("descent_share( ratio=0.5 )@oof", "descent_share(ratio=0.5)@oof"),
         ("fixed(0.5)+random_swap(prob=0.2)", "fixed(0.5)@calibrated+random_swap(prob=0.2)"),
-        (
-            "gated('fixed')/balancer__balancer__weight=0.7",
-            "gated('fixed')@calibrated/balancer__balancer__weight=0.7",
-        ),
+        ("random/student__lr=0.001", "random@calibrated/student__lr=0.001"),
         ("default/temperature=2", "default/temperature=2"),
         ("search@insample/temperature=2,cv=3", "search/temperature=2,cv=3"),
         ("default+auto", "default+auto"),
@@ -31,6 +28,13 @@ def test_a_method_has_one_name_for_all_its_spellings(spelling, name):
 def test_what_is_not_a_method_is_an_error(spelling):
     with pytest.raises(ValueError, match="ethod"):
         parse(spelling)
+
+
+def test_results_of_a_rule_that_is_gone_can_be_read_but_not_run():
+    method = methods.parts_of("competence@oof")
+    assert (method.rule, method.targets) == ("competence", "oof")
+    with pytest.raises(ValueError, match="'competence' .* not known"):
+        parse("competence@oof")
 
 
 def test_groups_stand_for_their_rules_with_what_follows_the_name():

@@ -29,9 +29,8 @@ WRITTEN = {
     "`descent_share` on shared targets": "descent_share@calibrated",
     "`descent_share`, in-sample targets": "descent_share@insample",
     "`descent_share`, uncalibrated targets": "descent_share@oof",
-    # Rules that skkd no longer has, and one that has another name now.
+    # Rules that skkd no longer has.
     "`competence` (cut)": "competence@calibrated",
-    "`equal_gradients`": "gradient_norm@calibrated",
     "`gated` (cut)": "gated@calibrated",
     "`geometric_mean` (cut)": "geometric_mean@calibrated",
     "`hypergradient` (cut)": "hypergradient@calibrated",
