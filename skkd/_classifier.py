@@ -8,13 +8,13 @@ import joblib
 import numpy as np
 import torch
 from numpy.random import RandomState
-from sklearn.base import ClassifierMixin
 from sklearn.pipeline import Pipeline
 from skorch import NeuralNetClassifier
 from torch import Tensor
 
 from ._classification import Calibration
 from ._distiller import BaseDistiller
+from ._estimator import ClassifierMixin
 from ._student import StudentOnly, predicted, student_only
 from .augmenters import Augmenter
 from .balancers import Balancer

@@ -8,12 +8,13 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 import torch
-from sklearn.base import BaseEstimator, clone
+from sklearn.base import clone
 from sklearn.utils import get_tags
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping
 from sklearn.utils.metaestimators import available_if
 
 from ._classification import check_classes, read_targets
+from ._estimator import BaseEstimator
 from ._input import Rows, read_rows, read_unlabeled, split_rows, take
 from ._parameters import (
     CONSTRAINTS,
@@ -61,6 +62,21 @@ class BaseDistiller(BaseEstimator):
     """
 
     _parameter_constraints: ClassVar[dict] = CONSTRAINTS
+
+    # What a subclass has; it says more of each.
+    teacher: Any
+    student: Any
+    cv: Any
+    calibrate: Any
+    early_stopping: bool
+    validation_fraction: float
+    n_iter_no_change: int
+    class_weight: Any
+    memory: Any
+    n_jobs: int | None
+    random_state: Any
+    verbose: int
+    classes_: np.ndarray
 
     def fit(
         self,

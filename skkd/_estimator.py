@@ -1,4 +1,4 @@
-"""scikit-learn's BaseEstimator, with types: without them, mypy accepts any argument of a rule."""
+"""scikit-learn's bases, with types: without them, mypy accepts any argument and any attribute."""
 
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
@@ -10,8 +10,12 @@ if TYPE_CHECKING:
         def get_params(self, deep: bool = True) -> dict[str, Any]: ...
         def set_params(self, **params: Any) -> Self: ...
         def _validate_params(self) -> None: ...
+        def __sklearn_tags__(self) -> Any: ...
+
+    class ClassifierMixin:
+        def score(self, X: Any, y: Any, sample_weight: Any = None) -> float: ...
 
 else:
-    from sklearn.base import BaseEstimator
+    from sklearn.base import BaseEstimator, ClassifierMixin
 
-__all__ = ["BaseEstimator"]
+__all__ = ["BaseEstimator", "ClassifierMixin"]

@@ -123,7 +123,17 @@ def full_batch(**params):
 
 
 @pytest.mark.parametrize("teacher", ["proba", "cv"])
-@pytest.mark.parametrize("student", [None, quick_net(batch_size=-1)], ids=["default", "net"])
+@pytest.mark.parametrize(
+    "student",
+    [
+        # Whose size is not of the number of rows, and in which nothing is random.
+        default_student().set_params(
+            batch_size=-1, module__dropout=0.0, module__pruning=0.0, module__bins=()
+        ),
+        quick_net(batch_size=-1),
+    ],
+    ids=["default", "net"],
+)
 def test_integer_weights_are_repeated_rows(teacher, student):
     proba = TEACHER.predict_proba(X)
     clf = full_batch(student=student).set_params(student__max_epochs=10)

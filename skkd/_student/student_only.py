@@ -2,11 +2,11 @@
 
 import numpy as np
 import torch
-from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 from skorch import NeuralNetClassifier
 
+from .._estimator import BaseEstimator, ClassifierMixin
 from .copies import copied
 from .predict import has_own_encoder, input_tags, predicted
 

@@ -10,6 +10,7 @@ import os
 import pickle
 import socket
 import sys
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -66,7 +67,7 @@ class Shelved:
                 self.value = self.load()
             except RuntimeError as error:
                 if self.compute is None:
-                    raise
+                    raise RuntimeError(f"{error} To restore it, call fit again.") from error
                 warn(f"{error} It is computed again.")
                 self.value = self.compute()
             self.load = None
@@ -189,7 +190,10 @@ class Cache:
             self._give_up(error)
             return
         try:
-            self._store.dump_item([_FOLDER, key], value, verbose=0)
+            with warnings.catch_warnings():
+                # joblib's own; ours says what to do.
+                warnings.filterwarnings("ignore", "Unable to cache to disk")
+                self._store.dump_item([_FOLDER, key], value, verbose=0)
             path = _path(self._store, key)
             write(path.with_name(_HASH), hash_of_file(path).encode())
         except OSError as error:  # joblib itself says nothing of a full disk

@@ -178,7 +178,8 @@ def test_weight_zero_is_absence(cv):
 
 def test_class_of_which_all_rows_have_weight_zero():
     weight = (Y != 2).astype(float)
-    with pytest.warns(UserWarning, match=r"In 3 of 3 folds the teacher could not learn \[2\]"):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
         targets, clf = targets_seen(
             LogisticRegression(), X, Y, cv=3, fit_params={"sample_weight": weight}
         )

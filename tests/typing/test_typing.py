@@ -14,8 +14,7 @@ HERE = Path(__file__).parent
 PACKAGE = Path(skkd.__file__).parent
 
 pytestmark = pytest.mark.slow
-not_yet = pytest.mark.xfail(reason="DistilledClassifier and skkd.export are not annotated yet")
-SUBJECTS = ["rules", pytest.param("classifier", marks=not_yet)]
+SUBJECTS = ["rules", "classifier"]
 
 
 def refused_lines(name, folder):
