@@ -5,7 +5,7 @@ import math
 import numpy as np
 from skorch import NeuralNet
 
-from ..students import PeriodicMLP, ResidualConvNet, TabularMLP, n_distinct_values
+from ..students import ResidualConvNet, n_distinct_values
 
 # Columns of fewer values are grades or counts, whose steps alike are worth more than their ranks.
 _LEAST_VALUES = 33

@@ -6,6 +6,7 @@ import sys
 import numpy as np
 import pytest
 import torch
+from scipy.special import softmax
 from sklearn.base import clone
 from sklearn.datasets import make_classification
 from sklearn.ensemble import RandomForestClassifier
@@ -16,7 +17,7 @@ from skkd import DistilledClassifier, _distiller
 from skkd._classification import Classification
 from skkd._input.data import Rows
 from skkd._student import copied_for_training
-from skkd._training.pilot import gain_after, run_pilot
+from skkd._training.pilot import gain_after, run_pilot, stacking_weight
 from skkd.balancers import DescentShare, FixedBalance, Pilot
 from skkd.students import default_student
 from tests.helpers import quick_net
@@ -112,7 +113,7 @@ def test_gain_is_counted_from_where_the_teacher_is_passed():
     told = history(
         [3.0, 2.0, 0.9, 0.5, 0.4, 0.3, 0.2, 0.1], [0.1, 0.5, 0.6, 0.7, 0.8, 0.8, 0.9, 1.0]
     )
-    pilot = gain_after(told, 1.0, 400)
+    pilot = Pilot(*gain_after(told, 1.0, 400))
     assert pilot.gain == pytest.approx(0.9 - 0.6)  # means of three epochs
     assert pilot.error == pytest.approx(np.sqrt(0.75 * 0.25 / 400))
 
@@ -120,8 +121,8 @@ def test_gain_is_counted_from_where_the_teacher_is_passed():
 @pytest.mark.parametrize("teacher_loss", [0.0, 0.1])
 def test_no_gain_where_the_teacher_is_never_passed(teacher_loss):
     told = history([3.0, 2.0, 1.0, 0.5], [0.1, 0.5, 0.6, 0.6])
-    assert gain_after(told, teacher_loss, 100).gain <= 0.05
-    assert not gain_after(told, teacher_loss, 100).labels_teach_on
+    assert Pilot(*gain_after(told, teacher_loss, 100)).gain <= 0.05
+    assert not Pilot(*gain_after(told, teacher_loss, 100)).labels_teach_on
 
 
 def test_beyond_chance():
@@ -270,3 +271,42 @@ def test_auto_takes_no_synthetic_rows_where_labels_teach_on(pilots, monkeypatch)
     monkeypatch.setattr(module, "train", lambda *args, **kwargs: taken.append(1))
     assert clf.fit(X, y).augmenter_ is None
     assert taken == []
+
+
+def test_stacking_weight_is_the_least_of_a_convex_loss():
+    rng = np.random.default_rng(0)
+    labels = rng.integers(3, size=400)
+    logits = rng.normal(size=(400, 3)) + 2.0 * np.eye(3)[labels]
+    answers = softmax(rng.normal(size=(400, 3)) + 1.5 * np.eye(3)[labels], axis=1)
+    share = stacking_weight(logits, answers, labels)
+    rows = np.arange(400)
+
+    def loss(scale, share):
+        student = softmax(scale * logits, axis=1)[rows, labels]
+        return -np.log(share * answers[rows, labels] + (1 - share) * student).mean()
+
+    scales = np.linspace(0.05, 4, 400)
+    scale = scales[np.argmin([loss(one, 0.0) for one in scales])]
+    grid = np.linspace(0, 1, 1001)
+    expected = grid[np.argmin([loss(scale, one) for one in grid])]
+    assert 0.1 < expected < 0.9
+    assert share == pytest.approx(expected, abs=0.01)
+
+
+@pytest.mark.parametrize(("informed", "expected"), [("teacher", 1.0), ("student", 0.0)])
+def test_stacking_weight_goes_to_the_one_who_knows(informed, expected):
+    rng = np.random.default_rng(1)
+    labels = rng.integers(2, size=300)
+    right = softmax(3.0 * np.eye(2)[labels] + rng.normal(size=(300, 2)), axis=1)
+    chance = np.full((300, 2), 0.5)
+    student, teacher = (chance, right) if informed == "teacher" else (right, chance)
+    assert stacking_weight(np.log(student), teacher, labels) == pytest.approx(expected, abs=0.01)
+
+
+def test_a_pilot_bounds_the_weight_by_its_trust():
+    assert [
+        Pilot(0.0, 0.1, trust).least_weight for trust in (0.5, 0.7, 0.8, 0.95)
+    ] == pytest.approx([0.0, 0.0, 0.5, 1.0])
+    assert [Pilot(0.0, 0.1, trust).most_weight for trust in (0.2, 0.4, 0.6)] == pytest.approx(
+        [0.0, 0.5, 1.0]
+    )
