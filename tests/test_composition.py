@@ -182,7 +182,11 @@ def test_grid_search(grid, student, teacher):
 
 def test_searched_parameters_reach_student_and_balancer(teacher):
     clf = DistilledClassifier(teacher, random_state=0).set_params(
-        student__max_epochs=1, student__lr=0.02, student__module__hidden=(5,), balancer__ratio=3.0
+        student__max_epochs=1,
+        student__lr=0.02,
+        student__module__hidden=(5,),
+        student__module__bins=(),
+        balancer__ratio=3.0,
     )
     assert clf.get_params()["student__lr"] == 0.02
     clf.fit(X, Y)

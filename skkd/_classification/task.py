@@ -73,7 +73,8 @@ class Classification:
         is_single = math.prod(shape) > MANY_TARGETS and getattr(X, "dtype", None) == np.float32
         parts = np.empty(shape, dtype=np.float32 if is_single else np.float64)
         for rows in row_slices(X, _ENTRIES_AT_ONCE):
-            part = X[rows] if isinstance(X, LazyRows) else take(X, np.arange(rows.start, rows.stop))
+            is_view = isinstance(X, LazyRows) or type(X) is np.ndarray  # not a copy, as of a file
+            part = X[rows] if is_view else take(X, np.arange(rows.start, rows.stop))
             parts[rows] = self.align(*raw_proba(teacher, part))
         return parts
 

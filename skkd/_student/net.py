@@ -229,9 +229,10 @@ def check_numbers(net: NeuralNet) -> None:
         value = getattr(net, name)
         is_whole = isinstance(value, Integral) and not isinstance(value, bool)
         if not (is_whole and (value >= least or (name == "batch_size" and value == -1))):
+            or_all = ", or -1 for all rows" if name == "batch_size" else ""
             raise ValueError(
                 f"{name}={value!r} of the student is not allowed; give a whole number of at least "
-                f"{least} (student__{name}=...)."
+                f"{least}{or_all} (student__{name}=...)."
             )
     if not (isinstance(net.lr, Real) and 0 < float(net.lr) < math.inf):
         raise ValueError(

@@ -8,7 +8,7 @@ many may go. Then the pruned net is distilled from the unpruned one for a moment
 
 import bisect
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -63,19 +63,16 @@ def prune_layers(module: "Perceptron", X, sample_weight: np.ndarray | None, seed
         return
     like = layers[0].weight
     rows, weight = rows_to_judge_by(X, sample_weight, n_rows, seed)
+    features = Features(module, torch.from_numpy(rows).to(like))
     with torch.no_grad():
-        features = module.features(torch.from_numpy(rows).to(like))
-        del rows  # which are as large as each of the two that stay
-        in_float64 = features.double().cpu()
         before: Layers = [
             (layer.weight.double().cpu(), layer.bias.double().cpu()) for layer in layers
         ]
-        after, kept = pruned(before, in_float64, weight, module.pruning, *module.spare_inputs())
-        log_proba = torch.log_softmax(outputs(before, in_float64), 1).to(like)
+        after, kept = pruned(before, features, weight, module.pruning, *module.spare_inputs())
+        log_proba = torch.log_softmax(outputs(before, features), 1).to(like)
     if after is not before:
         if len(kept) < features.shape[1]:
-            module.keep_inputs(kept)
-            features = features[:, kept]
+            module.keep_inputs(kept)  # and so does features
         for layer, (weights, biases) in zip(layers, after, strict=True):
             layer.weight = nn.Parameter(weights.to(like))
             layer.bias = nn.Parameter(biases.to(like))
@@ -83,6 +80,36 @@ def prune_layers(module: "Perceptron", X, sample_weight: np.ndarray | None, seed
         distill_again(module.layers, features, log_proba, weight.to(like), seed)
     for layer in layers:
         round_to_half_precision(layer.weight)
+
+
+class Features:
+    """A Tensor of what a module makes of rows, a part at a time: the whole takes 50 megabytes.
+
+    Parameters
+    ----------
+    module : Perceptron
+    rows : Tensor of shape (n_rows, n_numbers)
+    """
+
+    def __init__(self, module: "Perceptron", rows: Tensor):
+        self.module, self.rows, self.device = module, rows, rows.device
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    @torch.no_grad()
+    def __getitem__(self, index) -> Tensor:
+        return self.module.features(self.rows[index])
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """As of a Tensor."""
+        return len(self), self[:1].shape[1]
+
+    def split(self, size: int) -> Iterator[Tensor]:
+        """Give parts in float64, in which units are compared, on the CPU."""
+        for start in range(0, len(self), size):
+            yield self[start : start + size].double().cpu()
 
 
 def rows_to_judge_by(
@@ -124,7 +151,7 @@ def rows_to_judge_by(
 
 def pruned(
     layers: Layers,
-    features: Tensor,
+    features: Tensor | Features,
     weight: Tensor,
     tolerance: float,
     spare: Tensor = _NONE,
@@ -136,7 +163,7 @@ def pruned(
     ----------
     layers : list of (weights, biases)
         With a ReLU after each but the last.
-    features : Tensor of shape (n_rows, n_features)
+    features : Tensor or Features of shape (n_rows, n_features)
         What goes into the first layer.
     weight : Tensor of shape (n_rows,)
         Weights of the rows, which sum to one.
@@ -175,7 +202,7 @@ def pruned(
 def with_fewer_units(
     layers: Layers,
     i: int,
-    features: Tensor,
+    features: Tensor | Features,
     importance: Tensor,
     close_enough: Callable[[Layers], bool],
 ) -> Layers:
@@ -209,7 +236,7 @@ def with_fewer_units(
 
 def with_fewer_features(
     layers: Layers,
-    features: Tensor,
+    features: Tensor | Features,
     importance: Tensor,
     close_enough: Callable[[Layers], bool],
     spare: Tensor,
@@ -243,7 +270,7 @@ def with_fewer_features(
     return [(refitted[:, stays], shift), *after], stays.nonzero()[:, 0]
 
 
-def outputs(layers: Layers, features: Tensor) -> Tensor:
+def outputs(layers: Layers, features: Tensor | Features) -> Tensor:
     """Return what the last of some layers gives, before any ReLU of its own.
 
     It goes by chunks, for the hidden units of all rows would take tens of megabytes.
@@ -258,13 +285,14 @@ def outputs(layers: Layers, features: Tensor) -> Tensor:
 
 
 def moments(
-    units_of: Callable[[Tensor], Tensor], features: Tensor, weight: Tensor
+    units_of: Callable[[Tensor], Tensor], features: Tensor | Features, weight: Tensor
 ) -> tuple[Tensor, Tensor]:
     """Return mean and covariance of what rows of features become; weights sum to one."""
-    parts = list(zip(features.split(_CHUNK), weight.split(_CHUNK), strict=True))
+    weights = weight.split(_CHUNK)
+    parts = zip(features.split(_CHUNK), weights, strict=True)
     mean = torch.stack([part @ units_of(rows) for rows, part in parts]).sum(0)
     covariance = mean.new_zeros(len(mean), len(mean))
-    for rows, part in parts:
+    for rows, part in zip(features.split(_CHUNK), weights, strict=True):
         centred = units_of(rows) - mean
         covariance += (centred.T * part) @ centred
     ridge = _RIDGE * covariance.diagonal().mean() + torch.finfo(covariance.dtype).eps
@@ -321,14 +349,14 @@ def refitted_to(
 
 
 def distill_again(
-    layers: nn.Sequential, features: Tensor, log_proba: Tensor, weight: Tensor, seed: int
+    layers: nn.Sequential, features: Tensor | Features, log_proba: Tensor, weight: Tensor, seed: int
 ) -> None:
     """Train layers for a moment to give the log-probabilities from before pruning.
 
     Parameters
     ----------
     layers : nn.Sequential
-    features : Tensor of shape (n_rows, n_features)
+    features : Tensor or Features of shape (n_rows, n_features)
     log_proba : Tensor of shape (n_rows, n_classes)
     weight : Tensor of shape (n_rows,)
         Sums to one.
