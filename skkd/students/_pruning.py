@@ -29,7 +29,7 @@ _SWAPPED = 0.3
 # Fewer rows, which wide rows would give, can't judge.
 _LEAST_ROWS = 2048
 # Rows at a time.
-_CHUNK = 1024
+_CHUNK = 256
 # Widths are multiples of this, which processors like.
 _MULTIPLE = 16
 _FEATURES_AT_A_TIME = 8
@@ -293,8 +293,8 @@ def moments(
     mean = torch.stack([part @ units_of(rows) for rows, part in parts]).sum(0)
     covariance = mean.new_zeros(len(mean), len(mean))
     for rows, part in zip(features.split(_CHUNK), weights, strict=True):
-        centred = units_of(rows) - mean
-        covariance += (centred.T * part) @ centred
+        centered = units_of(rows).sub_(mean).mul_(part.sqrt().unsqueeze(1))
+        covariance.addmm_(centered.T, centered)
     ridge = _RIDGE * covariance.diagonal().mean() + torch.finfo(covariance.dtype).eps
     covariance.diagonal().add_(ridge)
     return mean, covariance
@@ -343,8 +343,8 @@ def refitted_to(
 ) -> tuple[Tensor, Tensor]:
     """Return a linear layer that fits by the kept units what it gave by all: least squares."""
     weights, biases = layer
-    factor = torch.linalg.cholesky(covariance[kept][:, kept])
-    fitted = torch.cholesky_solve(covariance[kept] @ weights.T, factor).T
+    factor = torch.linalg.cholesky(covariance[kept.unsqueeze(1), kept])
+    fitted = torch.cholesky_solve((weights @ covariance)[:, kept].T, factor).T
     return fitted, biases + weights @ mean - fitted @ mean[kept]
 
 
