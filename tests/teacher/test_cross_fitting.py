@@ -22,6 +22,7 @@ from sklearn.naive_bayes import GaussianNB
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
+from sklearn.tree import DecisionTreeClassifier
 
 from skkd.exceptions import DistillationWarning
 from tests.helpers import Memory, make_data, quick, targets_seen
@@ -216,6 +217,19 @@ def test_classes_that_folds_miss_give_one_warning(n_jobs):
     assert len(messages) == 1
     assert "share of all labels" in messages[0] and "In 1 of 3 folds" in messages[0]
     np.testing.assert_allclose(targets.sum(axis=1), 1)
+
+
+def test_shares_of_classes_that_folds_miss_count_the_weights():
+    labels = np.sort(Y)
+    weight = np.linspace(1.0, 3.0, 60)
+    folds = [(np.flatnonzero(labels != 2), np.flatnonzero(labels == 2))]
+    folds += [(np.flatnonzero(labels == 2), np.flatnonzero(labels != 2))]
+    with pytest.warns(UserWarning, match="In 2 of 2 folds"):
+        targets, _ = targets_seen(
+            DecisionTreeClassifier(), X, labels, cv=folds, fit_params={"sample_weight": weight}
+        )
+    of_two = weight[labels == 2].sum() / weight.sum()
+    np.testing.assert_allclose(targets[labels == 2, 2], of_two, rtol=1e-6)
 
 
 def test_a_teacher_without_weights_gives_one_warning():
