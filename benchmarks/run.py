@@ -40,9 +40,10 @@ WITHOUT_NEW_ROWS = "default/augmenter=None"
 _AGAINST_FIXED_WEIGHTS = ["labels", "fixed_weights", "default", WITHOUT_NEW_ROWS]
 
 #: Options that stand behind a name. ``study`` compares the defaults with fixed weights, ``rules``
-#: the balancing rules, ``search`` a search over fixed weights. ``fresh`` has data sets that had no
-#: part in the choice of the defaults. ``more_rows`` has twice as many rows, ``full`` all rows of
-#: three. ``small`` repeats a part of ``study``. The results in ``wide``, ``without_ramps`` and
+#: compares the balancing rules, and ``search`` is a search over fixed weights. ``fresh`` has data
+#: sets that had no part in the choice of the defaults. ``more_rows`` has twice as many rows, and
+#: ``full`` has all rows of three data sets.
+#: ``small`` repeats a part of ``study``. The results in ``wide``, ``without_ramps`` and
 #: ``unnarrowed`` are of earlier default students: history, which no profile makes again.
 PROFILES: dict[str, dict] = {
     "study": {

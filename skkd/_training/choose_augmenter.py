@@ -29,27 +29,28 @@ _VALIDATION = 0.2
 # training's at most: on a small table that many steps would be all of them, four times over.
 _N_STEPS = 600
 _SHARE_OF_EPOCHS = 0.4
-# Synthetic rows for each row of a table: the fewer rows, the more a student gains from them.
-_MOST_NEW = 4
+# Synthetic rows for each row of a table, and how often they are made anew in the real training.
+# With the comparison, the teacher answers at most ten times for each row of the user.
+_MOST_NEW, _N_POOLS = 2, 3
 # Synthetic rows, and entries of them, of all rows together. Where that is less than one for each
 # there are none: so many labels leave a teacher little to add.
 _NEW_ROWS = 40_000
 _NEW_ENTRIES = 2**25
-# Synthetic rows for each row in a short training: two rank the candidates as four do.
-_MOST_COMPARED = 2
 # What a gain must exceed, in its standard errors. Synthetic rows keep long trainings from fitting
 # noise, of which short ones show little, so only a clear loss speaks against them. Where the
 # teacher may know the validation rows, what it labels looks better than it is.
 _NOT_CLEARLY_WORSE, _BETTER_TO_ONE_WHO_KNOWS = -2.0, 0.5
 
 
-def candidates_for(X, *, knows_all: bool) -> list[Augmenter]:
+def candidates_for(X, n_epochs: int, *, knows_all: bool) -> list[Augmenter]:
     """Return the augmenters to choose from: few, for each costs a training.
 
     Parameters
     ----------
     X : array, frame, sparse matrix or other rows
         All rows as the teacher takes them.
+    n_epochs : int
+        Of the real training.
     knows_all : bool
         Whether the teacher may have seen all of them. Then nobody can tell how much it knows of
         synthetic rows, and no more than one for each is made.
@@ -57,9 +58,9 @@ def candidates_for(X, *, knows_all: bool) -> list[Augmenter]:
     if _are_images(X):
         return [ShiftFlipCrop(shift=0.05, crop=0.0), ShiftFlipCrop(shift=0.1, crop=0.1)]
     n_new = 1.0 if knows_all else most_synthetic_rows(X)
-    many = {"n_new": n_new, "loss_weight": n_new**0.5}
-    swaps: list[Augmenter] = [RandomSwap(prob=0.1, **many), RandomSwap(prob=0.3, **many)]
-    return [NeighborSwap(prob=0.3, **many), *swaps] if have_distances(X) else swaps
+    many = {"n_new": n_new, "loss_weight": n_new**0.5, "refresh": math.ceil(n_epochs / _N_POOLS)}
+    bold = NeighborSwap if have_distances(X) else RandomSwap
+    return [bold(prob=0.3, **many), RandomSwap(prob=0.1, **many)]
 
 
 def most_synthetic_rows(X) -> float:
@@ -148,10 +149,7 @@ def compare_augmenters(
     def losses_with(augmenter: Augmenter | None) -> np.ndarray:
         sources = []
         if augmenter is not None:
-            n_new = min(augmenter.n_new, _MOST_COMPARED)
-            augmenter = clone(augmenter).set_params(n_new=n_new, loss_weight=n_new**0.5)
-            if not refits:  # it may be an ensemble of seconds for so many rows: asked once
-                augmenter.set_params(refresh=n_epochs)
+            augmenter = clone(augmenter).set_params(refresh=n_epochs)  # asked once
             sources = unlabeled_sources(augmenter, None, part, student, seed)
         twin = copied_for_training(net, short=True)
         train(
@@ -167,7 +165,7 @@ def compare_augmenters(
         log_proba = student_outputs(twin, validation.X, recipe.task.log_proba)
         return recipe.task.losses(log_proba, validation.labels)
 
-    candidates = candidates_for(rows.raw, knows_all=not refits)
+    candidates = candidates_for(rows.raw, net.max_epochs, knows_all=not refits)
     without = losses_with(None)
     gains = [without - losses_with(candidate) for candidate in candidates]
     n_errors = _NOT_CLEARLY_WORSE if refits else _BETTER_TO_ONE_WHO_KNOWS

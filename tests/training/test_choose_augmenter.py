@@ -160,7 +160,9 @@ def test_a_teacher_that_remembers_its_rows_does_not_win_by_that(monkeypatch):
         def make(self, rows, index, rng):
             return rows[index]
 
-    monkeypatch.setattr(_choose_augmenter, "candidates_for", lambda X, knows_all: [Copies()])
+    monkeypatch.setattr(
+        _choose_augmenter, "candidates_for", lambda X, n_epochs, knows_all: [Copies()]
+    )
     knows = TeacherKnowledge(loss=0.5, gain=0.2, error=0.01)  # if it did not, none were looked at
     monkeypatch.setattr(Classification, "knowledge", lambda self, rows: knows)
     rng = np.random.default_rng(0)
@@ -269,8 +271,8 @@ def test_no_synthetic_rows_are_made_of_these(rows):
 @pytest.mark.parametrize("values", [pd.to_datetime(["2026-01-01", "2026-01-02"]), [[1], [2, 3]]])
 def test_neighbors_are_not_looked_for_among_dates_and_lists(values):
     frame = pd.DataFrame({"number": [1.0, 2.0], "other": values})
-    assert {type(kind) for kind in candidates_for(frame, knows_all=False)} == {RandomSwap}
-    assert NeighborSwap in map(type, candidates_for(frame[["number"]], knows_all=False))
+    assert {type(kind) for kind in candidates_for(frame, 30, knows_all=False)} == {RandomSwap}
+    assert NeighborSwap in map(type, candidates_for(frame[["number"]], 30, knows_all=False))
 
 
 def test_a_teacher_and_a_student_of_columns_of_their_own_need_no_augmenter_named():
@@ -286,21 +288,23 @@ def test_a_teacher_and_a_student_of_columns_of_their_own_need_no_augmenter_named
 
 
 def test_candidates_fit_the_rows():
-    assert all(kind.takes == "tables" for kind in candidates_for(X, knows_all=False))
-    for_images = candidates_for(np.zeros((2, 1, 8, 8)), knows_all=False)
+    assert all(kind.takes == "tables" for kind in candidates_for(X, 30, knows_all=False))
+    for_images = candidates_for(np.zeros((2, 1, 8, 8)), 30, knows_all=False)
     assert all(isinstance(kind, ShiftFlipCrop) for kind in for_images)
 
 
 @pytest.mark.parametrize(("n_rows", "n_new"), [(10, 4), (10_000, 4), (20_000, 2), (40_000, 1)])
 def test_the_more_rows_the_fewer_new_ones_for_each(n_rows, n_new):
-    for kind in candidates_for(np.zeros((n_rows, 2)), knows_all=False):
+    for kind in candidates_for(np.zeros((n_rows, 2)), 30, knows_all=False):
         assert (kind.n_new, kind.loss_weight) == (n_new, n_new**0.5)
     assert most_synthetic_rows(np.zeros((n_rows, 2))) == n_new
 
 
 def test_teacher_who_may_have_seen_all_rows_labels_one_for_each(monkeypatch):
     monkeypatch.setattr(_choose_augmenter, "best_gain", lambda *args: 0)
-    assert all(kind.n_new == kind.loss_weight == 1 for kind in candidates_for(X, knows_all=True))
+    assert all(
+        kind.n_new == kind.loss_weight == 1 for kind in candidates_for(X, 30, knows_all=True)
+    )
     told = LogisticRegression(C=100).fit(X, Y)
     by_told = few_labels(told, n_rows=100, balancer="fixed").augmenter_
     by_fitted_here = few_labels(LogisticRegression(), cv=3, n_rows=100, balancer="fixed").augmenter_
