@@ -1,4 +1,4 @@
-"""Calibration of the teacher's probabilities, by log-loss on rows that it was not fitted on."""
+"""Calibrate the teacher's probabilities on rows that it was not fitted on."""
 
 from dataclasses import dataclass
 
@@ -34,21 +34,21 @@ class Calibration:
     Attributes
     ----------
     method : {"temperature", "vector"}
-        One scale w for all classes, 1 / w being the temperature, and b = 0; or "vector scaling",
-        with w and b for each class [1]_.
+        "temperature": one scale w for all classes; 1 / w is the temperature, and b = 0.
+        "vector": w and b for each class [1]_.
     scale : float, or ndarray of shape (n_classes,) for "vector"
-        w, positive. Above 1 for a teacher that is less sure than it could be, such as a forest.
+        The scale w, positive. Above 1 for a teacher less sure than it could be, such as a forest.
     bias : ndarray of shape (n_classes,)
-        b; zeros for "temperature".
+        The offset b. Zeros for "temperature".
     floor : float
-        The share :math:`\epsilon` of the uniform distribution: no class has a probability of 0,
+        The share :math:`\epsilon` of the uniform distribution. No class has a probability of 0,
         however sure the teacher is.
     log_loss_before, log_loss_after : float
-        Mean log-loss of the teacher on the rows that this was fitted on, and with calibrations
-        fitted on the other folds.
+        Mean log-loss of the teacher on the fitted rows. "After" is by cross-validation: each fold
+        is calibrated by the others.
     kept : bool
-        Whether it is applied. If not, it did not lower the log-loss by more than one standard
-        error, and :meth:`apply` gives back what it gets.
+        Whether the calibration is applied. False if the gain in log-loss was at most one standard
+        error: then :meth:`apply` returns its input.
 
     Notes
     -----
@@ -116,8 +116,8 @@ def calibrate(
     Parameters
     ----------
     method : {"auto", "temperature", "vector"}
-        "auto" takes what has the lowest log-loss by cross-validation, and keeps it only where that
-        is lower than before by more than one standard error.
+        "auto" takes the method of lowest cross-validated log-loss. No method is kept unless it
+        lowers the log-loss by more than one standard error.
     proba : ndarray of shape (n_rows, n_classes)
     labels : int ndarray of shape (n_rows,)
         Columns of the right classes.
@@ -288,9 +288,9 @@ def _objective(theta, log_proba, labels, share) -> tuple[float, np.ndarray, np.n
 class _Mixture:
     """Softmax and floor at some logits, and what the derivatives of the log-loss are made of.
 
-    In the logits z, with s = softmax(z), e = onehot(label) - s, and ``known`` the share of the
-    label's probability that does not come from the floor, a row's gradient is - known e and its
-    Hessian known (diag s - s s') - known (1 - known) e e'.
+    Let s = softmax(z) for the logits z, and e = onehot(label) - s. ``known`` is the share of the
+    label's probability that does not come from the floor. A row's gradient in z is - known e.
+    Its Hessian is known (diag s - s s') - known (1 - known) e e'.
     """
 
     def __init__(self, logits, labels, share, odds):

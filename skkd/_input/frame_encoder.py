@@ -1,10 +1,10 @@
 """The fitted encoder of :mod:`skkd._input.tables`, read out once, for rows that come one by one.
 
-scikit-learn's ColumnTransformer spends most of a small frame's time on checks and on copies of the
-frame: several milliseconds for a row of 14 columns, as long as a boosted teacher needs for its
-answer. Here each column is read once, and each distinct category looked up, those of a categorical
-dtype once for all frames that have it. The student keeps the ColumnTransformer, which is what is
-exported and saved.
+scikit-learn's ColumnTransformer spends most of a small frame's time on checks and copies. A row of
+14 columns takes several milliseconds, as long as a boosted teacher needs for its answer. Here each
+column is read once, and each distinct category is looked up. Categories of a categorical dtype are
+looked up once for all frames that have it. The student keeps the ColumnTransformer: exports and
+saved files contain that.
 """
 
 from weakref import WeakKeyDictionary
