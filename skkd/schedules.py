@@ -1,8 +1,8 @@
 """Schedules: functions of training progress that rise from 0 to 1.
 
-Each takes ``progress`` in [0, 1], the finished share of the optimizer steps, and returns a float in
-[0, 1]. :class:`skkd.balancers.ScheduledBalance` stretches them between two weights, and
-:class:`TemperatureSchedule` between two temperatures.
+Each takes ``progress`` in [0, 1], the finished share of the optimizer steps. Each returns a float in
+[0, 1]. :class:`skkd.balancers.ScheduledBalance` stretches them between two weights.
+:class:`TemperatureSchedule` stretches them between two temperatures.
 """
 
 import math
@@ -121,7 +121,7 @@ class TemperatureSchedule(BaseEstimator):
     start, end : float, default=4.0 and 1.0
         First and last temperature, above 0.
     schedule : str or callable, default="linear"
-        A name in :data:`SCHEDULES`, or a function of progress that rises from 0 to 1.
+        A name in :data:`SCHEDULES`. Or a function of progress that rises from 0 to 1.
 
     Notes
     -----

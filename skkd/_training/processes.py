@@ -1,9 +1,9 @@
-"""One training in several processes, which accelerate brings together.
+"""Train one student in several processes, which accelerate brings together.
 
-Every process has all rows and trains on its part of each batch. What a step needs of the rows are
-sums over them: losses, gradients, inner products of gradients. The processes add theirs up, so that
-all of them see the same numbers, decide on the same balancing parameter and take the same step,
-that of one process with the whole batch.
+Every process has all rows and trains on its part of each batch. A step needs
+sums over the rows: losses, gradients, inner products of gradients. The processes add their sums up.
+So all see the same numbers, choose the same weight of the teacher and take the same step. It is the
+step of one process with the whole batch.
 
 NOTE: not by DistributedDataParallel, which averages over processes. That is not the mean over rows
 where parts differ in size, and it knows only the gradient of a single backward pass.
@@ -44,11 +44,11 @@ class Processes:
         self.share = 1.0
 
     def parts(self, batches) -> "_Parts":
-        """This process's part of every batch; sets ``share``."""
+        """Return this process's part of every batch, and set ``share``."""
         return _Parts(batches, self)
 
     def sum(self, values: Tensor) -> Tensor:
-        """The sum over all processes, the same to the last bit in each of them."""
+        """Return the sum over all processes, the same to the last bit in each."""
         return self._accelerator.reduce(values, "sum")
 
     def over_batch(self, losses: Tensor, gradients: Tensor) -> tuple[Tensor, Tensor]:

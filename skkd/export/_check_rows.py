@@ -1,4 +1,4 @@
-"""Rows to check an exported student on, drawn from what the student knows of its data."""
+"""Draw rows to check an exported student on, from what it knows of its data."""
 
 from dataclasses import dataclass
 
@@ -21,13 +21,13 @@ _UNKNOWN_SHARE = 0.05
 
 @dataclass(frozen=True)
 class EncodedColumns:
-    """Where the columns of a table go in the encoder of the default student.
+    """Keep where the columns of a table go in the default student's encoder.
 
     Attributes
     ----------
     numeric : list of (place in the table, place in the net's input)
     categories, frequent : dict of int to list
-        By place in the table, the categories that the encoder knows and those it tells apart.
+        By place in the table. The categories that the encoder knows, and those it tells apart.
     """
 
     numeric: list[tuple[int, int]]
