@@ -22,7 +22,7 @@ from .batches import are_plain
 
 
 class Processes:
-    """The processes of a training.
+    """Join the processes of a training.
 
     Parameters
     ----------
@@ -52,7 +52,7 @@ class Processes:
         return self._accelerator.reduce(values, "sum")
 
     def over_batch(self, losses: Tensor, gradients: Tensor) -> tuple[Tensor, Tensor]:
-        """The whole batch's mean losses, and what they are differentiated by this part's logits."""
+        """Return the batch's mean losses, and their gradients in this part's logits."""
         return self.sum(self.share * losses), self.share * gradients
 
     def sum_gradients(self, parameters: Sequence[nn.Parameter]) -> None:
@@ -84,7 +84,7 @@ class Processes:
 
 
 class _Parts:
-    """Batches of which each process gets its own part."""
+    """Give each process its own part of the batches."""
 
     def __init__(self, batches, processes: Processes):
         self.batches, self.processes = batches, processes
@@ -109,7 +109,7 @@ class _Parts:
 
 
 def check_accelerator(net: NeuralNet, balancer: Balancer, *, has_unlabeled: bool) -> None:
-    """Raise a ValueError for what an accelerator is asked to do and the training can't.
+    """Raise a ValueError if an accelerator asks for what the training can't do.
 
     Parameters
     ----------

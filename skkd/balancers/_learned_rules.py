@@ -217,8 +217,8 @@ class GradNorm(Balancer):
     r"""Learn weights that give slower losses longer gradients: GradNorm [1]_.
 
     Let :math:`G_t = (1-\lambda)|g_t|` and :math:`G_d = \lambda |g_d|`, with mean :math:`\bar G`.
-    Let :math:`\tilde L_i = L_i / L_i(0)` and :math:`r_i = \tilde L_i / \mathrm{mean}(\tilde L)`, the
-    relative losses. The parameter descends on
+    Let :math:`\tilde L_i = L_i / L_i(0)` and :math:`r_i = \tilde L_i / \mathrm{mean}(\tilde L)`.
+    These are the relative losses. The parameter descends on
 
     .. math:: \left| G_t - \bar G\, r_t^\alpha \right| + \left| G_d - \bar G\, r_d^\alpha \right|
 

@@ -91,7 +91,7 @@ def draw_rows(clf, n_rows: int = N_DRAWN, seed: int = 0):
 
 
 def encoded_columns(student) -> EncodedColumns | None:
-    """Return what the default student's encoder knows; None if there is no such encoder."""
+    """Return what the default student's encoder knows; None without it."""
     if not has_own_encoder(student):
         return None
     encoder = student.steps[0][1]
@@ -136,7 +136,7 @@ def _scaled(X: np.ndarray, net) -> np.ndarray:
 
 
 def _named(clf, X: np.ndarray):
-    """Return a frame if the student was fitted on one, so that scikit-learn does not warn."""
+    """Return a frame if the student was fitted on one, to avoid a warning."""
     if not hasattr(clf, "feature_names_in_"):
         return X
     return _frame(dict(zip(clf.feature_names_in_, X.T, strict=True)))

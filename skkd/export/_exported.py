@@ -1,4 +1,4 @@
-"""What an export returns."""
+"""Describe what an export wrote."""
 
 from dataclasses import dataclass, field
 from pathlib import Path

@@ -77,7 +77,7 @@ def add_net(graph: Graph, student, tensor: str, example: np.ndarray, dtype: np.d
 
 
 def _tabular_mlp(graph: Graph, module: TabularMLP, tensor: str, example, dtype) -> str:
-    """Add the default student node by node, which needs no onnxscript and no seconds."""
+    """Add the default student node by node: fast, and without onnxscript."""
     if example.ndim > 2:
         tensor = graph.node("Flatten", tensor, axis=1)
     numbers = module.numeric_input

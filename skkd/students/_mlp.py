@@ -25,7 +25,7 @@ class Dropout(nn.Dropout):
     _seed: int | None = None
 
     def seed(self, seed: int) -> None:
-        """Draw from a private generator from now on, so that no other thread changes the fit."""
+        """Draw from a private generator from now on, which no other thread uses."""
         self._seed, self._generator = seed, None
 
     def forward(self, input: Tensor) -> Tensor:

@@ -82,7 +82,7 @@ class NumericInput(nn.Module):
 
     @torch.no_grad()
     def learn(self, X, sample_weight: np.ndarray | None, targets: np.ndarray | None) -> None:
-        """Learn means, scales and bins from the training rows; the same rows give the same.
+        """Learn means, scales and bins from the training rows, deterministically.
 
         Parameters
         ----------

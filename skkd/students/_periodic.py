@@ -1,4 +1,4 @@
-"""A multilayer perceptron on periodic embeddings of its numbers."""
+"""Classify by a perceptron on periodic embeddings of numbers."""
 
 import torch
 from torch import Tensor, nn
