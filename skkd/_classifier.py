@@ -39,10 +39,10 @@ class DistilledClassifier(ClassifierMixin, BaseDistiller):
         Any classifier with ``predict_proba``. A fitted teacher is used as it is; an unfitted one is
         cross-fitted (see ``cv``). None: give ``teacher_proba`` to ``fit``.
     student : skorch.NeuralNetClassifier, Pipeline, str or None, default=None
-        A skorch net, or a Pipeline that ends in one. A name in :data:`skkd.students.STUDENTS`. A
+        A skorch net, a Pipeline that ends in one, or a name in :data:`skkd.students.STUDENTS`. A
         copy is trained. None: :func:`skkd.students.default_student`, for tables.
     balancer : str or Balancer, default="descent_share"
-        The balancing rule. A name in :data:`skkd.balancers.BALANCERS`, or an instance.
+        The balancing rule: a name in :data:`skkd.balancers.BALANCERS`, or an instance.
     distillation_loss : {"kl", "reverse_kl", "js", "logit_mse", "dkd"} or callable, default="kl"
         The loss on soft targets. See :mod:`skkd.losses`.
     temperature : float, callable or "teacher_entropy", default=1.0

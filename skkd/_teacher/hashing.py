@@ -31,8 +31,8 @@ _BYTES_AT_ONCE = 2**24
 def content_hash(value) -> str:
     """Return a hash of what an object holds: 128 bits as hexadecimal digits.
 
-    Arrays enter with their dtypes and shapes. Equal hashes mean equal content. Equal content can have different hashes where it is ordered in
-    another way, such as an array by columns, or a set.
+    Arrays enter with their dtypes and shapes. Equal hashes mean equal content. Equal content can
+    have different hashes if its order differs, such as an array by columns, or a set.
     """
     for fast in (True, False):
         try:

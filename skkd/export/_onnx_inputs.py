@@ -17,7 +17,7 @@ class Inputs:
     Attributes
     ----------
     names : tuple of str
-        A name for each used column. Or only ``"X"``.
+        A name for each used column, or only ``"X"``.
     dtypes : tuple of dtype
         Of each input: float64, float32, or object for text.
     shape : tuple

@@ -78,7 +78,7 @@ def outcome_of(gain: Difference, n_rows: int, n_deciding: int, margin: float, le
     gain : Difference
         Positive if the student is better.
     n_rows, n_deciding : int
-        Rows of the measure. Rows that can decide it.
+        Rows that the measure rests on, and rows that can decide it.
     margin : float
         The largest loss that is still "no worse".
     level : float
