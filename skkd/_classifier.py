@@ -44,12 +44,12 @@ class DistilledClassifier(ClassifierMixin, BaseDistiller):
     balancer : str or Balancer, default="descent_share"
         The balancing rule: a name in :data:`skkd.balancers.BALANCERS`, or an instance.
     distillation_loss : {"kl", "reverse_kl", "js", "logit_mse", "dkd"} or callable, default="kl"
-        See :mod:`skkd.losses`.
+        The loss on soft targets. See :mod:`skkd.losses`.
     temperature : float, callable or "teacher_entropy", default=1.0
         T > 0 of the distillation loss. A callable gives it for a progress in [0, 1].
         "teacher_entropy" gives each row one of 1 to 4: :math:`4^{1 - H(q) / \log K}`.
     cv : int, splitter, iterable of splits, "oob" or None, default=None
-        How an unfitted teacher is cross-fitted: no row's target comes from a model that saw its
+        How an unfitted teacher is cross-fitted. No row's target comes from a model that saw its
         label. None: in five folds. "oob": out-of-bag answers of a bagged teacher.
     calibrate : {"auto", "temperature", "vector"} or None, default="auto"
         Calibrates the teacher's probabilities by log-loss. "auto" does so for out-of-fold answers
@@ -59,11 +59,11 @@ class DistilledClassifier(ClassifierMixin, BaseDistiller):
         :data:`skkd.augmenters.AUGMENTERS`, or an instance. "auto" compares some in short trainings.
         None: no synthetic rows; fitting takes about a third of the time.
     early_stopping : bool, default=False
-        Stop when the log-loss on validation rows has not improved for ``n_iter_no_change`` epochs,
-        and keep the best weights.
+        Stop when the log-loss on validation rows has not improved for ``n_iter_no_change`` epochs.
+        The best weights are kept.
     validation_fraction : float, default=0.1
-        Share of the rows that are validation rows, where something needs them: early stopping, or
-        a callback of the student that monitors ``valid_loss``. The teacher does not see them.
+        Share of validation rows. Needed by early stopping, or by a callback of the student that
+        monitors ``valid_loss``. The teacher does not see these rows.
     n_iter_no_change : int, default=10
         Patience of early stopping, in epochs.
     class_weight : dict, "balanced" or None, default=None
@@ -72,7 +72,7 @@ class DistilledClassifier(ClassifierMixin, BaseDistiller):
         A folder that keeps the teacher's fits and answers, so that a search asks it only once.
         Entries are pickles: use no folder that others can write to. None: nothing is kept.
     n_jobs : int or None, default=None
-        Processes for cross-fitting the teacher, by joblib.
+        Processes of joblib that cross-fit the teacher.
     random_state : int, RandomState instance or None, default=None
         The same number gives the same student. Global random states are left untouched.
     verbose : int, default=0
@@ -93,11 +93,11 @@ class DistilledClassifier(ClassifierMixin, BaseDistiller):
     augmenter_ : Augmenter or None
         What made synthetic rows, without the rows.
     balancer_ : Balancer
-        The balancing rule as it was at the end of training.
+        The balancing rule at the end of training.
     history_ : dict of ndarrays, one entry an epoch
         ``epoch``, ``task_loss``, ``distillation_loss``, ``loss``, ``weight`` (λ, its mean),
         ``weight_min``, ``weight_max``, ``distillation_share``, ``temperature``, ``lr``,
-        ``seconds``; ``synthetic_loss``, ``valid_score`` and ``valid_accuracy`` where there are such
+        ``seconds``. ``synthetic_loss``, ``valid_score`` and ``valid_accuracy`` if there are such
         rows. Made for ``pd.DataFrame(clf.history_)``.
     n_iter_ : int
         Epochs trained.

@@ -1,8 +1,8 @@
 """Schedules: functions of training progress that rise from 0 to 1.
 
-Each takes ``progress`` in [0, 1], the finished share of the optimizer steps, and returns a float in
-[0, 1]. :class:`skkd.balancers.ScheduledBalance` stretches them between two weights, and
-:class:`TemperatureSchedule` between two temperatures.
+Each takes ``progress`` in [0, 1], the finished share of the optimizer steps. Each returns a float
+in [0, 1]. :class:`skkd.balancers.ScheduledBalance` stretches them between two weights.
+:class:`TemperatureSchedule` stretches them between two temperatures.
 """
 
 import math

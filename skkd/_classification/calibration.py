@@ -1,4 +1,4 @@
-"""Calibration of the teacher's probabilities, by log-loss on rows that it was not fitted on."""
+"""Calibrate the teacher's probabilities on rows that it was not fitted on."""
 
 from dataclasses import dataclass
 
@@ -27,28 +27,28 @@ _CHUNK = 8192
 
 @dataclass(frozen=True)
 class Calibration:
-    r"""A calibration of probabilities p over K classes,
+    r"""Calibrate probabilities p over K classes.
 
     .. math:: q = (1 - \epsilon)\, \text{softmax}(w \log p + b) + \epsilon / K.
 
     Attributes
     ----------
     method : {"temperature", "vector"}
-        One scale w for all classes, 1 / w being the temperature, and b = 0; or "vector scaling",
-        with w and b for each class [1]_.
+        "temperature": one scale w for all classes; 1 / w is the temperature, and b = 0.
+        "vector": w and b for each class [1]_.
     scale : float, or ndarray of shape (n_classes,) for "vector"
-        w, positive. Above 1 for a teacher that is less sure than it could be, such as a forest.
+        The scale w, positive. Above 1 for a teacher less sure than it could be, such as a forest.
     bias : ndarray of shape (n_classes,)
-        b; zeros for "temperature".
+        The offset b. Zeros for "temperature".
     floor : float
-        The share :math:`\epsilon` of the uniform distribution: no class has a probability of 0,
+        The share :math:`\epsilon` of the uniform distribution. No class has a probability of 0,
         however sure the teacher is.
     log_loss_before, log_loss_after : float
-        Mean log-loss of the teacher on the rows that this was fitted on, and with calibrations
-        fitted on the other folds.
+        Mean log-loss of the teacher on the fitted rows. "After" is by cross-validation: each fold
+        is calibrated by the others.
     kept : bool
-        Whether it is applied. If not, it did not lower the log-loss by more than one standard
-        error, and :meth:`apply` gives back what it gets.
+        Whether the calibration is applied. False if the gain in log-loss was at most one standard
+        error: then :meth:`apply` returns its input.
 
     Notes
     -----
@@ -79,11 +79,11 @@ class Calibration:
 
     @property
     def temperature(self) -> float | np.ndarray:
-        """1 / ``scale``."""
+        """Return 1 / ``scale``."""
         return 1 / self.scale
 
     def summary(self) -> str:
-        """In one line: what was fitted, and what it does for the log-loss."""
+        """Say in one line what was fitted, and how the log-loss changes."""
         fitted = "vector scaling"
         if self.method == "temperature":
             fitted = f"temperature {self.temperature:.3g}"
@@ -93,7 +93,7 @@ class Calibration:
         )
 
     def apply(self, proba: np.ndarray) -> np.ndarray:
-        """Calibrated probabilities.
+        """Return calibrated probabilities.
 
         Parameters
         ----------
@@ -116,8 +116,8 @@ def calibrate(
     Parameters
     ----------
     method : {"auto", "temperature", "vector"}
-        "auto" takes what has the lowest log-loss by cross-validation, and keeps it only where that
-        is lower than before by more than one standard error.
+        "auto" takes the method of lowest cross-validated log-loss. No method is kept unless it
+        lowers the log-loss by more than one standard error.
     proba : ndarray of shape (n_rows, n_classes)
     labels : int ndarray of shape (n_rows,)
         Columns of the right classes.
@@ -168,19 +168,19 @@ def calibrate(
 
 
 def _count(weight: np.ndarray) -> float:
-    """How many rows there are: whole weights are repeated rows, others only relative."""
+    """Count the rows: whole weights are repeated rows, others only relative."""
     return float(weight.sum()) if np.array_equal(weight, np.rint(weight)) else len(weight)
 
 
 def _is_better(after, before, share, n_counted: float) -> bool:
-    """Whether a loss is lower, by more than the standard error of the mean difference."""
+    """Whether the mean loss is lower by more than its standard error."""
     gain = before - after
     mean = share @ gain
     return bool(mean > np.sqrt(share @ (gain - mean) ** 2 / n_counted))
 
 
 def _cross_validated(method, log_proba, labels, share, folds, start) -> np.ndarray:
-    """The log-loss of each row under a calibration fitted on the other folds."""
+    """Return each row's log-loss under a calibration fitted on the other folds."""
     loss = np.empty(len(labels))
     for fold in np.unique(folds):
         test, train = folds == fold, folds != fold
@@ -211,7 +211,7 @@ _LARGEST_LOG_ODDS = 30.0
 
 
 def _read(theta: np.ndarray, n_classes: int) -> tuple[np.ndarray, np.ndarray, float]:
-    """Scale (one, or one a class), bias and floor."""
+    """Return the scale (one, or one a class), the bias and the floor."""
     floor = float(expit(min(theta[-1], _LARGEST_LOG_ODDS)))
     if len(theta) == 2:
         return np.exp(theta[:1]), np.zeros(n_classes), floor
@@ -219,7 +219,7 @@ def _read(theta: np.ndarray, n_classes: int) -> tuple[np.ndarray, np.ndarray, fl
 
 
 def _fit(method: str, log_proba, labels, share, start=None) -> np.ndarray:
-    """Parameters of least mean log-loss, near ``start`` where that is given."""
+    """Return the parameters of least mean log-loss, near ``start`` if given."""
     n_classes = log_proba.shape[1]
     if start is None:
         # With a floor the loss is not convex: it is looked at from afar first.
@@ -239,7 +239,7 @@ def _fit(method: str, log_proba, labels, share, start=None) -> np.ndarray:
 
 
 def _minimize(objective, start: np.ndarray) -> np.ndarray:
-    """A minimum near ``start``, exact enough for repeated rows and whole weights to agree."""
+    """Return a minimum near ``start``, the same for repeated rows and weights."""
     last: dict[bytes, tuple] = {}
 
     def evaluated(theta):
@@ -269,7 +269,7 @@ def _minimize(objective, start: np.ndarray) -> np.ndarray:
 
 
 def _objective(theta, log_proba, labels, share) -> tuple[float, np.ndarray, np.ndarray]:
-    """Mean log-loss and pulls towards no calibration, their gradient and their Hessian."""
+    """Return value, gradient and Hessian of the penalized mean log-loss."""
     loss = _temperature_loss if len(theta) == 2 else _vector_loss
     value, gradient, hessian = 0.0, np.zeros(len(theta)), np.zeros((len(theta), len(theta)))
     for start in range(0, len(labels), _CHUNK):
@@ -286,11 +286,11 @@ def _objective(theta, log_proba, labels, share) -> tuple[float, np.ndarray, np.n
 
 
 class _Mixture:
-    """Softmax and floor at some logits, and what the derivatives of the log-loss are made of.
+    """Mix softmax and floor, and keep the terms of the log-loss's derivatives.
 
-    In the logits z, with s = softmax(z), e = onehot(label) - s, and ``known`` the share of the
-    label's probability that does not come from the floor, a row's gradient is - known e and its
-    Hessian known (diag s - s s') - known (1 - known) e e'.
+    Let s = softmax(z) for the logits z, and e = onehot(label) - s. ``known`` is the share of the
+    label's probability that does not come from the floor. A row's gradient in z is - known e.
+    Its Hessian is known (diag s - s s') - known (1 - known) e e'.
     """
 
     def __init__(self, logits, labels, share, odds):
@@ -308,13 +308,13 @@ class _Mixture:
         return float(-self.share @ np.log(self.mixed))
 
     def in_odds(self) -> tuple[float, float]:
-        """First and second derivative in the log-odds of the floor."""
+        """Return first and second derivative in the log-odds of the floor."""
         second = self.by_odds**2 - self.by_odds * (1 - 2 * self.floor)
         return float(-self.share @ self.by_odds), float(self.share @ second)
 
 
 def _temperature_loss(theta, log_proba, labels, share) -> tuple[float, np.ndarray, np.ndarray]:
-    """Log-loss of some rows, its gradient and its Hessian."""
+    """Return the log-loss of some rows, its gradient and its Hessian."""
     scaled = np.exp(theta[0]) * log_proba
     mix = _Mixture(scaled, labels, share, theta[1])
     centred = scaled - (mix.soft * scaled).sum(axis=1, keepdims=True)
@@ -332,7 +332,7 @@ def _temperature_loss(theta, log_proba, labels, share) -> tuple[float, np.ndarra
 
 
 def _vector_loss(theta, log_proba, labels, share) -> tuple[float, np.ndarray, np.ndarray]:
-    """Log-loss of some rows, its gradient and its Hessian."""
+    """Return the log-loss of some rows, its gradient and its Hessian."""
     n = log_proba.shape[1]
     scaled = np.exp(theta[:n]) * log_proba
     mix = _Mixture(scaled + theta[n:-1], labels, share, theta[-1])

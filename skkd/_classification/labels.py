@@ -19,9 +19,9 @@ class Targets(NamedTuple):
     task : Classification
     labels : int ndarray of shape (n_rows,)
     sample_weight : ndarray of shape (n_rows,) or None
-        Products of sample and class weights, all positive.
+        Sample weight times class weight. All are positive.
     kept : int ndarray of shape (n_rows,) or None
-        The rows of positive weight among all that were given; None: all.
+        Indices of the given rows that have a positive weight. None: all.
     """
 
     task: Classification
@@ -36,11 +36,11 @@ def read_targets(X, y, sample_weight, class_weight, classes=None) -> Targets:
     Parameters
     ----------
     X : array, frame or CSR matrix
-        For its number of rows.
+        Gives the number of rows.
     y, sample_weight, class_weight
         As the user gave them.
     classes : array of shape (n_classes,), default=None
-        All labels that can occur; None: those of ``y``.
+        All possible labels. None: those of ``y``.
     """
     y = label_column(y, "y")
     check_consistent_length(X, y)

@@ -50,8 +50,8 @@ class Objective:
     proba : ndarray of shape (n_rows, n_classes)
         The teacher's probabilities.
     sample_weight : ndarray of shape (n_rows,) or None
-        Positive. Divided by its mean, so that a batch's loss is an unbiased part of
-        ``sum(w * loss) / sum(w)``, and exactly that where the batch is all rows.
+        Positive. Divided by its mean: a batch's loss is an unbiased estimate of
+        ``sum(w * loss) / sum(w)``. For a batch of all rows, the two are equal.
     loss : callable
         The distillation loss.
     device, dtype
@@ -133,8 +133,8 @@ class Objective:
 class ClosedForm(Objective):
     r"""Cross-entropy and divergence, whose gradients in the logits are known.
 
-    With p the softmax of the logits, y the one-hot label, q the soft target and :math:`p_T` the
-    softened student: :math:`g_t = p - y` and :math:`g_d = T (p_T - q)` a row.
+    p is the softmax of the logits, y the one-hot label, q the soft target and :math:`p_T` the
+    softened student. For each row, :math:`g_t = p - y` and :math:`g_d = T (p_T - q)`.
     """
 
     def _set_targets(self) -> None:

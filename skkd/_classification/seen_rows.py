@@ -28,10 +28,10 @@ def unseen_errors(X, labels: np.ndarray, misses: np.ndarray) -> tuple[int, int, 
     Parameters
     ----------
     X : array or CSR matrix of shape (n_rows, n_features)
-        As the student's net takes it.
+        Input of the student's net.
     labels : int ndarray of shape (n_rows,)
     misses : bool ndarray of shape (n_rows,)
-        Which of them the teacher misses.
+        True where the teacher errs.
 
     Returns
     -------

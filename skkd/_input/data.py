@@ -15,18 +15,18 @@ class Rows:
     Attributes
     ----------
     X : array or CSR matrix of shape (n_rows, ...)
-        As the student's net takes them.
+        Input of the student's net.
     raw : array, frame or CSR matrix of shape (n_rows, ...)
-        As the teacher takes them.
+        Input of the teacher.
     labels : int ndarray of shape (n_rows,)
         Columns of the right classes.
     sample_weight : ndarray of shape (n_rows,) or None
     answers : ndarray of shape (n_rows, n_outputs) or None
-        What the teacher says of each row; None before it is asked.
+        The teacher's answers. None before it is asked.
     folds : int ndarray of shape (n_rows,) or None
-        Rows of one number were kept from the teacher together when it gave their answers.
+        The fold of each row in cross-fitting.
     numbers : int ndarray of shape (n_rows,) or None
-        Which of the rows that the user gave these are; None: all.
+        Indices among the user's rows. None: all.
     """
 
     X: Any

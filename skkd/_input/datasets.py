@@ -1,4 +1,4 @@
-"""A torch Dataset as X: images that are read, and perhaps changed at random, when they are needed.
+"""Take a torch Dataset as X: an image is read when it is needed.
 
 The teacher is asked about each image once, as it is read then.
 """
@@ -15,14 +15,14 @@ from .containers import LARGE, LazyRows
 
 
 class DatasetRows(LazyRows):
-    """The images of a dataset as an array that is read where it is indexed.
+    """Present the images of a dataset as an array that reads what is indexed.
 
     Parameters
     ----------
     dataset : torch.utils.data.Dataset or skorch.helper.SliceDataset
-        Its items are images, arrays or tensors of one shape, or tuples that begin with one.
+        Its items are images, or tuples that begin with one. All images have one shape.
     dtype : numpy dtype or None
-        None: that of the first image.
+        The dtype of the rows. None: that of the first image.
     """
 
     def __init__(self, dataset, dtype=None):
@@ -42,11 +42,11 @@ class DatasetRows(LazyRows):
         return images.astype(self.dtype, copy=False)
 
     def take(self, index: np.ndarray) -> "DatasetRows":
-        """Some of these rows."""
+        """Return some of these rows."""
         return DatasetRows(Subset(self.dataset, index.tolist()), self.dtype)
 
     def labels(self) -> np.ndarray:
-        """The labels of a dataset of pairs, for which all of it is read."""
+        """Return the labels of a dataset of pairs, for which all of it is read."""
         return np.array(self._read(range(len(self)), _label))
 
     def _read(self, rows, part: Callable) -> list[np.ndarray]:
@@ -55,12 +55,12 @@ class DatasetRows(LazyRows):
 
     @property
     def nbytes(self) -> int:
-        """Always large: a copy would also fix what the dataset changes at random."""
+        """Return a large number: a copy would freeze what the dataset changes at random."""
         return max(super().nbytes, LARGE)
 
 
 class NumberedImages(Dataset):
-    """Pairs of an image and its row number, for a DataLoader.
+    """Give pairs of an image and its row number to a DataLoader.
 
     Parameters
     ----------
@@ -79,7 +79,7 @@ class NumberedImages(Dataset):
 
 
 def as_rows(X):
-    """X itself, or the rows of a torch Dataset.
+    """Return X itself, or the rows of a torch Dataset.
 
     Raises
     ------

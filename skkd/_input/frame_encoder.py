@@ -1,10 +1,10 @@
-"""The fitted encoder of :mod:`skkd._input.tables`, read out once, for rows that come one by one.
+"""Encode single rows fast, by the fitted encoder of ``tables``, read out once.
 
-scikit-learn's ColumnTransformer spends most of a small frame's time on checks and on copies of the
-frame: several milliseconds for a row of 14 columns, as long as a boosted teacher needs for its
-answer. Here each column is read once, and each distinct category looked up, those of a categorical
-dtype once for all frames that have it. The student keeps the ColumnTransformer, which is what is
-exported and saved.
+scikit-learn's ColumnTransformer spends most of a small frame's time on checks and copies. A row of
+14 columns takes several milliseconds, as long as a boosted teacher needs for its answer. Here each
+column is read once, and each distinct category is looked up. Categories of a categorical dtype are
+looked up once for all frames that have it. The student keeps the ColumnTransformer: exports and
+saved files contain that.
 """
 
 from weakref import WeakKeyDictionary
@@ -22,7 +22,7 @@ _PLAIN = (str, int, float, np.number, np.bool_, type(None))
 
 
 def encode(step, X):
-    """What ``step.transform(X)`` gives, faster for a pandas frame and an encoder of tables.
+    """Return ``step.transform(X)``, faster for pandas frames and table encoders.
 
     Where something in the frame is not as in ``fit``, scikit-learn says what is wrong with it.
     """
@@ -47,7 +47,7 @@ def _is_table_encoder(step) -> bool:
 
 
 class FrameEncoder:
-    """The medians and categories that a fitted encoder has learned.
+    """Encode frames by the medians and categories of a fitted encoder.
 
     Parameters
     ----------
@@ -75,7 +75,7 @@ class FrameEncoder:
         return [self.columns.index(c) if isinstance(c, str) else c for c in columns]
 
     def _learn_categories(self, one_hot, positions: list[int]) -> None:
-        """For each column where its categories go, and where all others do: -1 for nowhere."""
+        """Learn where each column's categories go, and all others: -1 for nowhere."""
         start = self.slices["categorical"].start
         for position, known, rare in zip(
             positions, one_hot.categories_, one_hot.infrequent_categories_, strict=True
@@ -89,7 +89,7 @@ class FrameEncoder:
             self.categorical.append((position, Places(places, elsewhere)))
 
     def transform(self, X) -> np.ndarray | None:
-        """The encoded rows, or None where scikit-learn should have a look."""
+        """Return the encoded rows, or None where scikit-learn should have a look."""
         if not self._knows_columns(X):
             return None
         encoded = np.zeros((len(X), self.n_outputs))
@@ -104,7 +104,7 @@ class FrameEncoder:
         return None if np.isinf(encoded).any() else encoded
 
     def _knows_columns(self, X) -> bool:
-        """Whether the columns are those of ``fit``; frames cut from one table share theirs."""
+        """Whether the columns are those of ``fit``."""
         if self._last_columns is None or not X.columns.is_(self._last_columns):
             if list(X.columns) != self.columns:
                 return False
@@ -121,7 +121,7 @@ class FrameEncoder:
             out[marked, target[marked]] = 1
 
     def _encode_row(self, values: list, out: np.ndarray) -> None:
-        """The same of a single row by its values, in half of the time."""
+        """Encode a single row by its values, in half of the time."""
         if self.numeric:
             numbers = np.array([[values[position] for position in self.numeric]], dtype=np.float64)
             self._impute(numbers, out[:, self.slices["numeric"]])
@@ -138,7 +138,7 @@ class FrameEncoder:
 
 
 class Places:
-    """Where the categories of one column go.
+    """Look up the outputs of the categories of one column.
 
     Parameters
     ----------
@@ -153,7 +153,7 @@ class Places:
         self._last: tuple = (None, None)
 
     def of_rows(self, column) -> np.ndarray:
-        """The output that each row of a pandas column marks, -1 for none."""
+        """Return the output that each row of a pandas column marks, -1 for none."""
         dtype = column.dtype
         if not hasattr(dtype, "categories"):
             codes, levels = column.factorize()
@@ -165,7 +165,7 @@ class Places:
         return of_categories[column.array.codes]
 
     def of_value(self, value) -> int:
-        """The output that a value marks, -1 for none; a missing one is None."""
+        """Return the output that a value marks, -1 for none. Missing is None."""
         return self.places.get(value, self.elsewhere)
 
     def _of(self, levels: list) -> np.ndarray:
@@ -173,7 +173,7 @@ class Places:
 
 
 def _plain_values(row) -> list | None:
-    """The values of a frame of one row, a missing one as None; None where only pandas knows."""
+    """Return the values of a one-row frame; None if only pandas can tell them."""
     series = row.iloc[0]
     if series.dtype.kind != "O":  # numbers of the type that all columns share, which may be rounded
         return None

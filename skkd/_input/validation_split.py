@@ -38,7 +38,7 @@ def split_validation_rows(
     X : array or CSR matrix of shape (n_rows, ...)
     labels : int ndarray of shape (n_rows,)
     fraction : float
-        Share of each label's distinct rows to take out, rounded up where at least two remain.
+        Share of each label's distinct rows. Rounded up if at least two rows remain.
     seed : int
 
     Returns

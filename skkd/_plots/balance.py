@@ -26,10 +26,10 @@ class BalanceDisplay:
 
     Make it with :meth:`from_estimator` or :meth:`from_histories`. The panels share the epochs:
 
-    - the teacher's weight λ, with a band from its smallest to its largest value in the epoch;
-    - both losses, on a log scale if they span a decade;
-    - the distillation's share of what the rule measures. A dashed line marks the share that the
-      rule aims at, such as :math:`\rho / (1 + \rho)` for a ratio :math:`\rho`.
+    - The teacher's weight λ, with a band from its smallest to its largest value in the epoch.
+    - Both losses, on a log scale if they span a decade.
+    - The distillation's share of what the rule measures. A dashed line marks the rule's target,
+      such as :math:`\rho / (1 + \rho)` for a ratio :math:`\rho`.
 
     Several trainings have a color and a line style each, and one panel for each loss.
 
@@ -38,10 +38,10 @@ class BalanceDisplay:
     histories : dict of dicts
         By name, the columns of a ``history_`` as float arrays with one entry per epoch:
         ``epoch``, ``weight``, ``weight_min``, ``weight_max``, ``task_loss``,
-        ``distillation_loss``, ``distillation_share``. ``valid_score`` is optional, and is drawn as
-        the validation log-loss of a single training.
+        ``distillation_loss``, ``distillation_share``. ``valid_score`` is optional. It is
+        drawn as the validation log-loss, for a single training.
     target_shares : dict of float or None, default=None
-        By name, the share in (0, 1) that the rule aims at. None: no targets.
+        The target of each rule by name, in (0, 1). None: no targets.
     loss_unit : str, default="nats"
         Unit of the distillation loss; empty if unknown. The task loss is in nats.
 

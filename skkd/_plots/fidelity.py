@@ -31,10 +31,10 @@ class FidelityDisplay:
     Parameters
     ----------
     counts : ndarray of shape (n_bins, n_bins)
-        Rows by the teacher's probability (first axis) and the student's, in bins of equal width
+        Rows by the teacher's probability (first axis) and the student's. The bins are equally wide
         over [0, 1].
     parted : dict of ndarrays of shape (n_bars,)
-        Shares of all rows by the teacher's probability, in bins of equal width from
+        Shares of all rows by the teacher's probability. The bins are equally wide from
         1 / ``n_classes`` to 1. Keys: ``"labels differ"``; or ``"teacher right"``, ``"student
         right"`` and, for more than two classes, ``"both wrong"``.
     agreement : float
@@ -153,9 +153,9 @@ class FidelityDisplay:
         Parameters
         ----------
         teacher_proba, student_proba : array of shape (n_rows, n_classes)
-            Probabilities of the same rows and classes.
+            For the same rows and classes.
         y : array of shape (n_rows,), default=None
-            True labels.
+            True labels. None: bars show only where labels differ.
         classes : array of shape (n_classes,), default=None
             Labels in the order of the columns. None: 0, 1, ...
         sample_weight : array of shape (n_rows,), default=None

@@ -38,8 +38,8 @@ class BalanceLandscapeDisplay:
         By temperature, ``weight``, ``mean`` and ``error`` of the score, ordered by weight. None
         as a temperature: the best one for each weight.
     rules : dict of dicts
-        By the name of the rule with its non-default parameters, ``mean``, ``error`` and
-        ``temperature``.
+        ``mean``, ``error`` and ``temperature`` of each rule, by its name with the non-default
+        parameters.
     score_name : str, default="score"
         Name of the score.
 

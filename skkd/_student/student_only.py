@@ -26,13 +26,13 @@ class StudentOnly(ClassifierMixin, BaseEstimator):
     Attributes
     ----------
     classes_ : ndarray of shape (n_classes,)
-        The labels, in the order of the columns of all answers.
+        Labels in the order of the columns.
     student_ : skorch.NeuralNetClassifier or Pipeline
         The preprocessing and the net.
     n_features_in_ : int
-        Number of features seen in ``fit``.
+        Number of features in ``fit``.
     feature_names_in_ : ndarray of shape (n_features,)
-        Names of the features. Set only if X was a frame.
+        Names of the features. Only if X was a frame.
 
     Examples
     --------

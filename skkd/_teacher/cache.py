@@ -44,9 +44,9 @@ class Shelved:
     key : str or None
         The key of its entry in a cache.
     load : callable or None
-        Reads it from the cache; then there is no ``value`` yet.
+        Reads ``value`` from the cache. None: ``value`` is there.
     compute : callable or None
-        Makes it again where it can't be read. Forgotten at the end of a fit, for it holds rows.
+        Makes ``value`` again if it can't be read. Forgotten at the end of a fit: it holds rows.
     """
 
     value: Any = None

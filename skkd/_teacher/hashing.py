@@ -1,4 +1,4 @@
-"""Hashes of what objects hold, by which the cache finds the teacher's work again.
+"""Hash what objects hold, so that the cache finds the teacher's work again.
 
 joblib's own hash differs between processes for scikit-learn's trees: there is chance between the
 fields of their nodes. It also takes seven times as long as a pickle without copies, hashed by XXH3
@@ -29,10 +29,10 @@ _BYTES_AT_ONCE = 2**24
 
 
 def content_hash(value) -> str:
-    """A hash of 128 bits of what an object holds, with the dtypes and shapes of its arrays.
+    """Return a hash of what an object holds: 128 bits as hexadecimal digits.
 
-    Equal hashes mean equal content. Equal content can have different hashes where it is ordered in
-    another way, such as an array by columns, or a set.
+    Arrays enter with their dtypes and shapes. Equal hashes mean equal content. Equal content can
+    have different hashes if its order differs, such as an array by columns, or a set.
     """
     for fast in (True, False):
         try:
@@ -60,7 +60,7 @@ def _update(hasher, content: memoryview) -> None:
 
 
 class _Pickler(pickle.Pickler):
-    """Pickles equal content into equal bytes, in processes that got it in different ways."""
+    """Pickle equal content into equal bytes, in whichever process."""
 
     def reducer_override(self, value):
         # Worker processes get large arrays as memory maps that can't be written.
@@ -76,7 +76,7 @@ class _Pickler(pickle.Pickler):
 
 
 def _in_order(state: dict) -> list:
-    """Attributes by name, and the entries of those that are sets in order."""
+    """Return attributes ordered by name, with the entries of sets in order."""
     return [
         (name, sorted(value) if isinstance(value, set) else value)
         for name, value in sorted(state.items())
@@ -84,7 +84,7 @@ def _in_order(state: dict) -> list:
 
 
 def _summary(array: np.ndarray) -> tuple:
-    """Shape, dtype, order and the hash of the entries."""
+    """Return shape, dtype, order and the hash of the entries."""
     is_by_columns = array.flags.f_contiguous and not array.flags.c_contiguous
     entries = array.T if is_by_columns else np.ascontiguousarray(array)
     name = array.dtype.str
@@ -96,7 +96,7 @@ def _summary(array: np.ndarray) -> tuple:
 
 
 def _without_padding(records: np.ndarray) -> tuple[str, np.ndarray]:
-    """The dtype and a copy of the bytes of a structured array, with zeros between its fields.
+    """Return the dtype and the bytes of a structured array, with padding zeroed.
 
     What is there otherwise is chance; the nodes of scikit-learn's trees have seven bytes of it.
     """
@@ -109,7 +109,7 @@ def _without_padding(records: np.ndarray) -> tuple[str, np.ndarray]:
 
 @lru_cache
 def _padding(dtype: np.dtype) -> tuple[str, np.ndarray, np.ndarray]:
-    """Name, ones for the bits of the fields in the largest words that fit, and words with zeros."""
+    """Return name, bit mask of the fields in words, and the words with padding."""
     mask = np.zeros(dtype.itemsize, dtype=np.uint8)
     for field, offset, *_ in (dtype.fields or {}).values():
         mask[offset : offset + field.itemsize] = 255
@@ -118,7 +118,7 @@ def _padding(dtype: np.dtype) -> tuple[str, np.ndarray, np.ndarray]:
 
 
 class _Sink:
-    """A file that keeps nothing; a hasher may look at what is written."""
+    """Act as a file that keeps nothing and may feed a hasher."""
 
     def __init__(self, hasher=None):
         self.write = len if hasher is None else hasher.update

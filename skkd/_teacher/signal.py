@@ -37,7 +37,7 @@ class TeacherSignal:
     task : Classification
     memory : str, path, joblib.Memory or None
     keeps_synthetic : bool
-        Whether ``memory`` keeps answers about synthetic rows: a seed makes the same rows again.
+        Whether ``memory`` keeps answers about synthetic rows. A seed makes the same rows again.
     are_given : bool
         Whether the user gave the answers.
     """
@@ -101,9 +101,10 @@ def make_signal(
         How an unfitted teacher is cross-fitted; None: in five folds.
     calibrate : {"auto", "temperature", "vector"} or None
     n_given : int
-        How many rows the user gave, which ``given`` and the indices in ``cv`` are about.
+        Number of rows from the user. Both ``given`` and the indices in ``cv`` refer to them.
     fit_params, split_params : dict or None
-        Metadata for the teacher's ``fit`` (None: the sample weights) and for the splitter.
+        Metadata for the teacher's ``fit`` and for the splitter. ``fit_params`` None: the sample
+        weights.
     memory, keeps_synthetic, n_jobs, verbose
         As in :class:`TeacherSignal` and :class:`skkd.DistilledClassifier`.
     """

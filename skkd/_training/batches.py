@@ -1,4 +1,4 @@
-"""Batches of rows for the training loop: one index operation a batch, no loop over rows."""
+"""Make batches of rows by one index operation each, without a loop over rows."""
 
 from collections.abc import Iterator
 
@@ -19,7 +19,7 @@ _PLAIN_OPTIONS = {"batch_size", "shuffle", "drop_last", "num_workers", "pin_memo
 
 
 class RowBatches:
-    """Shuffled batches of an array or CSR matrix, as equal in size as they can be.
+    """Shuffle an array or CSR matrix into batches of sizes as equal as can be.
 
     Equal sizes spare a last batch of a single row, whose step would count as much as any other.
 
@@ -82,7 +82,7 @@ class RowBatches:
 
 
 class LoaderBatches:
-    """Batches of a loader whose labels are row numbers."""
+    """Take the batches of a loader whose labels are row numbers."""
 
     def __init__(self, loader, device, torch_state: PrivateTorchState):
         self.loader, self.device, self.torch_state = loader, device, torch_state
@@ -142,7 +142,7 @@ def make_batches(net, X, *, seed: int, torch_state: PrivateTorchState):
 
 
 class _Numbers:
-    """Batches of row numbers as lists, which a DataLoader takes."""
+    """Yield batches of row numbers as lists, which a DataLoader takes."""
 
     def __init__(self, batches: RowBatches):
         self.batches = batches

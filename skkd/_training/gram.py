@@ -12,9 +12,9 @@ from torch import Tensor
 def over_logits(gradients: Tensor, row_weight: Tensor | None = None) -> Tensor:
     r"""Return the Gram matrix over the logits of the batch, taken as a function of the rows.
 
-    With :math:`w_i e_i` the gradient in the logits of row i, the inner product is the mean over the
-    weighted rows, :math:`\sum_i w_i \langle e_{t,i}, e_{d,i} \rangle`: a row of weight two is the
-    same as two rows.
+    Let :math:`w_i e_i` be the gradient in the logits of row i. The inner product is
+    :math:`\sum_i w_i \langle e_{t,i}, e_{d,i} \rangle`, the mean over the weighted rows. A row of
+    weight two is the same as two rows.
 
     Parameters
     ----------

@@ -111,12 +111,12 @@ def train(
     synthetic : sequence of AugmentedRows or UnlabeledRows
         Rows without labels.
     earlier : dict of arrays or None
-        The history that this training continues.
+        The history that goes on. None: a new training.
     in_parts : bool, default=False
-        Whether no end is planned. Progress is then measured by the net's ``max_epochs``, and the
-        learning rate is not scheduled.
+        Whether no end is planned. If so, the net's ``max_epochs`` measures the progress. The
+        learning rate is then constant.
     keeps_interrupted : bool, default=False
-        Whether Ctrl-C ends the training with what was learned so far; else it is raised.
+        Whether Ctrl-C ends the training and keeps what was learned. False: it is raised.
 
     Returns
     -------

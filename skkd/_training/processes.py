@@ -1,9 +1,9 @@
-"""One training in several processes, which accelerate brings together.
+"""Train one student in several processes, which accelerate brings together.
 
-Every process has all rows and trains on its part of each batch. What a step needs of the rows are
-sums over them: losses, gradients, inner products of gradients. The processes add theirs up, so that
-all of them see the same numbers, decide on the same balancing parameter and take the same step,
-that of one process with the whole batch.
+Every process has all rows and trains on its part of each batch. A step needs
+sums over the rows: losses, gradients, inner products of gradients. The processes add their sums up.
+So all see the same numbers, choose the same weight of the teacher and take the same step. It is the
+step of one process with the whole batch.
 
 NOTE: not by DistributedDataParallel, which averages over processes. That is not the mean over rows
 where parts differ in size, and it knows only the gradient of a single backward pass.
@@ -22,7 +22,7 @@ from .batches import are_plain
 
 
 class Processes:
-    """The processes of a training.
+    """Join the processes of a training.
 
     Parameters
     ----------
@@ -44,15 +44,15 @@ class Processes:
         self.share = 1.0
 
     def parts(self, batches) -> "_Parts":
-        """This process's part of every batch; sets ``share``."""
+        """Return this process's part of every batch, and set ``share``."""
         return _Parts(batches, self)
 
     def sum(self, values: Tensor) -> Tensor:
-        """The sum over all processes, the same to the last bit in each of them."""
+        """Return the sum over all processes, the same to the last bit in each."""
         return self._accelerator.reduce(values, "sum")
 
     def over_batch(self, losses: Tensor, gradients: Tensor) -> tuple[Tensor, Tensor]:
-        """The whole batch's mean losses, and what they are differentiated by this part's logits."""
+        """Return the batch's mean losses, and their gradients in this part's logits."""
         return self.sum(self.share * losses), self.share * gradients
 
     def sum_gradients(self, parameters: Sequence[nn.Parameter]) -> None:
@@ -84,7 +84,7 @@ class Processes:
 
 
 class _Parts:
-    """Batches of which each process gets its own part."""
+    """Give each process its own part of the batches."""
 
     def __init__(self, batches, processes: Processes):
         self.batches, self.processes = batches, processes
@@ -109,7 +109,7 @@ class _Parts:
 
 
 def check_accelerator(net: NeuralNet, balancer: Balancer, *, has_unlabeled: bool) -> None:
-    """Raise a ValueError for what an accelerator is asked to do and the training can't.
+    """Raise a ValueError if an accelerator asks for what the training can't do.
 
     Parameters
     ----------

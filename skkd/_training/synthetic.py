@@ -138,11 +138,11 @@ class SyntheticRows:
     sources : list of AugmentedRows or UnlabeledRows
     task : Classification
     n_batches : int
-        Batches of an epoch. Each source gives each batch an equal part of its rows.
+        Batches of an epoch. A source spreads its rows evenly over them.
     seed : int
-        Of the order of the rows.
+        Seed of the order of the rows.
     options : dict
-        ``loss``, ``device`` and ``dtype``, as for the objective of the training rows.
+        The objective's ``loss``, ``device`` and ``dtype``.
     """
 
     def __init__(

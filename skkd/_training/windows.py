@@ -1,8 +1,8 @@
-"""Rows of a large X in an order that is random, and still read in long runs.
+"""Read rows of a large X in random order, and still in long runs.
 
-Blocks of neighbouring rows come in random order; as many of them as make a window are copied, and
-their rows are shuffled in it. A disk is then read half a megabyte at a time and not row by row, and
-a file whose rows are sorted by class still gives windows of all classes, from some 256 places.
+Blocks of neighboring rows come in random order. As many as make a window are copied, and their rows
+are shuffled in it. A disk is read half a megabyte at a time, not row by row. A file whose rows are
+sorted by class still gives windows of all classes: a window's rows come from about 256 places.
 """
 
 import math
@@ -20,23 +20,24 @@ _BLOCK_BYTES = 2**19
 def windows(
     X, sizes: Sequence[int], generator: torch.Generator | None
 ) -> Iterator[tuple[np.ndarray, np.ndarray, list[int]]]:
-    """Windows of whole batches; the batches take their rows one after the other.
+    """Yield windows of whole batches; batches take their rows one after the other.
 
     Parameters
     ----------
-    X : array-like of shape (n_rows, ...), which can be sliced
+    X : array-like of shape (n_rows, ...)
+        Must support slices.
     sizes : sequence of int
-        Rows of each batch of the epoch; together not more than there are.
+        Rows of each batch of the epoch. They sum to at most the rows of X.
     generator : torch.Generator or None
-        What the order of the blocks is drawn from; None keeps that of X. The rows of a window are
-        not shuffled here.
+        Draws the order of the blocks. None: the order of X. The rows of a window are not shuffled
+        here.
 
     Yields
     ------
     rows : ndarray of shape (n_window, ...)
-        Only good until the next window.
+        Valid until the next window.
     numbers : int64 ndarray of shape (n_window,)
-        Their places in X.
+        The indices of these rows in X.
     sizes : list of int
         Rows of each batch of the window.
     """
@@ -60,7 +61,7 @@ def windows(
 
 
 class _Runs:
-    """Runs of neighbouring rows, block by block in random order."""
+    """Take runs of neighboring rows, block by block in random order."""
 
     def __init__(self, n_rows: int, block: int, generator: torch.Generator | None):
         n_blocks = -(-n_rows // block)
@@ -71,7 +72,7 @@ class _Runs:
         self.rest = (0, 0)
 
     def take(self, n_rows: int) -> Iterator[tuple[int, int]]:
-        """Starts and stops of the next runs, of so many rows together."""
+        """Return starts and stops of the next runs, which have so many rows together."""
         while n_rows:
             start, stop = self.rest if self.rest[0] < self.rest[1] else next(self.blocks)
             middle = min(stop, start + n_rows)

@@ -107,7 +107,8 @@ class Augmenter(BaseEstimator):
 
         Parameters
         ----------
-        X : array or frame of shape (n_rows, n_columns), or array (n_rows, c, h, w) of images
+        X : array or frame of shape (n_rows, n_columns), or of shape (n_rows, c, h, w)
+            A table, or images.
         sample_weight : array of shape (n_rows,), default=None
             Rows are drawn in proportion to their weights. Equal weights are the same as None.
 

@@ -22,9 +22,9 @@ class ShiftFlipCrop(Augmenter):
     Parameters
     ----------
     shift : float, default=0.1
-        Largest shift up, down, left or right, as a share of height or width, in [0, 1).
+        Largest shift in each direction. A share of height or width, in [0, 1).
     crop : float, default=0.1
-        Largest share of height and width (the same for both) that is cut off, in [0, 1).
+        Largest share that is cut off, in [0, 1). The same for height and width.
     flip : bool, default=False
         Flip half of the images left to right. A flipped digit, letter or sign may change its
         class.

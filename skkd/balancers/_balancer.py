@@ -45,8 +45,8 @@ class Balancer(BaseEstimator):
     min_weight, max_weight : float, default=0.0 and 1.0
         Bounds of :math:`\lambda`.
     smoothing : float, default=0.0
-        Share of the last :math:`\lambda` in the next one, in [0, 1): an exponential moving
-        average over about ``1 / (1 - smoothing)`` steps.
+        Share of the last :math:`\lambda` in the next one, in [0, 1). This is an exponential
+        moving average over about ``1 / (1 - smoothing)`` steps.
     conflict_clamp : bool, default=False
         Where the gradients conflict, keep :math:`\lambda` where both losses fall to first order.
         Takes precedence over the bounds. See Notes.
@@ -70,8 +70,9 @@ class Balancer(BaseEstimator):
     loss still falls if :math:`\Delta\lambda R < L(\theta, \lambda) - L(\theta', \lambda)`. A move
     spends at most nine tenths of the right side.
 
-    *Decay.* The factor is :math:`f = \mathrm{clip}(L_{task} / L_T, 0, 1)^2`. :math:`L_{task}` is
-    the mean task loss of the last epoch, :math:`L_T` the log-loss of the teacher's probabilities.
+    *Decay.* The factor is :math:`f = \mathrm{clip}(L_{task} / L_T, 0, 1)^2`. Here
+    :math:`L_{task}` is the mean task loss of the last epoch. :math:`L_T` is the log-loss of the
+    teacher's probabilities.
     ``True`` caps :math:`\lambda` at one half and multiplies it by f. "auto" does so if labels teach
     more than the teacher knows, and multiplies :math:`1 - \lambda` by f if labels mislead, see
     :class:`Pilot`. With both, a teacher that knows no more than the class frequencies has no

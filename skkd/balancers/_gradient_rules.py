@@ -31,9 +31,9 @@ class GradientBalancer(Balancer):
 class DescentShare(RatioBalancer, GradientBalancer):
     r"""Keep distillation's share of each step's descent constant: the Taylor rule.
 
-    A step along :math:`-g`, :math:`g = (1-\lambda) g_t + \lambda g_d`, lowers the weighted loss to
-    first order by :math:`\eta |g|^2 = \eta[(1-\lambda) D_t + \lambda D_d]` with
-    :math:`D_i = \langle g_i, g \rangle`. The rule chooses :math:`\lambda` such that
+    Let :math:`g = (1-\lambda) g_t + \lambda g_d` and :math:`D_i = \langle g_i, g \rangle`. To first
+    order, a step along :math:`-g` lowers the weighted loss by
+    :math:`\eta |g|^2 = \eta[(1-\lambda) D_t + \lambda D_d]`. The rule chooses :math:`\lambda` with
     :math:`\lambda D_d = \rho (1-\lambda) D_t`. With :math:`A = |g_t|^2`, :math:`B = |g_d|^2`,
     :math:`C = \langle g_t, g_d \rangle` and :math:`x = \lambda/(1-\lambda)` this is
 

@@ -76,7 +76,7 @@ class UncertaintyWeighting(Balancer):
     Parameters
     ----------
     lr : float, default=0.05
-        Learning rate of the log variances, which follow the losses over about ``2 / lr`` steps.
+        Learning rate of the log variances. They follow the losses over about ``2 / lr`` steps.
     initial : float, default=0.0
         Both log variances at the start.
     min_weight, max_weight, smoothing, conflict_clamp, admissible_step, gradients, fade
@@ -154,7 +154,7 @@ class Famo(Balancer):
     lr : float, default=0.025
         Learning rate of :math:`\xi`.
     decay : float, default=0.001
-        :math:`\gamma` >= 0, which pulls z back to one half.
+        The decay :math:`\gamma` >= 0. It pulls z back to one half.
     min_weight, max_weight, smoothing, conflict_clamp, admissible_step, gradients, fade
         As in :class:`Balancer`.
 
@@ -216,9 +216,9 @@ class Famo(Balancer):
 class GradNorm(Balancer):
     r"""Learn weights that give slower losses longer gradients: GradNorm [1]_.
 
-    With :math:`G_t = (1-\lambda)|g_t|`, :math:`G_d = \lambda |g_d|`, their mean :math:`\bar G` and
-    the relative losses :math:`r_i = \tilde L_i / \mathrm{mean}(\tilde L)`,
-    :math:`\tilde L_i = L_i / L_i(0)`, the parameter descends on
+    Let :math:`G_t = (1-\lambda)|g_t|` and :math:`G_d = \lambda |g_d|`, with mean :math:`\bar G`.
+    Let :math:`\tilde L_i = L_i / L_i(0)` and :math:`r_i = \tilde L_i / \mathrm{mean}(\tilde L)`.
+    These are the relative losses. The parameter descends on
 
     .. math:: \left| G_t - \bar G\, r_t^\alpha \right| + \left| G_d - \bar G\, r_d^\alpha \right|
 
@@ -228,7 +228,7 @@ class GradNorm(Balancer):
     Parameters
     ----------
     alpha : float, default=1.5
-        How much a slow loss gains; 0 makes both gradients equally long.
+        How much a slow loss gains. At 0, both gradients are equally long.
     lr : float, default=0.025
         Learning rate (Adam) of the balancing parameter.
     min_weight, max_weight, smoothing, conflict_clamp, admissible_step, gradients, fade

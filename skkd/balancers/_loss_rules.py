@@ -26,7 +26,7 @@ class LossShare(RatioBalancer):
     Parameters
     ----------
     ratio : float, default=1.0
-        :math:`\rho` > 0: weighted distillation loss as a multiple of the weighted task loss.
+        The ratio :math:`\rho` > 0. Weighted distillation loss over weighted task loss.
     monotone : bool, default=False
         Never let the parameter fall while the weighted loss falls from one step to the next.
     min_weight, max_weight, smoothing, conflict_clamp, admissible_step, gradients, fade

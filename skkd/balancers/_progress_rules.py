@@ -33,13 +33,13 @@ class ScheduledBalance(Balancer):
     schedule : {"linear", "cosine", "exponential", "step", "logistic"} or callable, default="linear"
         A function of progress that rises from 0 to 1.
     start, end : float, default=1.0 and 0.0
-        First and last balancing parameter: up or down.
+        First and last balancing parameter. Either may be the larger one.
     warmup : float, default=0.0
-        Share of the training over which the parameter first rises linearly from 0 to ``start``.
+        Share of the training in which the parameter rises from 0 to ``start``. The rise is linear.
     hold : float, default=0.0
-        Share of the training over which it then stays at ``start``.
+        Share of the training in which the parameter then stays at ``start``.
     stop : float or None, default=None
-        Share of the training after which it is 0. None: no stop.
+        Share of the training after which the parameter is 0. None: no stop.
     min_weight, max_weight, smoothing, conflict_clamp, admissible_step, gradients, fade
         As in :class:`Balancer`.
 

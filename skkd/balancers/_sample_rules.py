@@ -57,11 +57,11 @@ class SampleWise(Balancer):
 
     .. math:: \frac{\lambda_i}{1-\lambda_i} = \frac{\lambda_{max}}{1-\lambda_{max}} f_i,
 
-    - ``"wsl"``: :math:`f_i = 1 - \exp(-CE_{s,i} / CE_{t,i})` with the cross-entropies of student
-      and teacher to the label, weighted soft labels [1]_;
-    - ``"teacher_correct"``: 1 where the teacher is right, 0 where it is wrong;
-    - ``"student_entropy"``: :math:`f_i = H(p_{s,i}) / \log K` [2]_;
-    - ``"agreement"``: one less the total variation between student and teacher.
+    - ``"wsl"``: weighted soft labels [1]_, :math:`f_i = 1 - \exp(-CE_{s,i} / CE_{t,i})`. CE is the
+      cross-entropy of student or teacher to the label.
+    - ``"teacher_correct"``: 1 where the teacher is right, 0 where it is wrong.
+    - ``"student_entropy"``: :math:`f_i = H(p_{s,i}) / \log K` [2]_.
+    - ``"agreement"``: One less the total variation between student and teacher.
 
     Costs a few tensor operations of the size of a batch. "teacher_correct" trusts the labels as
     much as the teacher, so it fails where labels are noisy.
@@ -69,15 +69,16 @@ class SampleWise(Balancer):
     Parameters
     ----------
     rule : {"wsl", "teacher_correct", "student_entropy", "agreement"} or callable, default="wsl"
-        A callable takes :class:`BatchRows` and returns the factors as a Tensor of shape (n_rows,).
+        The rule of the factors. A callable takes :class:`BatchRows`. It returns a Tensor of shape
+        (n_rows,).
     weight : float, default=0.7
         :math:`\lambda_{max}` in [0, 1), the parameter of a row with factor 1. The default is
         about :math:`\alpha = 2.5` of [1]_.
     min_weight, max_weight, fade
         As in :class:`Balancer`, applied to each row.
     smoothing, conflict_clamp, admissible_step, gradients
-        Not available: they describe one parameter for all rows. :meth:`validate` raises a
-        ValueError unless they keep their defaults.
+        Keep the defaults: these describe one parameter for all rows. :meth:`validate` raises a
+        ValueError for other values.
 
     Notes
     -----

@@ -58,13 +58,13 @@ class Pilot:
     Attributes
     ----------
     gain : float
-        Final validation accuracy, less that at the moment when the student's training loss fell
-        below the teacher's log-loss. Near zero if it never did.
+        Final validation accuracy, less that when the student's training loss fell below the
+        teacher's log-loss. Near zero if it never did.
     error : float
         Standard error of the gain.
     trust : float, default=0.5
-        The stacking weight of the teacher: its share in the mixture with the student that has the
-        lowest log-loss on the validation rows, shrunk where these are few.
+        The stacking weight of the teacher. Of all mixtures with the student, this share gives the
+        lowest log-loss on the validation rows. Shrunk if these are few.
     """
 
     gain: float
@@ -129,16 +129,16 @@ class StepState:
     step, epoch : int
         Optimizer steps and epochs done so far, from 0.
     progress : float
-        Share of all planned steps that is done, from 0 at the first step to 1 at the last.
+        Finished share of all planned steps. The first step has 0, the last one 1.
     seed : int
         Seed of this training, for rules that draw random numbers.
     task_loss, distillation_loss : scalar or None
-        Losses of this batch before the step.
+        The batch's losses before the step.
     A, B, C : scalar or None
-        Squared norms of the gradients of task and distillation loss, and their inner product.
+        Squared norms of the gradients of both losses, and their inner product.
         ``balancer.gradients`` says where they are measured.
     task_loss_after, distillation_loss_after : scalar or None
-        Losses of the same batch after the step, for :meth:`Balancer.update`.
+        The batch's losses after the step. :meth:`Balancer.update` reads them.
     epoch_losses : list of (float, float)
         Mean task and distillation loss of each finished epoch.
     rows : BatchRows or None

@@ -1,4 +1,4 @@
-"""Write fitted students to files: ONNX, torch programs, and files that are safe to load.
+"""Write fitted students to files: ONNX, torch programs, and safe files.
 
 Names are imported when they are first used, so that :class:`OnnxStudent` needs no torch.
 """

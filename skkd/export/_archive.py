@@ -1,4 +1,4 @@
-"""A zip file of named parts, with a manifest of their hashes."""
+"""Pack named parts into a zip file, with a manifest of their hashes."""
 
 import hashlib
 import io
@@ -21,7 +21,7 @@ _MANIFEST = "manifest.json"
 
 
 def zipped(parts: dict[str, bytes]) -> bytes:
-    """Put parts into a zip file, uncompressed and without dates: same parts, same bytes."""
+    """Put parts into an uncompressed zip file: same parts, same bytes."""
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
         for name, part in parts.items():
@@ -30,7 +30,7 @@ def zipped(parts: dict[str, bytes]) -> bytes:
 
 
 def unzipped(data: bytes) -> dict[str, bytes]:
-    """Return the parts of a zip file of :func:`zipped`, which cannot outgrow the file.
+    """Return the parts of a zip file of :func:`zipped`, not larger than the file.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Rows to check an exported student on, drawn from what the student knows of its data."""
+"""Draw rows to check an exported student on, from what it knows of its data."""
 
 from dataclasses import dataclass
 
@@ -21,13 +21,13 @@ _UNKNOWN_SHARE = 0.05
 
 @dataclass(frozen=True)
 class EncodedColumns:
-    """Where the columns of a table go in the encoder of the default student.
+    """Keep where the columns of a table go in the default student's encoder.
 
     Attributes
     ----------
     numeric : list of (place in the table, place in the net's input)
     categories, frequent : dict of int to list
-        By place in the table, the categories that the encoder knows and those it tells apart.
+        By place in the table. The categories that the encoder knows, and those it tells apart.
     """
 
     numeric: list[tuple[int, int]]
@@ -91,7 +91,7 @@ def draw_rows(clf, n_rows: int = N_DRAWN, seed: int = 0):
 
 
 def encoded_columns(student) -> EncodedColumns | None:
-    """Return what the default student's encoder knows; None if there is no such encoder."""
+    """Return what the default student's encoder knows; None without it."""
     if not has_own_encoder(student):
         return None
     encoder = student.steps[0][1]
@@ -136,7 +136,7 @@ def _scaled(X: np.ndarray, net) -> np.ndarray:
 
 
 def _named(clf, X: np.ndarray):
-    """Return a frame if the student was fitted on one, so that scikit-learn does not warn."""
+    """Return a frame if the student was fitted on one, to avoid a warning."""
     if not hasattr(clf, "feature_names_in_"):
         return X
     return _frame(dict(zip(clf.feature_names_in_, X.T, strict=True)))

@@ -1,4 +1,4 @@
-"""What an export returns."""
+"""Describe what an export wrote."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,11 +19,11 @@ class Exported:
     n_bytes : int
         Size of the file.
     n_rows_checked : int
-        Number of rows on which the file was compared.
+        Number of compared rows.
     max_difference : float
-        The largest difference between two probabilities on these rows.
+        Largest difference of two probabilities on these rows.
     inputs, outputs : dict
-        Dtype and shape by name. None stands for the number of rows, "str" for texts.
+        Dtype and shape by name. None is the number of rows. "str" is text.
     """
 
     path: Path

@@ -1,4 +1,4 @@
-"""The model card of an exported student."""
+"""Write the model card of an exported student."""
 
 from ._onnx_inputs import Inputs
 

@@ -99,7 +99,7 @@ def _read_zip(data: bytes) -> dict[str, bytes]:
 
 
 def _nodes(schema, key: str = "__loader__", kind: type = str) -> Iterator[dict]:
-    """Yield the nodes of a schema, which have a value of a kind under a key; parents first."""
+    """Yield nodes of a schema with a value of a kind under a key; parents first."""
     waiting = [schema]
     while waiting:
         value = waiting.pop()
@@ -116,7 +116,7 @@ def _name(node: dict) -> str:
 
 
 def _memory_of(node: dict) -> dict | None:
-    """Return the node of a folder in which an estimator of scikit-learn would keep pickles."""
+    """Return the node of a scikit-learn estimator's folder of pickles, if any."""
     if node["__loader__"] != "ObjectNode" or not _name(node).startswith("sklearn."):
         return None
     attributes = (node.get("content") or {}).get("content") or {}

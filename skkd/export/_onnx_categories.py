@@ -1,4 +1,4 @@
-"""Encoders of categories as nodes of an ONNX graph.
+"""Turn encoders of categories into nodes of an ONNX graph.
 
 Where scikit-learn raises an error, as for an unknown category, the encoded row is NaN. Its
 probabilities are then NaN as well.
@@ -22,7 +22,7 @@ _NOWHERE, _REFUSED = -1, -2
 
 @dataclass(frozen=True)
 class _Codes:
-    """A whole number for each value of a column, one for missing and one for unknown values."""
+    """Number the values of a column, the missing ones and the unknown ones."""
 
     known: dict
     missing: int
@@ -55,7 +55,7 @@ def one_hot(graph: Graph, step: OneHotEncoder, table: Table, where: str) -> Tabl
 
 
 def _one_hot_codes(step: OneHotEncoder, place: int, start: int) -> tuple[_Codes, int]:
-    """Return the output columns of one feature's values, and how many columns there are."""
+    """Return the output columns of a feature's values, and their number."""
     categories = _keys(step.categories_[place])
     groups, n_groups, has_rare = _groups(categories, _rare(step, place))
     dropped = None
@@ -113,7 +113,7 @@ def _rare(step, place: int) -> list:
 
 
 def _groups(keys: list, rare: list) -> tuple[dict, int, bool]:
-    """Return a number for each category, the last for rare ones, and how many numbers."""
+    """Number the categories, the last for rare ones; return the count as well."""
     common = [key for key in keys if key not in rare]
     groups = {key: number for number, key in enumerate(common)}
     groups.update({key: len(common) for key in rare})

@@ -1,4 +1,4 @@
-"""Columns of numbers and texts inside an ONNX graph."""
+"""Hold columns of numbers and texts inside an ONNX graph."""
 
 from dataclasses import dataclass
 
@@ -10,7 +10,7 @@ from ._onnx_graph import Graph
 
 @dataclass(frozen=True)
 class Block:
-    """Some columns in one tensor of shape (n_rows, width), of float64 or text."""
+    """Hold columns in one tensor of shape (n_rows, width), of float64 or text."""
 
     tensor: str
     width: int
@@ -19,7 +19,7 @@ class Block:
 
 @dataclass(frozen=True)
 class Table:
-    """Columns in blocks from left to right, with names if they have any."""
+    """Hold columns in blocks from left to right, with names if they have any."""
 
     blocks: tuple[Block, ...]
     names: tuple[str, ...] | None = None

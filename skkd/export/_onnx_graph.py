@@ -1,4 +1,4 @@
-"""An ONNX graph, built node by node."""
+"""Build an ONNX graph node by node."""
 
 from importlib import import_module
 

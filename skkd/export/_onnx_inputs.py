@@ -1,4 +1,4 @@
-"""The inputs of an exported file, and how rows are fed to them. Needs nothing but numpy."""
+"""Feed rows to the inputs of an exported file, by numpy only."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,18 +12,18 @@ MISSING_TEXT = ""
 
 @dataclass(frozen=True)
 class Inputs:
-    """Inputs of a file, and how to feed them.
+    """Keep the inputs of a file, and feed them.
 
     Attributes
     ----------
     names : tuple of str
-        One name for each column that is used, or only ``"X"``.
+        A name for each used column, or only ``"X"``.
     dtypes : tuple of dtype
-        float64, float32, or object for text.
+        Of each input: float64, float32, or object for text.
     shape : tuple
-        Of one input, with None for the number of rows.
+        The shape of one input. None is the number of rows.
     places : tuple of int or None
-        The column of X that each input is; None for one input with all of X.
+        The column of each input. None: one input takes all of X.
     features : tuple of str
         Names of all columns of X. Empty if ``places`` is None.
     """

@@ -1,4 +1,4 @@
-"""A student's net as a torch module, and as nodes of an ONNX graph."""
+"""Turn a student's net into a torch module, and into nodes of an ONNX graph."""
 
 import contextlib
 import copy
@@ -55,11 +55,11 @@ def add_net(graph: Graph, student, tensor: str, example: np.ndarray, dtype: np.d
     graph : Graph
     student : fitted net or Pipeline
     tensor : str
-        The input of the net.
+        Name of the net's input.
     example : ndarray of shape (n_rows, ...)
-        Some rows of that input, in the dtype of the net.
+        Rows of that input, in its dtype.
     dtype : dtype
-        What to compute in.
+        The dtype of the computation.
     """
     net = net_of(student)
     check_net(net)
@@ -77,7 +77,7 @@ def add_net(graph: Graph, student, tensor: str, example: np.ndarray, dtype: np.d
 
 
 def _tabular_mlp(graph: Graph, module: TabularMLP, tensor: str, example, dtype) -> str:
-    """Add the default student node by node, which needs no onnxscript and no seconds."""
+    """Add the default student node by node: fast, and without onnxscript."""
     if example.ndim > 2:
         tensor = graph.node("Flatten", tensor, axis=1)
     numbers = module.numeric_input
@@ -128,7 +128,7 @@ def _exported(net, example: np.ndarray, dtype: np.dtype):
 
 
 def two_rows(example: np.ndarray, device) -> Tensor:
-    """Return two rows to trace with; a single row would make the number of rows a constant."""
+    """Return two rows to trace with: one row would fix the number of rows."""
     return torch.from_numpy(np.ascontiguousarray(example[[0, -1]])).to(device)
 
 

@@ -1,4 +1,4 @@
-"""A student's preprocessing as nodes of an ONNX graph.
+"""Turn a student's preprocessing into nodes of an ONNX graph.
 
 The steps of tables are written here, exact in float64, with missing values and unknown categories
 as in scikit-learn. skl2onnx converts all other steps.

@@ -1,4 +1,4 @@
-"""A student in an ONNX file, asked without torch, scikit-learn or pandas."""
+"""Ask a student in an ONNX file, without torch, scikit-learn or pandas."""
 
 import json
 import os
@@ -30,10 +30,10 @@ class OnnxStudent:
     inputs : Inputs
         Names, dtypes and places of the columns.
     levels : dict
-        The known categories of each categorical column, for the default student.
+        Known categories of each categorical column. Filled for the default student.
     card : str
-        The model card, as Markdown: task, columns, versions, and the measures of the report that
-        ``to_onnx`` was given.
+        The model card, as Markdown. It lists task, columns, versions, and the measures of the
+        report given to ``to_onnx``.
     versions : dict
         Versions of the packages that wrote the file.
 

@@ -1,4 +1,4 @@
-"""Whether an exported student answers as the student does."""
+"""Check that an exported student answers as the student does."""
 
 from collections.abc import Callable
 

@@ -1,4 +1,4 @@
-"""Optional dependencies."""
+"""Import optional dependencies."""
 
 from importlib import import_module
 

@@ -1,4 +1,4 @@
-"""A fitted classifier in a file that runs no code when it is loaded."""
+"""Save a fitted classifier to a file that runs no code when it is loaded."""
 
 import os
 from typing import Any
@@ -219,7 +219,7 @@ def _which_fails(content: dict) -> str:
 
 
 def _stand_ins(clf: DistilledClassifier) -> list[MissingTeacher | None]:
-    """Return what takes the place of the teacher and of the fitted one, which is not read."""
+    """Return the stand-ins of the teacher and the fitted teacher."""
     inner = clf.teacher
     if isinstance(inner, MissingTeacher):
         kind = inner.kind

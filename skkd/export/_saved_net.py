@@ -1,4 +1,4 @@
-"""A student as plain data and tensors, and back.
+"""Turn a student into plain data and tensors, and back.
 
 A net of skorch pickles itself. A saved file has the name of its class, its parameters, and the
 tensors of its module instead.
@@ -24,7 +24,7 @@ _OF_SKKD = (TabularMLP, PeriodicMLP, ResidualConvNet)
 
 
 def recorded(student) -> dict | str | None:
-    """Return a student, fitted or not, as a dict that skops can write, without weights."""
+    """Return a student as a dict that skops can write, without weights."""
     if student is None or isinstance(student, str):
         return student
     steps, net_name, net = [], None, student
@@ -113,7 +113,7 @@ def _check_sizes(net: NeuralNet, tensors: dict[str, Tensor]) -> None:
 
 
 def _check_same(module: nn.Module, tensors: dict[str, Tensor], *more: str) -> None:
-    """Raise a LoadError unless tensors have the names and shapes that a module expects."""
+    """Raise a LoadError unless tensors have the module's names and shapes."""
 
     def described(state: dict) -> dict:
         return {
@@ -131,7 +131,7 @@ def _check_same(module: nn.Module, tensors: dict[str, Tensor], *more: str) -> No
 
 
 def check_restored(net: NeuralNet, again: NeuralNet) -> None:
-    """Raise an ExportError unless a restored net's module has all that the first one has."""
+    """Raise an ExportError unless a restored module has all of the first one."""
     for (path, part), copied in zip(
         net.module_.named_modules(), again.module_.modules(), strict=True
     ):

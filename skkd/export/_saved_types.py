@@ -1,4 +1,4 @@
-"""The types that a saved file may hold, under names that stay when modules move."""
+"""List the types that a saved file may hold, under names that stay."""
 
 from collections.abc import Iterable
 from importlib import import_module
@@ -46,7 +46,7 @@ OF_SKKD: dict[str, Any] = {
 
 
 def trusted_by_default() -> list[str]:
-    """Names of all types and functions whose loading runs no code but skkd's and their own.
+    """Return the names of types whose loading runs only skkd's and their own code.
 
     skops itself trusts numpy's arrays and numbers, and scikit-learn's estimators. No net of skorch
     may ever be here, because its ``__setstate__`` reads a pickle.
@@ -81,7 +81,7 @@ def name_of(kind) -> str:
 
 
 def is_net(name: str) -> bool:
-    """Whether this is the name of a net of skorch, or of a class that inherits from one."""
+    """Whether this is the name of a skorch net or of a subclass."""
     module, _, kind = name.rpartition(".")
     try:
         found = getattr(import_module(module), kind, None)

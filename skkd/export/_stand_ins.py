@@ -1,4 +1,4 @@
-"""What a saved file has in place of a teacher that stays behind, and of tensors."""
+"""Stand in for tensors in a saved file, and for a teacher that stays behind."""
 
 import copy
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from ..balancers._learned_rules import ScalarAdam
 
 
 class MissingTeacher(ClassifierMixin, BaseEstimator):
-    """Take the place of a teacher that was not saved, and raise an error if it is asked.
+    """Stand in for a teacher that was not saved; raise an error if asked.
 
     Parameters
     ----------
@@ -53,7 +53,7 @@ class MissingTeacher(ClassifierMixin, BaseEstimator):
 
 @dataclass
 class SavedTensor:
-    """A tensor as an array."""
+    """Hold a tensor as an array."""
 
     array: np.ndarray
 

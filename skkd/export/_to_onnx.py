@@ -1,4 +1,4 @@
-"""A student as one ONNX file, from raw rows to probabilities and labels."""
+"""Write a student to one ONNX file, from raw rows to probabilities and labels."""
 
 import math
 import os

@@ -1,4 +1,4 @@
-"""A student's net as a program of torch.export."""
+"""Write a student's net as a program of torch.export."""
 
 import io
 import json

@@ -72,11 +72,11 @@ def distillation_report(
         The teacher's probabilities for X_test, in the order of ``clf.classes_``. None: the teacher
         is asked, if there is one.
     scoring : str, callable, list or dict of these, default=None
-        Scores that the verdict is by, besides log-loss: scikit-learn scorers. None: accuracy; or
-        average precision and balanced accuracy if a class is rare.
+        scikit-learn scorers. The verdict rests on these and log-loss. None: accuracy. None, if a
+        class is rare: average precision and balanced accuracy.
     latency : bool, default=True
-        Time all models in turn, in this process: single rows, and batches of 1,000 and 10,000. A
-        model takes about 3 seconds for each size.
+        Time all models in turn, in this process. Sizes: 1, 1,000 and 10,000 rows. A model takes
+        about 3 seconds for each size.
     margin : float, default=0.01
         The loss of a score up to which the student is "no worse". The default is one percentage
         point of accuracy.

@@ -37,17 +37,17 @@ class DistillationReport:
         By the other model and measure: "better", "no worse", "worse" or "undecided". The measures
         are ``log_loss`` and those in ``scoring``.
     scoring : list of str
-        The measures that the verdict is by, besides log-loss.
+        The measures of the verdict, besides log-loss.
     measures : dict of dicts of float
         By model and measure: ``accuracy``, ``balanced_accuracy``, ``average_precision``,
-        ``roc_auc``, ``log_loss``, ``brier_score``, ``calibration_error``; with a teacher also
+        ``roc_auc``, ``log_loss``, ``brier_score``, ``calibration_error``. With a teacher also
         ``agreement``, ``agreement_teacher_right``, ``agreement_teacher_wrong`` and
-        ``retained_accuracy``; and the scores of the given scorers.
+        ``retained_accuracy``. The given scorers' scores come last.
     differences : dict of dicts of Difference
-        By the other model and measure: the student's value less the other's, as ``estimate``,
-        ``low`` and ``high``.
+        By the other model and measure. The student's value less the other's: ``estimate``, ``low``
+        and ``high``.
     costs : dict of dicts of float
-        By model: ``parameters`` (of nets), ``bytes``; with latency also ``milliseconds`` and
+        By model: ``parameters`` (of nets), ``bytes``. With latency also ``milliseconds`` and
         ``milliseconds_p99`` of one row, ``rows_per_second_1000`` and ``rows_per_second_10000``.
         NaN if unknown.
     classes : ndarray of shape (n_classes,)
@@ -55,16 +55,16 @@ class DistillationReport:
     class_rows : ndarray of shape (n_classes,)
         Test rows of each class, or their weight.
     never_predicted : dict of lists
-        By model, the classes that have test rows but are not the most probable class of any row.
+        By model. Classes that have test rows but are the most probable class of no row.
     per_class : dict of dicts of ndarrays of shape (n_classes,)
         By model: ``recall``, ``precision``, ``f1``.
     reliability : dict of dicts of ndarrays of shape (15,)
         By model and bin of the calibration error: mean ``confidence``, ``accuracy``, and
         ``share`` of the rows.
     fidelity : FidelityDisplay or None
-        The student's probabilities against the teacher's, not yet drawn.
+        The student's probabilities against the teacher's. Not yet drawn.
     labels : dict of str
-        Names of the models in text and figures.
+        Names of the models in texts and figures.
     n_rows : int
         Test rows with a positive weight.
     margin, confidence_level : float

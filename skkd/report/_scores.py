@@ -76,9 +76,9 @@ class GivenScores:
     ----------
     scorers : dict of callables
     X : array, frame or CSR matrix
-        The test rows, for scorers that look at them.
+        Test rows. Some scorers read them.
     y : ndarray of shape (n_rows,)
-        Labels as the user gave them.
+        The user's labels.
     classes : ndarray of shape (n_classes,)
     proba : ndarray of shape (n_rows, n_classes)
     weight : ndarray of shape (n_rows,) or None

@@ -82,7 +82,7 @@ def outcome_of(gain: Difference, n_rows: int, n_deciding: int, margin: float, le
     margin : float
         The largest loss that is still "no worse".
     level : float
-        Of the interval.
+        Confidence level of the interval.
 
     Returns
     -------
@@ -149,15 +149,15 @@ def sentence(
     Parameters
     ----------
     against : str
-        What the other model is called.
+        Name of the other model.
     outcomes : dict
-        By measure.
+        Outcomes by measure.
     differences : dict
-        By measure, the student's value less the other's.
+        By measure. The student's value less the other's.
     level : float
-        Of the intervals.
+        Confidence level of the intervals.
     labels : dict
-        By measure, what it is called, if not by its own label.
+        Names by measure. Others keep their own label.
     """
     groups: dict[str, list[str]] = {}
     for name, outcome in outcomes.items():
@@ -178,11 +178,11 @@ def never_predicted_sentence(never: dict[str, list], rows: list[str], names: dic
     Parameters
     ----------
     never : dict of lists
-        By model, the classes that have test rows and are never predicted.
+        By model. Classes with test rows that are never predicted.
     rows : list of str
-        How many test rows each class of the student's has.
+        Test rows of each of the student's classes.
     names : dict of str
-        By model, what it is called.
+        Names by model.
     """
     classes = never["student"]
     if not classes:

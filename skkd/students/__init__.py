@@ -1,4 +1,4 @@
-"""Students by name, and their parts."""
+"""Make students by name, or of their parts."""
 
 from ._convnet import ResidualConvNet
 from ._make_student import STUDENTS, default_student, make_student

@@ -1,4 +1,4 @@
-"""A convolutional net for images."""
+"""Classify images by a convolutional net."""
 
 import numpy as np
 import torch
@@ -17,7 +17,7 @@ _LARGEST_PIXEL = 1e4
 
 
 class ResidualConvNet(nn.Module):
-    """A small residual net that standardizes images channel by channel.
+    """Classify images by a small residual net that standardizes each channel.
 
     Each of the ``widths`` is a block of two convolutions around a shortcut [1]_. Each block but the
     first halves height and width. Images of 16 pixels or more are also halved at the start. The
@@ -32,9 +32,9 @@ class ResidualConvNet(nn.Module):
     Parameters
     ----------
     n_classes : int
-        Filled in by ``DistilledClassifier``.
+        Number of classes. ``DistilledClassifier`` fills it in.
     n_channels : int, default=1
-        Colors of an image; filled in as well.
+        Colors of an image. ``DistilledClassifier`` fills them in.
     widths : sequence of int, default=(16, 32, 64)
         Channels of the blocks, at least one.
     dropout : float, default=0.0
@@ -78,7 +78,7 @@ class ResidualConvNet(nn.Module):
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def forward(self, X: Tensor) -> Tensor:
-        """Logits of shape (n_rows, n_classes) for X of (n_rows, c, h, w) or (n_rows, h, w)."""
+        """Return logits for X of shape (n_rows, c, h, w) or (n_rows, h, w)."""
         if X.ndim == 3:
             X = X.unsqueeze(1)
         # Clipped, so that the largest float gives a finite answer.
@@ -138,7 +138,7 @@ def _convolution(n_in: int, n_out: int, stride: int = 1) -> nn.Conv2d:
 
 
 def _quarters(X: Tensor) -> Tensor:
-    """Return the means of the quarters, by slices, which can be exported for any size.
+    """Return the means of the quarters, by slices: these export for any size.
 
     Where height or width is odd they overlap, as in adaptive pooling.
     """

@@ -1,4 +1,4 @@
-"""Students by name."""
+"""Make students by name."""
 
 from collections.abc import Callable
 

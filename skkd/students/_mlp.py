@@ -1,4 +1,4 @@
-"""A multilayer perceptron for tables."""
+"""Classify rows of tables by a multilayer perceptron."""
 
 import numpy as np
 import torch
@@ -15,7 +15,7 @@ _SMALLEST, _N_VALUES = -(2**15), 2**16
 
 
 class Dropout(nn.Dropout):
-    """Dropout whose random numbers come from a generator of its own, four at a time.
+    """Drop values at random, by a private generator, four at a time.
 
     On a CPU each value takes 16 random bits: ``p`` is rounded to a multiple of 2^-16. Without
     :meth:`seed` it draws from PyTorch's global generator.
@@ -25,7 +25,7 @@ class Dropout(nn.Dropout):
     _seed: int | None = None
 
     def seed(self, seed: int) -> None:
-        """Draw from a private generator from now on, so that no other thread changes the fit."""
+        """Draw from a private generator from now on, which no other thread uses."""
         self._seed, self._generator = seed, None
 
     def forward(self, input: Tensor) -> Tensor:
@@ -68,21 +68,21 @@ def seed_dropout(module: nn.Module, seed: int) -> None:
 
 
 class HiddenLayer(nn.Linear):
-    """A linear layer, ReLU and dropout in one call, which takes less time for a single row."""
+    """Apply a linear layer, ReLU and dropout in one call: faster for a single row."""
 
     def __init__(self, n_in: int, n_out: int, dropout: float):
         super().__init__(n_in, n_out)
         self.dropout = Dropout(dropout)
 
     def forward(self, input: Tensor) -> Tensor:
-        """Hidden units of shape (n_rows, n_out) for input of shape (n_rows, n_in)."""
+        """Return hidden units of shape (n_rows, n_out) for input (n_rows, n_in)."""
         # In place: the gradient of a ReLU does not need its input.
         units = F.relu(F.linear(input, self.weight, self.bias), inplace=True)
         return self.dropout(units) if self.training else units
 
 
 class Perceptron(nn.Module):
-    """Numbers, what a subclass makes of them, and the layers of a perceptron.
+    """Join numbers, what a subclass makes of them, and the layers of a perceptron.
 
     Parameters
     ----------
@@ -106,20 +106,20 @@ class Perceptron(nn.Module):
 
     @property
     def mean(self) -> Tensor:
-        """Mean of each column of X, clipped where the column has bins."""
+        """Return the mean of each column of X, clipped where the column has bins."""
         return self.numeric_input.low[: self.numeric_input.n_features]
 
     @property
     def scale(self) -> Tensor:
-        """One over each column's standard deviation."""
+        """Return one over each column's standard deviation."""
         return self.numeric_input.slope[: self.numeric_input.n_features]
 
     def features(self, X: Tensor) -> Tensor:
-        """Inputs of the first layer for X of shape (n_rows, n_features)."""
+        """Return inputs of the first layer for X of shape (n_rows, n_features)."""
         return self.numeric_input(X)
 
     def forward(self, X: Tensor) -> Tensor:
-        """Logits of shape (n_rows, n_classes) for X of shape (n_rows, n_features)."""
+        """Return logits (n_rows, n_classes) for X of shape (n_rows, n_features)."""
         return self.layers(self.features(X))
 
     def adapt(
@@ -135,7 +135,7 @@ class Perceptron(nn.Module):
         X : array or CSR matrix of shape (n_rows, ...)
         sample_weight : ndarray of shape (n_rows,), default=None
         targets : ndarray of shape (n_rows, n_outputs), default=None
-            Bins meet where these change, and at quantiles. None: at quantiles only.
+            Bins meet where targets change, and at quantiles. None: at quantiles only.
         """
         self.numeric_input.learn(X, sample_weight, targets)
 
@@ -157,7 +157,7 @@ class Perceptron(nn.Module):
         return {"hidden": tuple(layer.out_features for layer in layers)}
 
     def spare_inputs(self) -> tuple[Tensor, Tensor]:
-        """Inputs that pruning may take out, and those that may replace them."""
+        """Return inputs that pruning may take out, and those that may replace them."""
         return torch.arange(0), torch.arange(0)
 
     def keep_inputs(self, inputs: Tensor) -> None:
@@ -165,7 +165,7 @@ class Perceptron(nn.Module):
 
 
 class TabularMLP(Perceptron):
-    r"""A multilayer perceptron on standardized numbers and their piecewise-linear encoding.
+    r"""Classify by a perceptron on standardized, piecewise-linearly encoded numbers.
 
     A bin of a number x adds one input to the first layer,
 
@@ -178,16 +178,16 @@ class TabularMLP(Perceptron):
     Parameters
     ----------
     n_features, n_classes : int
-        Width of input and output; filled in by ``DistilledClassifier``.
+        Widths of input and output. ``DistilledClassifier`` fills them in.
     hidden : sequence of int, default=(128, 128)
         Widths of the hidden layers.
     dropout : float, default=0.0
-        Share of hidden units dropped in a training step.
+        Share of hidden units dropped in a training step. 0: no dropout.
     pruning : float, default=0.0
-        Largest mean Kullback-Leibler divergence, in nats, by which pruning after training may
-        change the probabilities. 0: no pruning, and no rounding to half precision.
+        How far pruning after training may change the probabilities. This is a mean
+        Kullback-Leibler divergence in nats. 0: no pruning, and no rounding to half precision.
     bins : sequence of int, default=()
-        The column of each bin; those of a column stand together.
+        The column of each bin. Bins of one column stand together.
 
     References
     ----------
@@ -220,7 +220,7 @@ class TabularMLP(Perceptron):
         return made_by | {"bins": self.numeric_input.bins}
 
     def spare_inputs(self) -> tuple[Tensor, Tensor]:
-        """Bins, which pruning may take out, and the numbers that have bins."""
+        """Return bins, which pruning may take out, and the numbers that have bins."""
         columns, n_features = self.numeric_input.columns.cpu(), self.numeric_input.n_features
         return torch.arange(n_features, len(columns)), columns[n_features:].unique()
 

@@ -1,4 +1,4 @@
-"""How numbers enter a net: standardized, and encoded piecewise linearly.
+"""Standardize the numbers that enter a net, and encode them piecewise linearly.
 
 The encoding follows Gorishniy, Rubachev and Babenko, "On Embeddings for Numerical Features in
 Tabular Deep Learning" (arXiv 2203.05556, section 3.2). Here the number itself stays beside its
@@ -46,9 +46,9 @@ class NumericInput(nn.Module):
     n_features : int
         Columns of X.
     bins : sequence of int, default=()
-        For each bin its column; the bins of a column stand together.
+        The column of each bin. Bins of one column stand together.
     clipped : sequence of int, default=()
-        Further columns that are clipped to the range of nearly all rows, as those with bins are.
+        Further columns to clip to the range of nearly all rows. Columns with bins always are.
     """
 
     def __init__(self, n_features: int, bins: Sequence[int] = (), clipped: Sequence[int] = ()):
@@ -70,11 +70,11 @@ class NumericInput(nn.Module):
 
     @property
     def bins(self) -> tuple[int, ...]:
-        """The column of each bin."""
+        """Return the column of each bin."""
         return tuple(self.columns[self.n_features :].tolist())
 
     def forward(self, X: Tensor) -> Tensor:
-        """Inputs of the first layer for X of shape (n_rows, ...)."""
+        """Return inputs of the first layer for X of shape (n_rows, ...)."""
         X = X.flatten(1)
         if len(self.columns) > self.n_features:
             X = X.index_select(1, self.columns)
@@ -82,7 +82,7 @@ class NumericInput(nn.Module):
 
     @torch.no_grad()
     def learn(self, X, sample_weight: np.ndarray | None, targets: np.ndarray | None) -> None:
-        """Learn means, scales and bins from the training rows; the same rows give the same.
+        """Learn means, scales and bins from the training rows, deterministically.
 
         Parameters
         ----------
@@ -126,7 +126,7 @@ class NumericInput(nn.Module):
 
 
 def rows_to_learn_from(X) -> np.ndarray:
-    """Indices of some rows of X, an array or CSR matrix of shape (n_rows, ...)."""
+    """Return indices of some rows of X, an array or CSR matrix."""
     size = min(X.shape[0], _N_ROWS, max(1, _N_ENTRIES // math.prod(X.shape[1:])))
     return np.sort(np.random.default_rng(0).choice(X.shape[0], size, replace=False, shuffle=False))
 
@@ -134,7 +134,7 @@ def rows_to_learn_from(X) -> np.ndarray:
 def distinct_values(
     values: np.ndarray, weight: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return a column's values in order, each row's rank among them, and each value's weight.
+    """Return a column's distinct values, the rank of each row, and value weights.
 
     Values without weight count as the nearest one that has some.
     """
@@ -145,7 +145,7 @@ def distinct_values(
 
 
 def quantiles_of(value_weight: np.ndarray, levels: np.ndarray) -> np.ndarray:
-    """Return the ranks of weighted quantiles, each the least value that reaches its level."""
+    """Return the ranks of weighted quantiles: the least values at their levels."""
     reached = np.cumsum(value_weight)
     return np.minimum(np.searchsorted(reached, levels * reached[-1]), len(reached) - 1)
 
@@ -178,12 +178,12 @@ def where_bins_meet(
     value_weight: np.ndarray,
     n_bins: int,
 ) -> np.ndarray:
-    """Return ranks of the values at which bins meet: where targets change, and at quantiles.
+    """Return the ranks where bins meet: targets change there, or quantiles lie.
 
     Parameters
     ----------
     rank : int ndarray of shape (n_rows,)
-        Each row's value, as its index into the column's distinct values.
+        Index of each row's value among the distinct values.
     weight : ndarray of shape (n_rows,)
     targets : ndarray of shape (n_rows, n_outputs) or None
     value_weight : ndarray of shape (n_values,)
@@ -215,7 +215,7 @@ def where_bins_meet(
 def where_targets_change(
     rank: np.ndarray, weight: np.ndarray, targets: np.ndarray, n_changes: int
 ) -> np.ndarray:
-    """Return the ranks of the first values after the splits of a small decision tree."""
+    """Return the ranks of the first values after the splits of a small tree."""
     tree = DecisionTreeRegressor(
         max_leaf_nodes=n_changes + 1, min_samples_leaf=_MIN_ROWS_A_LEAF, random_state=0
     )
@@ -240,7 +240,7 @@ def bins_between(
 
 
 def weighted_moments(X, sample_weight: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
-    """Return mean and variance of every feature in float64, in two passes over chunks of rows."""
+    """Return mean and variance of every feature in float64, in two passes."""
     n_rows = X.shape[0]
     share = np.full(n_rows, 1.0) if sample_weight is None else sample_weight.astype(np.float64)
     share /= share.sum()
@@ -267,20 +267,20 @@ def _weighted_sum(X, share: np.ndarray, mean: np.ndarray | None) -> np.ndarray:
 
 
 def standard_deviation(mean: np.ndarray, variance: np.ndarray) -> np.ndarray:
-    """Return standard deviations, with 1 in place of those that are only rounding errors."""
+    """Return standard deviations, with 1 in place of mere rounding errors."""
     deviation = np.atleast_1d(np.sqrt(variance))
     deviation[deviation <= 10 * np.finfo(deviation.dtype).eps * np.abs(mean)] = 1.0
     return deviation
 
 
 def dense(rows) -> np.ndarray:
-    """Some rows as a float64 array of shape (n_rows, n_features)."""
+    """Return some rows as a float64 array of shape (n_rows, n_features)."""
     rows = rows.toarray() if sparse.issparse(rows) else np.asarray(rows)
     return rows.reshape(len(rows), -1).astype(np.float64, copy=False)
 
 
 def n_distinct_values(X) -> np.ndarray:
-    """How many values each column of X, as for a perceptron, has in the rows to learn from."""
+    """Count the distinct values of each column of X in the rows to learn from."""
     rows = dense(X[rows_to_learn_from(X)])
     rows.sort(axis=0)
     return 1 + (rows[1:] != rows[:-1]).sum(axis=0)

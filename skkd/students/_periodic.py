@@ -1,4 +1,4 @@
-"""A multilayer perceptron on periodic embeddings of its numbers."""
+"""Classify by a perceptron on periodic embeddings of numbers."""
 
 import torch
 from torch import Tensor, nn
@@ -10,7 +10,7 @@ __all__ = ["PeriodicMLP"]
 
 
 class PeriodicMLP(Perceptron):
-    r"""A multilayer perceptron on periodic embeddings of its numbers, "MLP-PLR" in [1]_.
+    r"""Classify by a perceptron on periodic embeddings, "MLP-PLR" in [1]_.
 
     Each standardized number x becomes a vector of its own before the first layer,
 
@@ -22,7 +22,7 @@ class PeriodicMLP(Perceptron):
     Parameters
     ----------
     n_features, n_classes : int
-        Width of input and output; filled in by ``DistilledClassifier``.
+        Widths of input and output. ``DistilledClassifier`` fills them in.
     hidden : sequence of int, default=(128, 128)
         Widths of the hidden layers.
     dropout : float, default=0.0
@@ -84,7 +84,7 @@ class PeriodicMLP(Perceptron):
         )
 
     def features(self, X: Tensor) -> Tensor:
-        """Inputs of the first layer for X of shape (n_rows, n_features)."""
+        """Return inputs of the first layer for X of shape (n_rows, n_features)."""
         X = super().features(X)
         parts = []
         if len(self.embedded):

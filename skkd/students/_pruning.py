@@ -1,4 +1,4 @@
-"""Pruning: take out hidden units and bins that a trained perceptron does not need.
+"""Take out hidden units and bins that a trained perceptron does not need.
 
 Units go one after the other: always the unit without which the others still give most of what the
 next layer received. This is the step of the optimal brain surgeon (Hassibi and Stork, NIPS 1992)
@@ -120,7 +120,7 @@ def rows_to_judge_by(
     Parameters
     ----------
     X : array or CSR matrix of shape (n_rows, ...)
-        Training rows as the net sees them.
+        Input of the student's net.
     sample_weight : ndarray of shape (n_rows,) or None
     size : int
         How many rows to return.
@@ -168,11 +168,11 @@ def pruned(
     weight : Tensor of shape (n_rows,)
         Weights of the rows, which sum to one.
     tolerance : float
-        Largest mean Kullback-Leibler divergence of the probabilities from those before, in nats.
+        How far the probabilities may change. A mean Kullback-Leibler divergence, in nats.
     spare : int Tensor
-        Features that may be taken out.
+        Features that may go.
     kin : int Tensor
-        Features that stay, and may replace those.
+        Features that stay. They may replace spare ones.
 
     Returns
     -------
@@ -242,7 +242,7 @@ def with_fewer_features(
     spare: Tensor,
     kin: Tensor,
 ) -> tuple[Layers, Tensor]:
-    """Return layers that need as few spare features as is close enough, and all they need."""
+    """Return layers that need few spare features, and all the features they need."""
     if not len(spare):
         return layers, torch.arange(features.shape[1])
     (weights, biases), *after = layers
@@ -305,8 +305,8 @@ def order_of_units(
 ) -> Tensor:
     r"""Return indices of hidden units: the longer they are needed, the earlier.
 
-    With G the covariance of the units and B the next layer's coefficients, taking out unit j adds
-    \|B_j\|^2 / (G^-1)_jj to the squared error of the best fit by the others.
+    G is the covariance of the units, and B holds the next layer's coefficients. Taking out unit j
+    adds \|B_j\|^2 / (G^-1)_jj to the squared error of the best fit by the others.
 
     Parameters
     ----------
@@ -341,7 +341,7 @@ def order_of_units(
 def refitted_to(
     kept: Tensor, layer: tuple[Tensor, Tensor], mean: Tensor, covariance: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """Return a linear layer that fits by the kept units what it gave by all: least squares."""
+    """Refit a linear layer on the kept units, by least squares."""
     weights, biases = layer
     factor = torch.linalg.cholesky(covariance[kept.unsqueeze(1), kept])
     fitted = torch.cholesky_solve((weights @ covariance)[:, kept].T, factor).T

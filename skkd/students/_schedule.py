@@ -1,4 +1,4 @@
-"""The learning rate of the students."""
+"""Schedule the learning rate of the students."""
 
 import math
 
@@ -6,7 +6,7 @@ from skorch.callbacks import Callback
 
 
 class LearningRateSchedule(Callback):
-    """Warm the learning rate up linearly, then let it fall along a cosine, step by step.
+    """Warm the learning rate up linearly, then let it fall along a cosine.
 
     Parameters
     ----------
@@ -26,14 +26,14 @@ class LearningRateSchedule(Callback):
         self.final = final
 
     def factor(self, progress: float) -> float:
-        """The learning rate as a share of the net's ``lr`` at a progress in [0, 1]."""
+        """Return the learning rate at a progress in [0, 1], as a share of ``lr``."""
         if progress < self.warmup:
             return progress / self.warmup
         fallen = (progress - self.warmup) / (1.0 - self.warmup)
         return self.final + (1.0 - self.final) * (0.5 + 0.5 * math.cos(math.pi * fallen))
 
     def on_batch_begin(self, net, batch=None, training=None, progress=None, **kwargs) -> None:
-        """Set the rate of every parameter group; without a known progress it stays ``lr``."""
+        """Set the rate of every parameter group, or keep ``lr`` without a progress."""
         if progress is None:
             return
         lr = net.lr * max(self.factor(progress), 1e-3)
