@@ -45,7 +45,7 @@ WARN = {
     ),
     "trained on the rows": (
         lambda path: quick(Memory().fit(*MANY)).fit(*MANY),
-        "it was trained on them",
+        "it was probably trained on them",
     ),
     "interrupted": (
         lambda path: quick(fitted_teacher(X, Y), student=INTERRUPTED).fit(X, Y),

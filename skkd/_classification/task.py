@@ -144,9 +144,9 @@ class Classification:
         if n_unseen:
             warn(
                 f"The teacher misses {n_missed} of {n_looked_at} labels, and models that do not "
-                f"know these rows miss {n_unseen}: it was trained on them, and its answers add "
-                "little to the labels. Give an unfitted teacher, clone(teacher), which is "
-                "cross-fitted in five folds, or distill on rows that the teacher has not seen."
+                f"know these rows miss {n_unseen}: it was probably trained on them. Then its "
+                "answers add little to the labels. Give an unfitted teacher, clone(teacher), which "
+                "is cross-fitted in five folds, or distill on rows that the teacher has not seen."
             )
 
     def calibrate(self, method: str, rows: Rows) -> Calibration | None:
