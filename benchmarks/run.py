@@ -52,6 +52,12 @@ PROFILES: dict[str, dict] = {
         "methods": _AGAINST_FIXED_WEIGHTS,
         "out": RESULTS / "study.jsonl",
     },
+    "defaults": {
+        "sets": list(SUITE),
+        "seeds": [0, 1],
+        "methods": ["labels", "default", WITHOUT_NEW_ROWS],
+        "out": RESULTS / "defaults" / "study.jsonl",
+    },
     "rules": {
         "sets": list(SUITE),
         "seeds": [0, 1, 2, 3, 4],
