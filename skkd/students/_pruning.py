@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 # Rows to judge by. At least half of them swap entries with other rows: on its own training rows a
 # student is too sure to show how it would answer elsewhere.
-_N_ROWS, _N_ENTRIES = 8192, 2**23
+_N_ROWS, _N_ENTRIES = 4096, 2**22
 _SWAPPED = 0.3
 # Fewer rows, which wide rows would give, can't judge.
 _LEAST_ROWS = 2048
