@@ -165,6 +165,15 @@ def test_scale_of_the_weights_does_not_matter(factor):
     )
 
 
+def test_the_smallest_draw_skips_a_first_row_of_no_weight():
+    class Zero:
+        def random(self, n):
+            return np.zeros(n)
+
+    augmenter = Copies().fit(np.eye(3), sample_weight=np.array([0.0, 1.0, 2.0]))
+    assert augmenter.draw(2, Zero()).tolist() == [1, 1]
+
+
 def test_rows_must_be_fitted_first():
     with pytest.raises(NotFittedError, match="RandomSwap"):
         RandomSwap().sample(3, np.random.default_rng(0))
