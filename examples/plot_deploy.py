@@ -20,7 +20,6 @@ from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
-import onnxruntime
 import pandas as pd
 from sklearn.compose import make_column_transformer
 from sklearn.ensemble import HistGradientBoostingClassifier
@@ -29,7 +28,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OrdinalEncoder
 
 from skkd import DistilledClassifier
-from skkd.export import load, save, to_onnx
+from skkd.export import OnnxStudent, load, save, to_onnx
 
 SMALL = "SKKD_SMALL" in os.environ
 N_ROWS, N_CALLS, N_EPOCHS = (800, 20, 3) if SMALL else (12_000, 200, 30)
@@ -86,15 +85,13 @@ print(f"{exported.n_bytes / 1e3:.0f} kB, differs by at most {exported.max_differ
 print(exported.inputs)
 
 # %%
-# The service needs onnxruntime only: no torch, no scikit-learn, no skkd. Each column is an input.
-# A missing number is NaN, and a missing text is empty.
+# The service needs onnxruntime only. Each column is an input of the file. ``OnnxStudent`` takes
+# rows in any form, and a missing key is a missing value. It imports neither torch nor scikit-learn.
 
-session = onnxruntime.InferenceSession(exported.path)
-row = {"age": 46.0, "hours": np.nan, "work": "", "school": "doctor"}
-feed = {name: np.array([[row[name]]], object if dtype == "str" else np.float64)
-        for name, (dtype, _) in exported.inputs.items()}  # fmt: skip
-label, probabilities = session.run(["label", "probabilities"], feed)
-print(label, probabilities.round(3))
+served = OnnxStudent(exported.path)
+row = {"age": 46, "school": "doctor"}
+print(served.predict(row), served.predict_proba(row).round(3))
+print(served.card)
 
 # %%
 # How long one row takes
@@ -115,7 +112,7 @@ one = X_test.head(1)
 latency = {
     "teacher": milliseconds(lambda: clf.teacher_.predict_proba(one)),
     "student": milliseconds(lambda: clf.predict_proba(one)),
-    "student in ONNX": milliseconds(lambda: session.run(None, feed)),
+    "student in ONNX": milliseconds(lambda: served.predict_proba(row)),
 }
 print({name: f"{value:.3f} ms" for name, value in latency.items()})
 

@@ -1,6 +1,7 @@
 """Write the model card of an exported student."""
 
 from ._onnx_inputs import Inputs
+from ._stand_ins import kind_of
 
 
 def model_card(clf, inputs: Inputs, levels: dict, versions: dict, report) -> str:
@@ -16,7 +17,7 @@ def model_card(clf, inputs: Inputs, levels: dict, versions: dict, report) -> str
     report : DistillationReport or None
     """
     teacher = getattr(clf, "teacher", None)
-    taught = "" if teacher is None else f", distilled from a {type(teacher).__name__}"
+    taught = "" if teacher is None else f", distilled from a {kind_of(teacher)}"
     lines = [
         "# Model card",
         "",

@@ -21,6 +21,9 @@ _SCHEMA = "schema.json"
 # In place of loader, module and class, a node has the place of its type in a list.
 _TYPE = "is"
 
+# Nodes of an object that was written before hold its number only, but for these short ones.
+_ALWAYS_WHOLE = ("JsonNode", "TypeNode")
+
 _NONE = {"__class__": "str", "__module__": "builtins", "__loader__": "JsonNode", "content": "null"}
 
 
@@ -34,14 +37,17 @@ def dumped(content) -> bytes:
     files = {}
     for node in _nodes(schema):
         if _memory_of(node) is not None:
-            node["content"]["content"]["memory"] = dict(_NONE)
-        name = _name(node)
-        kind = node.pop("__loader__"), stable_names.get(name, name)
+            node["content"]["content"]["memory"] = dict(_NONE)  # a TypeError for other states
+        name, loader = _name(node), node.pop("__loader__")
         del node["__module__"], node["__class__"]
-        node[_TYPE] = types.setdefault(kind, len(types))
         node.pop("is_json", None)
+        node[_TYPE] = types.setdefault((loader, stable_names.get(name, name)), len(types))
+        was_written = node.get("__id__") in numbers
         if "__id__" in node:
             node["__id__"] = numbers.setdefault(node["__id__"], len(numbers) + 1)
+        if was_written and loader not in _ALWAYS_WHOLE:
+            for key in node.keys() - {_TYPE, "__id__"}:
+                del node[key]
         if "file" in node:
             was, ending = node["file"], node["file"].rpartition(".")[2]
             node["file"] = f"{numbers.setdefault(was, len(numbers) + 1)}.{ending}"
@@ -64,7 +70,15 @@ def current(data: bytes) -> bytes:
     modules = {name: name_of(kind) for name, kind in OF_SKKD.items()}
     types = [(loader, modules.get(name, name)) for loader, name in written["types"]]
     schema = written["schema"]
-    owners: dict = {}
+    if not isinstance(schema, dict):
+        raise LoadError("its objects are not a dict")
+    owners: dict[str, Any] = {}
+    known: dict[Any, dict] = {}
+    for node in _nodes(schema, _TYPE, int):
+        # skops takes the first of two nodes with one number, whatever the second one holds.
+        number = node.get("__id__")
+        if number is not None and len(node) > 2 and known.setdefault(number, node) != node:
+            raise LoadError("two of its objects have one number")
     for node in _nodes(schema, _TYPE, int):
         node["__loader__"], name = types[node.pop(_TYPE)]
         node["__module__"], _, node["__class__"] = name.rpartition(".")
@@ -116,9 +130,15 @@ def _name(node: dict) -> str:
 
 
 def _memory_of(node: dict) -> dict | None:
-    """Return the node of a scikit-learn estimator's folder of pickles, if any."""
-    if node["__loader__"] != "ObjectNode" or not _name(node).startswith("sklearn."):
+    """Return the node of a folder in which an estimator would keep pickles, or may hide one."""
+    is_estimator = _name(node).startswith("sklearn.")
+    if node["__loader__"] != "ObjectNode" or not is_estimator or _is_none(node.get("content")):
         return None
-    attributes = (node.get("content") or {}).get("content") or {}
-    memory = attributes.get("memory")
-    return None if memory is None or memory.get("content") == "null" else memory
+    if node["content"]["__loader__"] != "DictNode":
+        return node["content"]
+    memory = node["content"]["content"].get("memory")
+    return None if _is_none(memory) else memory
+
+
+def _is_none(node: dict | None) -> bool:
+    return node is None or (node["__loader__"] == "JsonNode" and node.get("content") == "null")

@@ -51,6 +51,8 @@ class Inputs:
         """
         if self.places is None:
             return {self.names[0]: _as_array(_without_names(rows), self.dtypes[0], "X")}
+        if type(rows) is dict and (feed := self._feed_of_row(rows)) is not None:
+            return feed
         columns, n_rows = self._columns(rows)
         return {
             name: _as_array(columns[name], dtype, name).reshape(-1, 1)
@@ -59,13 +61,33 @@ class Inputs:
             for name, dtype in zip(self.names, self.dtypes, strict=True)
         }
 
+    def _feed_of_row(self, row: dict) -> dict[str, np.ndarray] | None:
+        """Return the feed of one row of Python's own values, sooner; None for any other values."""
+        if not row.keys() <= set(self.features):
+            return None
+        feed = {}
+        for name, dtype in zip(self.names, self.dtypes, strict=True):
+            value = row.get(name)
+            is_text = dtype.kind == "O"
+            if value is None:
+                value = MISSING_TEXT if is_text else np.nan
+            elif type(value) not in ((str,) if is_text else (float, int, bool)):
+                return None
+            feed[name] = np.array([[value]], dtype)
+        return feed
+
     def _columns(self, rows) -> tuple[dict[str, Any], int]:
         """Return columns by name, and the number of rows."""
         if isinstance(rows, Mapping):
             columns: dict[str, Any] = dict(rows)
             if not any(map(_is_column, columns.values())):
                 columns = {name: [value] for name, value in columns.items()}
-            n_rows = len(next(iter(columns.values()), [None]))
+            elif scalars := [name for name, value in columns.items() if not _is_column(value)]:
+                raise ValueError(f"The columns {scalars} have one value; give a list of values.")
+            lengths = {len(column) for column in columns.values()} or {1}
+            if len(lengths) > 1:
+                raise ValueError(f"The columns have {sorted(lengths)} rows; give equally many.")
+            (n_rows,) = lengths
         elif hasattr(rows, "columns"):
             names = map(str, rows.columns)
             columns = {name: column_at(rows, place) for place, name in enumerate(names)}

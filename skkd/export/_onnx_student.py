@@ -99,7 +99,7 @@ class OnnxStudent:
         ValueError
             If a column is unknown or has another type, or if the student cannot take a value.
         """
-        return self._run(rows)[1]
+        return self._run(self._outputs[1:], rows)[0]
 
     def predict(self, rows) -> np.ndarray:
         """Return the most probable labels.
@@ -113,17 +113,17 @@ class OnnxStudent:
         -------
         labels : ndarray of shape (n_rows,)
         """
-        return self._run(rows)[0]
+        return self._run(self._outputs, rows)[0]
 
-    def _run(self, rows) -> list[np.ndarray]:
-        labels, proba = self._session.run(self._outputs, self.inputs.feed(rows))
-        first = proba[:, 0]
+    def _run(self, outputs: list[str], rows) -> list[np.ndarray]:
+        found = self._session.run(outputs, self.inputs.feed(rows))
+        first = found[-1][:, 0]  # a refused row has only NaN as probabilities
         if (first != first).any():
             raise ValueError(
                 f"Rows {np.flatnonzero(first != first)[:5].tolist()} have infinite values, or "
                 "missing ones in columns that the student does not impute."
             )
-        return [labels, proba]
+        return found
 
 
 def metadata_of(inputs: Inputs, classes: list, levels: dict, versions: dict, card: str) -> dict:

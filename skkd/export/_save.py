@@ -4,8 +4,6 @@ import os
 from typing import Any
 
 import numpy as np
-from sklearn.frozen import FrozenEstimator
-from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
 from .._atomic_write import write
@@ -18,7 +16,7 @@ from ._objects import current, dumped, loaded, types_in
 from ._require import require
 from ._saved_net import check_restored, initialize, recorded, restored, tensors_of
 from ._saved_types import is_net, name_of, names_of, refuse_unknown, trusted_by_default
-from ._stand_ins import MissingTeacher
+from ._stand_ins import MissingTeacher, kind_of
 
 __all__ = ["load", "save"]
 
@@ -219,14 +217,8 @@ def _which_fails(content: dict) -> str:
 
 
 def _stand_ins(clf: DistilledClassifier) -> list[MissingTeacher | None]:
-    """Return the stand-ins of the teacher and the fitted teacher."""
-    inner = clf.teacher
-    if isinstance(inner, MissingTeacher):
-        kind = inner.kind
-    else:
-        while isinstance(inner, (FrozenEstimator, Pipeline)):
-            inner = inner.estimator if isinstance(inner, FrozenEstimator) else inner.steps[-1][1]
-        kind = type(inner).__name__
+    """Return what takes the place of the teacher and of the fitted one, which is not read."""
+    kind = kind_of(clf.teacher)
     given = None if clf.teacher is None else MissingTeacher(kind, is_fitted(clf.teacher))
     return [given, MissingTeacher(kind, True) if clf._shelved_teacher.has_value else None]
 
@@ -238,6 +230,8 @@ def _made(content: dict, tensors: dict, trusted: list[str]):
         raise LoadError(f"it sets {sorted(map(str, unknown))}, which no fit learns")
     if missing := set(_NEEDED) - set(learned):
         raise LoadError(f"it lacks {sorted(missing)}")
+    if np.ndim(learned["classes_"]) != 1 or not isinstance(learned["n_features_in_"], int):
+        raise LoadError("its classes_ or n_features_in_ are of another type")
     initialize(net_of(student), tensors, np.dtype(content["dtype"]))
     if content["kind"] == StudentOnly.__name__:
         clf: Any = StudentOnly()

@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 import torch
 from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.frozen import FrozenEstimator
+from sklearn.pipeline import Pipeline
 
 from ..balancers import Balancer
 from ..balancers._learned_rules import ScalarAdam
@@ -49,6 +51,15 @@ class MissingTeacher(ClassifierMixin, BaseEstimator):
             "the teacher. Save it with save(clf, path, teacher=True), set another teacher with "
             "set_params(teacher=...), or give teacher_proba=... to fit and partial_fit."
         )
+
+
+def kind_of(teacher) -> str:
+    """Return the class of a teacher, of what is frozen or at the end of a Pipeline."""
+    if isinstance(teacher, FrozenEstimator):
+        return kind_of(teacher.estimator)
+    if isinstance(teacher, Pipeline):
+        return kind_of(teacher.steps[-1][1])
+    return teacher.kind if isinstance(teacher, MissingTeacher) else type(teacher).__name__
 
 
 @dataclass

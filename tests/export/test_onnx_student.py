@@ -18,6 +18,7 @@ from scipy import sparse
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+import skkd
 from skkd.export import OnnxStudent, to_onnx, to_torch_program
 from tests.export.frames import people, quick_student
 from tests.helpers import make_data, quick_net
@@ -80,6 +81,8 @@ def test_missing_values_and_columns(served):
     ("rows", "message"),
     [
         ({"agee": 31}, r"\['agee'\] are unknown"),
+        ({"age": [1, 2], "work": ["state"]}, r"have \[1, 2\] rows"),
+        ({"age": 3, "work": ["state"]}, "give a list of values"),
         ({"age": "31"}, "Column 'age' takes numbers; got the text '31'"),
         ({"work": 7}, "Column 'work' takes text; got 7"),
         ([[1, 2, 3]], r"shape \(1, 3\); expected \(n_rows, 6\)"),
@@ -181,6 +184,14 @@ def test_neither_torch_nor_scikit_learn_nor_pandas_is_imported(served):
     expected = served.student.predict_proba([{"age": 31, "work": "state"}, {}])
     np.testing.assert_allclose(proba, expected, atol=1e-12)
     assert label == served.student.predict({"age": 31}).tolist()
+
+
+@pytest.mark.parametrize("module", [skkd, skkd.export])
+def test_names_that_are_imported_late(module):
+    assert set(module.__all__) <= set(dir(module))
+    assert all(getattr(module, name) is not None for name in module.__all__)
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        _ = module.nothing
 
 
 @pytest.mark.slow

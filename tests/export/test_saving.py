@@ -454,10 +454,9 @@ def crafted(path, change):
     return rewritten(path, classifier_skops=dumped(content))
 
 
-def assert_refused(folder, change, match, clf=None):
+def assert_refused(folder, change, match):
     """Assert that a file of a small student is not loaded after a change of its content."""
-    clf = quick_student(*make_data()) if clf is None else clf
-    save(clf, folder / "saved.skkd")
+    save(quick_student(*make_data()), folder / "saved.skkd")
     (folder / "crafted.skkd").write_bytes(crafted(folder / "saved.skkd", change))
     with pytest.raises(LoadError, match=match):
         load(folder / "crafted.skkd", trusted=TRUSTED)
@@ -466,6 +465,12 @@ def assert_refused(folder, change, match, clf=None):
 @pytest.mark.parametrize("name", ["memory", "predict", "teacher", "cv", "_fitted_teacher", 7])
 def test_only_what_a_fit_learns_is_set(tmp_path, name):
     assert_refused(tmp_path, lambda content: content["learned"].update({name: "x"}), str(name))
+
+
+@pytest.mark.parametrize("name", ["classes_", "n_features_in_"])
+def test_what_every_fit_learns_is_needed(tmp_path, name):
+    assert_refused(tmp_path, lambda content: content["learned"].pop(name), name)
+    assert_refused(tmp_path, lambda content: content["learned"].update({name: "text"}), name)
 
 
 def test_all_that_a_fit_learns_is_known(tmp_path):
@@ -486,16 +491,25 @@ def test_memory_of_a_teacher_is_left_behind_and_refused(tmp_path):
         objects = archive.read("classifier.skops")
     with zipfile.ZipFile(io.BytesIO(objects)) as archive:
         parts = {name: archive.read(name) for name in archive.namelist()}
-    schema = json.loads(parts["schema.json"])
-    places = [one for one in nodes(schema["schema"]) if "memory" in one and "steps" in one]
-    assert places
-    for one in places:
-        one["memory"]["content"] = json.dumps(str(tmp_path / "planted"))
-    parts["schema.json"] = json.dumps(schema).encode()
-    path = tmp_path / "crafted.skkd"
-    path.write_bytes(rewritten(tmp_path / "saved.skkd", classifier_skops=zipped(parts)))
-    with pytest.raises(LoadError, match="sets memory"):
-        load(path)
+    planted = json.dumps(str(tmp_path / "planted"))
+    for message, change in [
+        ("sets memory", {"content": planted}),
+        ("sets memory", {"is": "NdArrayNode", "type": "numpy", "file": "1.npy", "__id__": 999}),
+        ("two of its objects have one number", {"__id__": 2}),  # of another text
+    ]:
+        schema = json.loads(parts["schema.json"])
+        places = [one for one in nodes(schema["schema"]) if "memory" in one and "steps" in one]
+        assert places
+        loaders = [loader for loader, _ in schema["types"]]
+        for one in places:
+            one["memory"].update(change)
+            if isinstance(one["memory"]["is"], str):
+                one["memory"]["is"] = loaders.index(one["memory"]["is"])
+        written = zipped(parts | {"schema.json": json.dumps(schema).encode()})
+        path = tmp_path / "crafted.skkd"
+        path.write_bytes(rewritten(tmp_path / "saved.skkd", classifier_skops=written))
+        with pytest.raises(LoadError, match=message):
+            load(path)
 
 
 def nodes(value):
