@@ -1,18 +1,16 @@
 """The algorithm of a fit, whatever the task is."""
 
-import contextlib
 import copy
-from collections.abc import Iterator
 from numbers import Integral
 from typing import Any, ClassVar, Self
 
 import numpy as np
-import torch
 from sklearn.base import clone
 from sklearn.utils import get_tags
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping
 from sklearn.utils.metaestimators import available_if
 
+from ._all_or_nothing import all_or_nothing
 from ._classification import check_classes, read_targets
 from ._estimator import BaseEstimator
 from ._input import Rows, read_rows, read_unlabeled, split_rows, take
@@ -50,9 +48,13 @@ from ._training import (
 )
 
 
+def _fits_teacher(distiller: "BaseDistiller") -> bool:
+    return distiller.teacher is not None and not is_fitted(distiller.teacher)
+
+
 def _can_learn_in_parts(distiller: "BaseDistiller") -> bool:
     """Whether the teacher needs no fit: one that does can't be cross-fitted in parts."""
-    return distiller.teacher is None or is_fitted(distiller.teacher)
+    return not _fits_teacher(distiller)
 
 
 class BaseDistiller(BaseEstimator):
@@ -125,7 +127,7 @@ class BaseDistiller(BaseEstimator):
         Ctrl-C in the main training ends it with what was learned so far and a warning. Before the
         main training, and in the pruning after it, Ctrl-C ends ``fit``.
         """
-        with self._all_or_nothing():
+        with all_or_nothing(self):
             self._fit(X, y, sample_weight, teacher_proba, X_unlabeled, params)
         return self
 
@@ -192,11 +194,7 @@ class BaseDistiller(BaseEstimator):
             verbose=self.verbose,
         )
         prune(net, rows.X, rows.sample_weight, seeds.pruning)
-        self._row_shape = rows.X.shape[1:]
-        self.student_, self.balancer_, self.augmenter_ = student, balancer, augmenter
-        self.calibration_, self._shelved_teacher = signal.calibration, signal.teacher.settled()
-        self.history_, self.n_iter_ = history, len(history["epoch"])
-        self._keep_task(task)
+        self._keep(student, balancer, augmenter, signal, history)
 
     @available_if(_can_learn_in_parts)
     def partial_fit(
@@ -226,23 +224,18 @@ class BaseDistiller(BaseEstimator):
 
         Examples
         --------
-        >>> import tempfile
-        >>> import numpy as np
         >>> from sklearn.datasets import make_classification
         >>> from sklearn.linear_model import LogisticRegression
         >>> from skkd import DistilledClassifier
         >>> X, y = make_classification(1000, random_state=0)
-        >>> with tempfile.TemporaryFile() as file:
-        ...     X.tofile(file)
-        ...     rows = np.memmap(file, X.dtype, "r", shape=X.shape)
         >>> clf = DistilledClassifier(LogisticRegression().fit(X[:500], y[:500]), random_state=0)
-        >>> for start in range(0, len(rows), 250):
+        >>> for start in range(0, len(X), 250):
         ...     chunk = slice(start, start + 250)
-        ...     clf = clf.partial_fit(rows[chunk], y[chunk], classes=[0, 1])
+        ...     clf = clf.partial_fit(X[chunk], y[chunk], classes=[0, 1])
         >>> len(clf.history_["loss"])
         4
         """
-        with self._all_or_nothing():
+        with all_or_nothing(self):
             self._partial_fit(X, y, classes, sample_weight, teacher_proba)
         return self
 
@@ -264,13 +257,8 @@ class BaseDistiller(BaseEstimator):
             # On copies: a chunk that makes the training diverge must leave nothing behind.
             student, balancer = copied_for_training(self.student_), copy.deepcopy(self.balancer_)
             X = X if targets.kept is None else take(X, targets.kept)
-            rows = Rows(
-                student_input(self, X),
-                X,
-                targets.labels,
-                targets.sample_weight,
-                numbers=targets.kept,
-            )
+            prepared, weight = student_input(self, X), targets.sample_weight
+            rows = Rows(prepared, X, targets.labels, weight, numbers=targets.kept)
         else:
             student, _, rows = prepare_student(self.student, X, targets, torch_state)
             balancer = options.balancer
@@ -309,33 +297,16 @@ class BaseDistiller(BaseEstimator):
             keeps_interrupted=True,
             verbose=self.verbose,
         )
-        if not goes_on:
-            self._row_shape = rows.X.shape[1:]
+        if goes_on:
+            history = joined(self.history_, history)
+        self._keep(student, balancer, augmenter, signal, history)
+
+    def _keep(self, student, balancer, augmenter, signal, history) -> None:
+        """Set what was learned."""
         self.student_, self.balancer_, self.augmenter_ = student, balancer, augmenter
         self.calibration_, self._shelved_teacher = signal.calibration, signal.teacher.settled()
-        self.history_ = joined(self.history_, history) if goes_on else history
-        self.n_iter_ = len(self.history_["epoch"])
-        self._keep_task(task)
-
-    def _keep_task(self, task) -> None:
-        """Set what is learned about the targets."""
-        raise NotImplementedError
-
-    @contextlib.contextmanager
-    def _all_or_nothing(self) -> Iterator[None]:
-        """Leave this estimator as it was if a fit fails, and the caller's settings as they are."""
-        before = self.__dict__.copy()
-        try:
-            # A caller may have turned autograd off, or made numpy raise.
-            with (
-                torch.inference_mode(False),
-                torch.enable_grad(),
-                np.errstate(all="warn", under="ignore"),
-            ):
-                yield
-        except BaseException:
-            self.__dict__ = before
-            raise
+        self.history_, self.n_iter_ = history, len(history["epoch"])
+        self.classes_, self._row_shape = signal.task.classes, signal.rows.X.shape[1:]
 
     @property
     def teacher_(self):
@@ -360,9 +331,7 @@ class BaseDistiller(BaseEstimator):
         params : dict
         """
         params = super().get_params(deep=deep)
-        if not deep:
-            return params
-        return with_nested(self, params)
+        return with_nested(self, params) if deep else params
 
     def set_params(self, **params):
         """Set parameters, also those of student, balancer, augmenter and an unfitted teacher.
@@ -378,12 +347,11 @@ class BaseDistiller(BaseEstimator):
         -------
         self
         """
-        params = with_instances(self, params)
-        return super().set_params(**params)
+        return super().set_params(**with_instances(self, params))
 
     def __sklearn_clone__(self):
         """Clone, but carry a fitted teacher along: a clone of it would be unfitted."""
-        keeps = {"teacher"} if self._has_fitted_teacher() else set()
+        keeps = set() if _fits_teacher(self) else {"teacher"}
         copied = {
             name: value if name in keeps else clone(value, safe=False)
             for name, value in self.get_params(deep=False).items()
@@ -394,9 +362,6 @@ class BaseDistiller(BaseEstimator):
                 setattr(fresh, name, copy.deepcopy(vars(self)[name]))
         return fresh
 
-    def _has_fitted_teacher(self) -> bool:
-        return self.teacher is not None and is_fitted(self.teacher)
-
     def get_metadata_routing(self) -> MetadataRouter:
         """Return the routing to this estimator, to a teacher that it fits, and to ``cv``.
 
@@ -405,7 +370,7 @@ class BaseDistiller(BaseEstimator):
         routing : MetadataRouter
         """
         router = MetadataRouter(owner=type(self).__name__).add_self_request(self)
-        if self.teacher is not None and not is_fitted(self.teacher):
+        if _fits_teacher(self):
             mapping = MethodMapping().add(caller="fit", callee="fit")
             router.add(teacher=self.teacher, method_mapping=mapping)
         if hasattr(self.cv, "split") and not isinstance(self.cv, str):

@@ -1,5 +1,6 @@
 """The student: made ready for its rows, and asked about others."""
 
+from . import prediction_methods
 from .copies import copied, copied_for_training
 from .net import (
     DEFAULT_CALLBACKS,
@@ -19,7 +20,6 @@ from .net import (
 from .predict import (
     has_own_encoder,
     input_tags,
-    predicted,
     preprocessed,
     run_steps,
     student_input,
@@ -43,7 +43,7 @@ __all__ = [
     "looks_at_validation_rows",
     "net_dtype",
     "net_of",
-    "predicted",
+    "prediction_methods",
     "prepare_student",
     "preprocessed",
     "prune",

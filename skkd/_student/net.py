@@ -130,7 +130,7 @@ def prepare_student(
             "X is a torch Dataset, and the student's Pipeline would need its rows in an array. Let "
             "the dataset transform its images, and give the net without a Pipeline."
         )
-    encodes = net.module in (TabularMLP, PeriodicMLP) and not steps
+    encodes = is_default(net) and not steps
     is_plain = isinstance(X, np.ndarray) and X.dtype.kind in "biuf"
     if encodes and not is_plain and needs_encoder(X):
         steps = [("encode", table_encoder(X, drops=True))]
@@ -225,14 +225,13 @@ def _initialized(net, X, targets, torch_state) -> NeuralNet:
 
 def check_numbers(net: NeuralNet) -> None:
     """Raise a ValueError for epochs, batch sizes or learning rates that can't be trained with."""
-    for name, least in (("max_epochs", 1), ("batch_size", 1)):
+    for name, or_all in (("max_epochs", ""), ("batch_size", ", or -1 for all rows")):
         value = getattr(net, name)
         is_whole = isinstance(value, Integral) and not isinstance(value, bool)
-        if not (is_whole and (value >= least or (name == "batch_size" and value == -1))):
-            or_all = ", or -1 for all rows" if name == "batch_size" else ""
+        if not (is_whole and (value >= 1 or (or_all and value == -1))):
             raise ValueError(
                 f"{name}={value!r} of the student is not allowed; give a whole number of at least "
-                f"{least}{or_all} (student__{name}=...)."
+                f"1{or_all} (student__{name}=...)."
             )
     if not (isinstance(net.lr, Real) and 0 < float(net.lr) < math.inf):
         raise ValueError(

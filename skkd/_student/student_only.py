@@ -1,18 +1,18 @@
 """A fitted student by itself, to deploy or to pickle."""
 
 import numpy as np
-import torch
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 from skorch import NeuralNetClassifier
 
 from .._estimator import BaseEstimator, ClassifierMixin
+from . import prediction_methods
 from .copies import copied
-from .predict import has_own_encoder, input_tags, predicted
+from .predict import has_own_encoder, input_tags
 
 __all__ = ["StudentOnly"]
 
-# What `fit` learns besides the student. `_row_shape` is missing for a student with an encoder.
+# What `fit` learns besides the student. Only frames have `feature_names_in_`.
 _LEARNED = ("classes_", "n_features_in_", "feature_names_in_", "_row_shape")
 
 
@@ -75,64 +75,10 @@ class StudentOnly(ClassifierMixin, BaseEstimator):
             "wrap the student: sklearn.frozen.FrozenEstimator(student)."
         )
 
-    def predict_proba(self, X) -> np.ndarray:
-        """Return the student's probabilities.
-
-        Parameters
-        ----------
-        X : array, frame, CSR matrix or Dataset
-            Rows like those of ``fit``.
-
-        Returns
-        -------
-        proba : ndarray of shape (n_rows, n_classes), in the student's dtype
-        """
-        return predicted(self, X, lambda logits: torch.softmax(logits, -1))
-
-    def predict_log_proba(self, X) -> np.ndarray:
-        """Return the logarithms of the probabilities, exact where those underflow.
-
-        Parameters
-        ----------
-        X : array, frame, CSR matrix or Dataset
-            Rows like those of ``fit``.
-
-        Returns
-        -------
-        log_proba : ndarray of shape (n_rows, n_classes)
-        """
-        return predicted(self, X, lambda logits: torch.log_softmax(logits, -1))
-
-    def decision_function(self, X) -> np.ndarray:
-        """Return the student's logits.
-
-        Parameters
-        ----------
-        X : array, frame, CSR matrix or Dataset
-            Rows like those of ``fit``.
-
-        Returns
-        -------
-        logits : ndarray of shape (n_rows, n_classes), or (n_rows,) for two classes
-            For two classes, the second class's logit minus the first's.
-        """
-        logits = predicted(self, X)
-        return logits[:, 1] - logits[:, 0] if logits.shape[1] == 2 else logits
-
-    def predict(self, X) -> np.ndarray:
-        """Return the most probable labels.
-
-        Parameters
-        ----------
-        X : array, frame, CSR matrix or Dataset
-            Rows like those of ``fit``.
-
-        Returns
-        -------
-        labels : ndarray of shape (n_rows,)
-        """
-        columns = predicted(self, X).argmax(axis=1)
-        return self.classes_[columns]
+    predict = prediction_methods.predict
+    predict_proba = prediction_methods.predict_proba
+    predict_log_proba = prediction_methods.predict_log_proba
+    decision_function = prediction_methods.decision_function
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "student_")

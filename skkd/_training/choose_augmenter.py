@@ -25,12 +25,12 @@ from .loop import Recipe, train
 from .sources import unlabeled_sources
 
 _VALIDATION = 0.2
-# Optimizer steps of a short training, at least one epoch, and its epochs as a share of the real
-# training's at most: on a small table that many steps would be all of them, four times over.
+# Optimizer steps of a short training. It has one epoch or more.
 _N_STEPS = 600
+# A small table has few steps, so its short trainings have at most this share of the real epochs.
 _SHARE_OF_EPOCHS = 0.4
-# Synthetic rows for each row of a table, and how often they are made anew in the real training.
-# With the comparison, the teacher answers at most ten times for each row of the user.
+# Synthetic rows for each row of a table, and how often the real training makes them.
+# With the comparison, the teacher answers about ten synthetic rows for each row of the user.
 _MOST_NEW, _N_POOLS = 2, 3
 # Synthetic rows, and entries of them, of all rows together. Where that is less than one for each
 # there are none: so many labels leave a teacher little to add.

@@ -24,9 +24,10 @@ from .batches import batch_size_of
 from .loop import History, Recipe, train
 
 _VALIDATION = 0.2
-# Steps on few rows. On many rows a student needs more of them to show what labels teach: up to this
-# share of the real training's, from the first to the second number of rows on.
-_N_STEPS, _SHARE, _FEW, _MANY = 1000, 0.6, 10_000, 30_000
+# Steps on few rows. Many rows need more steps to show what the labels teach.
+_N_STEPS, _FEW = 1000, 10_000
+# From so many rows on, the share of the real training's steps. Between few and many it grows.
+_SHARE, _MANY = 0.6, 30_000
 # Rows, and entries of them, are copied.
 _MAX_ROWS, _MAX_ENTRIES = 100_000, 2**24
 # Fewer validation rows would show nothing.

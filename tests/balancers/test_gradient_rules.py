@@ -1,6 +1,5 @@
 import numpy as np
 import pytest
-import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.optimize import minimize
@@ -346,26 +345,3 @@ def test_history_shows_the_share(gradients):
     rule = DescentShare(ratio=0.5, smoothing=0.0, gradients=gradients, fade=False)
     share = fit(balancer=rule).history_["distillation_share"]
     np.testing.assert_allclose(share, 1 / 3, rtol=1e-10)
-
-
-@pytest.mark.parametrize(
-    ("gradients", "expected"),
-    [
-        ("logits", {"backward": 6, "grad": 0}),
-        ("all", {"backward": 0, "grad": 12}),
-    ],
-)
-def test_number_of_backward_passes(gradients, expected, monkeypatch):
-    calls = {"backward": 0, "grad": 0}
-
-    def counted(name, function):
-        def wrapper(*args, **kwargs):
-            calls[name] += 1
-            return function(*args, **kwargs)
-
-        return wrapper
-
-    monkeypatch.setattr(torch.autograd, "backward", counted("backward", torch.autograd.backward))
-    monkeypatch.setattr(torch.autograd, "grad", counted("grad", torch.autograd.grad))
-    fit(balancer=DescentShare(gradients=gradients))
-    assert calls == expected  # in 2 epochs of 3 batches

@@ -1,0 +1,73 @@
+"""Methods of a classifier whose predictions are its student's."""
+
+from typing import Any
+
+import numpy as np
+import torch
+
+from .predict import predicted
+
+__all__ = ["decision_function", "predict", "predict_log_proba", "predict_proba"]
+
+
+def predict_proba(self: Any, X: Any) -> np.ndarray:
+    """Return the student's probabilities.
+
+    Parameters
+    ----------
+    X : array, frame, CSR matrix or Dataset
+        Rows like those of ``fit``.
+
+    Returns
+    -------
+    proba : ndarray of shape (n_rows, n_classes), in the student's dtype
+    """
+    return predicted(self, X, lambda logits: torch.softmax(logits, -1))
+
+
+def predict_log_proba(self: Any, X: Any) -> np.ndarray:
+    """Return logarithms of the student's probabilities, exact where those underflow.
+
+    Parameters
+    ----------
+    X : array, frame, CSR matrix or Dataset
+        Rows like those of ``fit``.
+
+    Returns
+    -------
+    log_proba : ndarray of shape (n_rows, n_classes)
+    """
+    return predicted(self, X, lambda logits: torch.log_softmax(logits, -1))
+
+
+def decision_function(self: Any, X: Any) -> np.ndarray:
+    """Return the student's logits.
+
+    Parameters
+    ----------
+    X : array, frame, CSR matrix or Dataset
+        Rows like those of ``fit``.
+
+    Returns
+    -------
+    logits : ndarray of shape (n_rows, n_classes), or (n_rows,) for two classes
+        For two classes the second class's logit less the first's.
+    """
+    logits = predicted(self, X)
+    return logits[:, 1] - logits[:, 0] if logits.shape[1] == 2 else logits
+
+
+def predict(self: Any, X: Any) -> np.ndarray:
+    """Return the most probable labels.
+
+    Parameters
+    ----------
+    X : array, frame, CSR matrix or Dataset
+        Rows like those of ``fit``.
+
+    Returns
+    -------
+    labels : ndarray of shape (n_rows,)
+    """
+    columns = predicted(self, X).argmax(axis=1)
+    return self.classes_[columns]
