@@ -209,11 +209,6 @@ def check_plan(net: NeuralNet, rows: Rows, task, options: Options, X_unlabeled) 
     options : Options
     X_unlabeled : rows or None
     """
-    for name, least in (("max_epochs", 1), ("batch_size", -1)):
-        value = getattr(net, name)
-        if not isinstance(value, Integral) or value < least or value == 0:
-            allowed = "-1 (all rows), or at least 1" if least < 0 else "at least 1"
-            raise ValueError(f"{name}={value!r} of the student must be an int: {allowed}.")
     augmenter = options.augmenter if isinstance(options.augmenter, Augmenter) else None
     if isinstance(rows.raw, DatasetRows) and (augmenter is not None or options.fits_teacher):
         raise ValueError(

@@ -116,11 +116,7 @@ def make_signal(
         validation = validation and replace(validation, answers=given[validation.numbers])
     elif is_fitted(teacher):
         shelved = Shelved(teacher, None if memory is None else Cache(memory).key(teacher))
-        if memory is None:
-            answers = task.ask(teacher, rows.raw)
-        else:
-            answers = ask_teacher(shelved, rows.raw, task, memory)
-        rows = replace(rows, answers=answers)
+        rows = replace(rows, answers=ask_teacher(shelved, rows.raw, task, memory))
         if not np.array_equal(teacher.classes_, task.classes):
             task.check_known(np.asarray(teacher.classes_))
         task.check_unseen(rows)
