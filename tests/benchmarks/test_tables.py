@@ -89,7 +89,7 @@ def test_numbers_of_the_readme():
         f"beats its teacher on {n_better} data sets".replace(" 10 ", " ten "),
         f"loses {accuracy['labels'] - accuracy['default']:.2f} percentage points to labels only",
         f"one row takes {min(microseconds):.0f} to {max(microseconds):.0f} µs",
-        f"is {_change_of_the_default():.2f} behind it",
+        f"is {_change_of_the_default():.2f} percentage points behind it",
         f"100,000 rows of 50 columns take {seconds:.0f} seconds",
     ):
         assert claim in text, claim
