@@ -8,19 +8,23 @@
   and of the soft targets in the dtype of X.
 
 Each measurement is a process of its own, which has fitted a small data set before, so that
-libraries are loaded. The peak is the kernel's (``VmHWM``); its two parts are the largest that were
-seen, two hundred times a second. Linux only.
+libraries are loaded, and which gives memory back to the system when it is freed. The peak is the
+kernel's (``VmHWM``); its two parts are the largest that were seen, two hundred times a second.
+Linux only.
 
     OMP_NUM_THREADS=1 python -m benchmarks.memory --json benchmarks/results/memory.json
 """
 
 import argparse
+import contextlib
 import json
 import multiprocessing
+import os
 import platform
 import tempfile
 import threading
 import time
+import unittest.mock
 from pathlib import Path
 
 import numpy as np
@@ -36,6 +40,8 @@ from skkd.students import default_student
 N_FEATURES, N_CLASSES = 50, 3
 MB = 1e6
 _WRITTEN_AT_ONCE = 100_000
+# Blocks of so many bytes go back to the system when they are freed (mallopt(3), glibc).
+_FREED_FROM = 65536
 
 
 class Linear:
@@ -176,8 +182,19 @@ def measure_in_memory(n_rows: int, dtype: str, params: dict) -> dict:
 
 def in_a_process(function, *args) -> dict:
     """Call a function in a fresh process, whose memory is its own."""
-    with multiprocessing.get_context("spawn").Pool(1) as pool:
+    with gives_back_freed_blocks(), multiprocessing.get_context("spawn").Pool(1) as pool:
         return pool.apply(function, args)
+
+
+@contextlib.contextmanager
+def gives_back_freed_blocks():
+    """Make the C library of new processes give freed blocks back to the system at once.
+
+    Otherwise a peak is what a fit holds and the gaps between its blocks. Those differ by half from
+    run to run.
+    """
+    with unittest.mock.patch.dict(os.environ, {"MALLOC_MMAP_THRESHOLD_": str(_FREED_FROM)}):
+        yield
 
 
 def main() -> None:
