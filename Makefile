@@ -19,7 +19,7 @@ PYTEST := $(PYTEST_ENV) $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help venv test test-fast lint format demo speed bench-small bench docs build clean
+.PHONY: help venv test test-fast fuzz lint format demo speed bench-small bench docs build clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -39,6 +39,11 @@ test: lint ## Lint, then run every test, slow ones included
 
 test-fast: $(STAMP) ## Run the tests that are not marked slow
 	$(PYTEST) -m "not slow" $(ARGS)
+
+FUZZ_ARGS ?= --count 1000
+fuzz: $(STAMP) ## Go on with random calls and damaged files; FUZZ_ARGS="--count 10000" for more
+	for mode in calls damage; do \
+	  $(PYTEST_ENV) $(BIN)/python -m tests.fuzz $$mode $(FUZZ_ARGS) || exit 1; done
 
 lint: $(STAMP) ## Check style, formatting and types
 	$(BIN)/ruff check .

@@ -29,6 +29,8 @@ def knowledge_of(proba: np.ndarray, labels: np.ndarray, weight=None) -> TeacherK
         Sample weights.
     """
     n_rows, n_classes = proba.shape
+    if weight is not None:
+        weight = weight / weight.max()  # squares of huge or tiny ones have no finite sum
     counts = np.bincount(labels, weight, minlength=n_classes)
     total = counts.sum()
     without = -np.log(np.maximum(counts / total, _SMALLEST_PROBA))

@@ -10,7 +10,7 @@ import torch
 from scipy import sparse
 from torch import Tensor
 
-from .._input import MANY_TARGETS, LazyRows, Rows, is_frame, row_slices, take
+from .._input import MANY_TARGETS, LazyRows, Rows, is_frame, is_large, row_slices, take
 from .._warnings import warn
 from ..balancers import TeacherKnowledge
 from ..losses import check_loss_values, kl, takes_labels
@@ -204,20 +204,28 @@ def raw_proba(teacher, X) -> tuple[np.ndarray, np.ndarray]:
     with warnings.catch_warnings():
         # torch warns a teacher that is a skorch net of rows that are protected.
         warnings.filterwarnings("ignore", "The given NumPy array is not writable", UserWarning)
-        proba = teacher.predict_proba(protected(X))
+        proba = call_with_protected(teacher.predict_proba, X)
     if isinstance(proba, torch.Tensor):
         proba = _as_array(proba)
     source = f"{type(teacher).__name__}.predict_proba"
     return check_proba(np.asarray(proba), X.shape[0], len(known), source), known
 
 
-def protected(X):
-    """Return X such that a teacher that works in place can't change the user's rows."""
-    if isinstance(X, np.ndarray):
-        X = X.view()
-        X.flags.writeable = False
-        return X
-    return X.copy(deep=False) if hasattr(X, "iloc") else X
+def call_with_protected(function, X):
+    """Call a function of a teacher such that it can't change the user's rows.
+
+    A function that needs memory it can write to, as some compiled ones do, gets a copy.
+    """
+    if not isinstance(X, np.ndarray):
+        return function(X.copy(deep=False) if hasattr(X, "iloc") else X)
+    view = X.view()
+    view.flags.writeable = False
+    try:
+        return function(view)
+    except ValueError as error:
+        if "read-only" not in str(error) or is_large(X):
+            raise
+    return function(X.copy())
 
 
 def _as_array(proba) -> np.ndarray:

@@ -13,7 +13,7 @@ import numpy as np
 from sklearn.compose import ColumnTransformer
 from sklearn.pipeline import Pipeline
 
-from .tables import with_plain_missing
+from .tables import column_to_float, with_plain_missing
 
 _encoders: WeakKeyDictionary = WeakKeyDictionary()
 
@@ -113,7 +113,7 @@ class FrameEncoder:
 
     def _encode_columns(self, columns: list, out: np.ndarray) -> None:
         if self.numeric:
-            numbers = [_numbers(columns[position]) for position in self.numeric]
+            numbers = [column_to_float(columns[position]) for position in self.numeric]
             self._impute(np.stack(numbers, axis=1), out[:, self.slices["numeric"]])
         for position, places in self.categorical:
             target = places.of_rows(columns[position])
@@ -181,9 +181,3 @@ def _plain_values(row) -> list | None:
     if not all(isinstance(value, _PLAIN) for value in values):
         return None
     return [None if value != value else value for value in values]
-
-
-def _numbers(column) -> np.ndarray:
-    if isinstance(column.dtype, np.dtype):
-        return column.to_numpy().astype(np.float64, copy=False)
-    return column.to_numpy(dtype=np.float64, na_value=np.nan)

@@ -8,7 +8,7 @@ from scipy import sparse
 from sklearn.utils.validation import check_array
 from torch import Tensor
 
-from .containers import LARGE, LazyRows, SomeRows, row_slices
+from .containers import LARGE, LazyRows, SomeRows, is_frame, row_slices
 from .datasets import DatasetRows, as_rows
 from .kinds import column_kinds, dtypes_of
 
@@ -18,12 +18,24 @@ _FIT_FLOAT32 = {"boolean", "float16", "float32", "int8", "int16", "uint8", "uint
 def read_container(X):
     """Return X in a container that has a shape and rows to take.
 
-    Lists and the like become arrays, and torch Datasets lazy rows.
+    Lists, tensors and the like become arrays, and torch Datasets lazy rows.
     """
+    if isinstance(X, np.ndarray):
+        return X
     if sparse.issparse(X):
         return X.tocsr()
-    X = X if isinstance(X, np.ndarray) else as_rows(X)
-    return X if hasattr(X, "shape") else np.asarray(X)
+    if isinstance(X, Tensor):
+        X = X.detach().cpu()
+        return (X.float() if X.dtype == torch.bfloat16 else X).numpy()
+    X = as_rows(X)
+    if not hasattr(X, "shape"):
+        return np.asarray(X)
+    if not hasattr(X, "dtype") and not is_frame(X):
+        raise TypeError(
+            f"X is a {type(X).__name__}; give an array, a pandas or polars frame, a sparse matrix "
+            "or a torch Dataset. A table of pyarrow has to_pandas()."
+        )
+    return X
 
 
 def read_rows(X, y) -> tuple:

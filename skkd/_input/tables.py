@@ -78,5 +78,16 @@ def to_float(X) -> np.ndarray:
     """Return a table of numbers of any kind, Decimal and pyarrow's included, as float64."""
     if not hasattr(X, "iloc"):
         return np.asarray(X, dtype=np.float64)
-    columns = [series.to_numpy(dtype=np.float64, na_value=np.nan) for _, series in X.items()]
-    return np.stack(columns, axis=1)
+    return np.stack([column_to_float(column) for _, column in X.items()], axis=1)
+
+
+def column_to_float(column) -> np.ndarray:
+    """Return a pandas column of numbers as float64; raise a ValueError for any other."""
+    try:
+        if column.dtype.kind in "mMc":
+            raise TypeError(f"its dtype is {column.dtype}")
+        if isinstance(column.dtype, np.dtype) and column.dtype != object:
+            return column.to_numpy().astype(np.float64, copy=False)
+        return column.to_numpy(dtype=np.float64, na_value=np.nan)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"Column {column.name!r} of X must hold numbers: {error}.") from error

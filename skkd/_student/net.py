@@ -201,13 +201,13 @@ def _initialized(net, X, targets, torch_state) -> NeuralNet:
     """Return a fresh copy of the net, initialized for these rows, with one output a column."""
     net, n_outputs = cloned(net), targets.task.n_outputs
     net.set_params(**_filled_in(net, X, n_outputs))
-    check_numbers(net)
+    check_settings(net)
     net.classes = targets.task.classes
     with torch_state.active():
         try:
             net.initialize() if not hasattr(net, "accelerator") else initialize_unwrapped(net)
         except (TypeError, ValueError, RuntimeError) as error:
-            raise type(error)(
+            raise (ValueError if type(error) is RuntimeError else type(error))(
                 f"The student's net can't be made with {_given_to_module(net)}: {error}"
             ) from error
     drop_default_callbacks(net)
@@ -223,8 +223,8 @@ def _initialized(net, X, targets, torch_state) -> NeuralNet:
     return net
 
 
-def check_numbers(net: NeuralNet) -> None:
-    """Raise a ValueError for epochs, batch sizes or learning rates that can't be trained with."""
+def check_settings(net: NeuralNet) -> None:
+    """Raise an error for epochs, batch sizes and the like that can't be trained with."""
     for name, or_all in (("max_epochs", ""), ("batch_size", ", or -1 for all rows")):
         value = getattr(net, name)
         is_whole = isinstance(value, Integral) and not isinstance(value, bool)
@@ -237,6 +237,13 @@ def check_numbers(net: NeuralNet) -> None:
         raise ValueError(
             f"lr={net.lr!r} of the student is not allowed; give a finite number above 0 "
             "(student__lr=...)."
+        )
+    if net.device is None and not hasattr(net, "accelerator"):
+        raise ValueError("device=None of the student is not allowed; name one (student__device).")
+    if not callable(net.iterator_train):
+        raise TypeError(
+            f"iterator_train={net.iterator_train!r} of the student can't be called; give a class "
+            "such as torch.utils.data.DataLoader."
         )
 
 

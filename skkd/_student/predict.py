@@ -14,7 +14,6 @@ from skorch import NeuralNet
 from torch import Tensor
 
 from .._input import (
-    DatasetRows,
     as_tensor,
     check_finite,
     encode,
@@ -168,7 +167,7 @@ def has_own_encoder(student) -> bool:
 
 
 def _not_empty(X):
-    if not isinstance(X, DatasetRows) and getattr(X, "shape", (1,))[0] == 0:
+    if X.shape[:1] == (0,):
         raise ValueError("Found array with 0 sample(s) in X; a minimum of 1 is required.")
     return X
 

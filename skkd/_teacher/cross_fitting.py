@@ -13,7 +13,7 @@ from sklearn.utils.metadata_routing import get_routing_for_object
 from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import has_fit_parameter
 
-from .._classification import Classification, protected, raw_proba, short
+from .._classification import Classification, call_with_protected, raw_proba, short
 from .._input import Rows, materialized
 from .._sklearn_private import _check_method_params, _safe_indexing
 from .._warnings import warn
@@ -208,7 +208,7 @@ def _fit_and_ask(teacher, X, y, fit_params, train, test) -> tuple[np.ndarray, np
 def _fit_clone(teacher, X, y, fit_params: dict):
     """Return a fitted clone. An error that the teacher raises says so, and what may help."""
     try:
-        return clone(teacher).fit(protected(X), y, **fit_params)
+        return call_with_protected(lambda X: clone(teacher).fit(X, y, **fit_params), X)
     except Exception as error:
         note = f"Raised by the teacher {type(teacher).__name__}, as it was cloned and fitted."
         labels = np.unique(y)

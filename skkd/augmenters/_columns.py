@@ -61,7 +61,8 @@ def exchange(X: Any, rows: np.ndarray, donors: np.ndarray, mask: np.ndarray) -> 
     for column, swapped in enumerate(mask.T):
         entries = np.where(swapped, donors, rows)
         if hasattr(X, "iloc"):
-            new.isetitem(column, X.iloc[:, column].array.take(entries))
+            taken = X.iloc[:, column].take(entries)  # an array would be given another dtype
+            new.isetitem(column, taken.reset_index(drop=True))
         else:
             new.replace_column(column, X.to_series(column).gather(entries))
     return new

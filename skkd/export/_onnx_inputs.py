@@ -163,7 +163,7 @@ def _as_array(values, dtype: np.dtype, name: str) -> np.ndarray:
         return texts.reshape(-1, 1) if texts.ndim == 1 else texts
     if hasattr(values, "array") and hasattr(values, "isna"):
         return values.to_numpy(dtype=dtype, na_value=np.nan)  # works for pandas' nullable columns
-    array = np.asarray(values)
+    array = np.asarray(values.detach() if hasattr(values, "detach") else values)  # a tensor
     if array.dtype.kind in "OUS":
         numbers = [_number(value, name) for value in array.astype(object).flat]
         array = np.array(numbers, dtype=np.float64).reshape(array.shape)

@@ -1,12 +1,15 @@
 """Ask a student in an ONNX file, without torch, scikit-learn or pandas."""
 
+import hashlib
 import json
 import os
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from ..exceptions import LoadError
 from ._onnx_inputs import Inputs
 from ._require import require
 
@@ -39,8 +42,8 @@ class OnnxStudent:
 
     Raises
     ------
-    ValueError
-        If the file was not written by :func:`to_onnx`.
+    LoadError
+        If :func:`to_onnx` did not write the file, or if a byte of it has changed since.
     ImportError
         If onnxruntime is not installed.
 
@@ -69,11 +72,9 @@ class OnnxStudent:
         options.intra_op_num_threads = n_threads
         options.log_severity_level = 4  # errors are raised as well
         self._session = onnxruntime.InferenceSession(
-            os.fspath(path), options, providers=["CPUExecutionProvider"]
+            _checked(path), options, providers=["CPUExecutionProvider"]
         )
         metadata = self._session.get_modelmeta().custom_metadata_map
-        if "inputs" not in metadata:
-            raise ValueError(f"{path} was not written by skkd.export.to_onnx, or by an older skkd.")
         self.inputs = _inputs_from(json.loads(metadata["inputs"]))
         self.classes_ = np.array(json.loads(metadata["classes"]))
         self.levels: dict[str, list] = json.loads(metadata["levels"])
@@ -124,6 +125,28 @@ class OnnxStudent:
                 "missing ones in columns that the student does not impute."
             )
         return found
+
+
+# An entry "sha256" of an ONNX file's metadata, up to its value of 64 characters. Entries may stand
+# anywhere in the file. This one stands at the end, after all that it is a hash of.
+_SEAL = b"\x72\x4a\x0a\x06sha256\x12\x40"
+
+
+def sealed(data: bytes) -> bytes:
+    """Return an ONNX file with a hash of it, by which :class:`OnnxStudent` notices a change."""
+    return data + _SEAL + hashlib.sha256(data).hexdigest().encode()
+
+
+def _checked(path) -> bytes:
+    """Return a file's bytes; raise a LoadError unless they are as ``sealed`` left them."""
+    file = Path(path).read_bytes()
+    data = file[: -len(_SEAL) - 64]
+    if file != sealed(data):
+        raise LoadError(
+            f"{path} was not written by skkd.export.to_onnx, or by an older skkd, or has changed "
+            "since. Export the student again. onnxruntime itself reads changed ONNX files."
+        )
+    return file
 
 
 def metadata_of(inputs: Inputs, classes: list, levels: dict, versions: dict, card: str) -> dict:

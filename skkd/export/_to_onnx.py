@@ -27,7 +27,7 @@ from ._onnx_graph import Graph
 from ._onnx_inputs import Inputs, dtype_name, is_missing
 from ._onnx_net import add_net
 from ._onnx_steps import add_step
-from ._onnx_student import metadata_of
+from ._onnx_student import metadata_of, sealed
 from ._parity import TOLERANCE, as_labels, check_parity
 from ._require import require
 
@@ -216,7 +216,7 @@ def _add_outputs(graph: Graph, logits: str, classes: np.ndarray, dtype) -> dict[
 def _serialized(graph: Graph, outputs: dict, metadata: dict[str, str]) -> bytes:
     model = graph.model(outputs)
     require("onnx.helper").set_model_props(model, metadata)
-    return model.SerializeToString()
+    return sealed(model.SerializeToString())
 
 
 def _metadata(clf, inputs: Inputs, report) -> dict[str, str]:

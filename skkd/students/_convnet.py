@@ -125,7 +125,8 @@ class _Block(nn.Module):
         self.second = _convolution(n_out, n_out)
         nn.init.zeros_(self.second.weight)
         nn.init.zeros_(self.second.bias)  # type: ignore[arg-type]
-        self.shortcut = nn.Identity() if n_in == n_out else nn.Conv2d(n_in, n_out, 1, stride)
+        fits = n_in == n_out and stride == 1
+        self.shortcut = nn.Identity() if fits else nn.Conv2d(n_in, n_out, 1, stride)
 
     def forward(self, X: Tensor) -> Tensor:
         return F.relu(self.shortcut(X) + self.second(F.relu(self.first(X))))

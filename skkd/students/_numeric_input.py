@@ -244,9 +244,10 @@ def weighted_moments(X, sample_weight: np.ndarray | None) -> tuple[np.ndarray, n
     n_rows = X.shape[0]
     share = np.full(n_rows, 1.0) if sample_weight is None else sample_weight.astype(np.float64)
     share /= share.sum()
-    with np.errstate(over="ignore"):  # of the largest floats
+    with np.errstate(over="ignore", invalid="ignore"):  # squares of the largest floats
         mean = _weighted_sum(X, share, None)
-        return mean, _weighted_sum(X, share, mean)
+        variance = _weighted_sum(X, share, mean)
+    return mean, np.where(np.isnan(variance), np.inf, variance)  # a share of 0 times infinity
 
 
 def _weighted_sum(X, share: np.ndarray, mean: np.ndarray | None) -> np.ndarray:

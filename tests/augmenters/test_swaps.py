@@ -1,4 +1,5 @@
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -65,6 +66,13 @@ def test_random_swap_takes_from_any_row():
 def test_random_swap_takes_from_rows_by_their_weight():
     augmenter = RandomSwap(prob=0.5).fit(labelled_rows(9, 8), sample_weight=np.arange(9) % 2)
     assert set(augmenter.sample(400, np.random.default_rng(0)).ravel()) == {1, 3, 5, 7}
+
+
+@both_swaps
+def test_texts_in_a_column_of_objects_stay_objects(kind):
+    X = pd.DataFrame({"text": pd.Series(["a", "b", "c"] * 4, dtype=object), "number": range(12)})
+    X_new = sampled(kind(prob=0.5), X)
+    assert X_new.dtypes.tolist() == X.dtypes.tolist()
 
 
 def test_missing_values_are_swapped_as_any_other():

@@ -1,9 +1,12 @@
 """Probabilities as a teacher or a file gives them, off by rounding or not."""
 
+from dataclasses import astuple
+
 import numpy as np
 import pytest
 import torch
 
+from skkd._classification.knowledge import knowledge_of
 from skkd._classification.task import Classification, check_proba
 from tests.helpers import Says, make_data, quick, targets_seen
 
@@ -81,3 +84,14 @@ def test_how_far_below_zero_is_rounding(value, is_mended):
 def test_plain_probabilities_are_not_copied():
     task = Classification(np.arange(3))
     assert task.read_answers(PROBA, len(PROBA)) is PROBA
+
+
+@pytest.mark.parametrize("scale", [1e-300, 1e200])
+def test_the_scale_of_weights_does_not_change_what_a_teacher_knows(scale):
+    rng = np.random.default_rng(0)
+    proba, labels = rng.dirichlet(np.ones(3), 50), rng.integers(0, 3, 50)
+    weight = rng.uniform(0.5, 2, 50)
+    scaled = knowledge_of(proba, labels, scale * weight)
+    expected = knowledge_of(proba, labels, weight)
+    np.testing.assert_allclose(astuple(scaled), astuple(expected), rtol=1e-9)
+    assert scaled.error > 0

@@ -1,5 +1,6 @@
 """A student in a file, asked as a service does."""
 
+import hashlib
 import json
 import subprocess
 import sys
@@ -19,7 +20,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 import skkd
-from skkd.export import OnnxStudent, to_onnx, to_torch_program
+from skkd.export import LoadError, OnnxStudent, to_onnx, to_torch_program
 from tests.export.frames import people, quick_student
 from tests.helpers import make_data, quick_net
 
@@ -160,6 +161,25 @@ def test_other_files(tmp_path):
     (tmp_path / "other.onnx").write_bytes(model.SerializeToString())
     with pytest.raises(ValueError, match="was not written by skkd"):
         OnnxStudent(tmp_path / "other.onnx")
+
+
+def test_a_changed_file_is_refused(served, tmp_path):
+    data = served.exported.path.read_bytes()
+    path = tmp_path / "changed.onnx"
+    for position in (0, len(data) // 2, len(data) - 70, len(data) - 1):
+        path.write_bytes(data[:position] + bytes([data[position] ^ 1]) + data[position + 1 :])
+        with pytest.raises(LoadError, match="has changed since"):
+            OnnxStudent(path)
+    path.write_bytes(data[:-100])
+    with pytest.raises(LoadError, match="has changed since"):
+        OnnxStudent(path)
+
+
+def test_the_hash_is_part_of_the_metadata(served):
+    data = served.exported.path.read_bytes()
+    [found] = [one.value for one in onnx.load(served.exported.path).metadata_props
+               if one.key == "sha256"]  # fmt: skip
+    assert found == hashlib.sha256(data[:-76]).hexdigest()
 
 
 def test_neither_torch_nor_scikit_learn_nor_pandas_is_imported(served):

@@ -123,10 +123,13 @@ def test_tables_of_categories_alone_and_of_few_columns(kept):
         pytest.param(lambda X: X.assign(age=np.inf), id="infinity"),
         pytest.param(lambda X: X.assign(age="old"), id="text for a number"),
         pytest.param(lambda X: X.assign(word=[[1]] * len(X)), id="lists"),
+        pytest.param(lambda X: X.assign(age=pd.Timestamp(0)), id="dates for numbers"),
+        pytest.param(lambda X: X.assign(age=pd.Timedelta(1)), id="durations for numbers"),
     ],
 )
-def test_what_is_wrong_with_a_frame_is_left_to_scikit_learn(spoil):
-    X = spoil(mixed_frame(5))
+@pytest.mark.parametrize("n_rows", [1, 5])
+def test_what_is_wrong_with_a_frame_is_left_to_scikit_learn(spoil, n_rows):
+    X = spoil(mixed_frame(5))[:n_rows]
     assert FrameEncoder(ENCODER).transform(X) is None
     with pytest.raises((ValueError, TypeError)):
         encode(ENCODER, X)

@@ -6,6 +6,7 @@ import tracemalloc
 import numpy as np
 import pandas as pd
 import polars as pl
+import pyarrow as pa
 import pytest
 import torch
 from sklearn.linear_model import LogisticRegression
@@ -90,6 +91,8 @@ CONTAINERS = {
     "strided": lambda a: np.repeat(a, 2, axis=0)[::2],
     "reversed": lambda a: a[::-1].copy()[::-1],
     "object": lambda a: a.astype(object),
+    "tensor": torch.from_numpy,
+    "tensor_with_grad": lambda a: torch.tensor(a, requires_grad=True),
 }
 
 
@@ -124,6 +127,20 @@ def test_wrong_number_of_features():
     for ask in (clf.predict, clf.predict_proba, clf.decision_function):
         with pytest.raises(ValueError, match="4 features.*5 features"):
             ask(X[:, :4])
+
+
+@pytest.mark.parametrize("rows", [None, 3, "text"], ids=str)
+def test_what_has_no_rows(rows):
+    clf = quick(fitted_teacher(X, Y)).fit(X, Y)
+    for ask in (clf.predict, lambda rows: clf.fit(rows, Y)):
+        with pytest.raises((ValueError, TypeError)):
+            ask(rows)
+
+
+def test_a_table_of_pyarrow_says_how_to_convert_it():
+    table = pa.table({"a": [1.0, 2.0]})
+    with pytest.raises(TypeError, match="X is a Table.*to_pandas"):
+        quick(fitted_teacher(X, Y)).fit(table, [0, 1])
 
 
 # dtypes

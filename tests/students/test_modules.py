@@ -43,6 +43,11 @@ def test_any_size_and_both_numbers_of_channels(n_channels, size):
     assert all(p.grad is not None and p.grad.any() for p in net.parameters())
 
 
+def test_blocks_of_equal_width():
+    net, X = stirred(ResidualConvNet(2, widths=(4, 4))), torch.randn(3, 1, 8, 8)
+    assert net(X).shape == (3, 2)
+
+
 def test_one_channel_may_be_left_out():
     net, X = stirred(ResidualConvNet(2)), torch.randn(2, 10, 8)
     torch.testing.assert_close(net(X), net(X[:, None]), rtol=0, atol=0)

@@ -22,6 +22,7 @@ from sklearn.model_selection import (
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
+from sklearn.tree import DecisionTreeClassifier
 
 from skkd import DistilledClassifier
 from skkd.exceptions import DistillationWarning
@@ -469,6 +470,18 @@ def test_a_teacher_that_works_in_place_changes_no_rows(container, cv):
     clf = quick(teacher, cv=cv).fit(rows, Y)
     np.testing.assert_array_equal(np.asarray(rows), X)
     assert np.isfinite(clf.predict_proba(rows)).all()
+
+
+def test_a_teacher_that_needs_memory_to_write_to_gets_a_copy():
+    """scikit-learn's trees can't read protected rows of float32 with gaps in them."""
+    rows = X.astype(np.float32)
+    rows[::7, 1] = np.nan
+    given = rows.copy()
+    tree = DecisionTreeClassifier(max_depth=3, random_state=0)
+    clf = quick(tree, student=None, cv=3).set_params(student__max_epochs=1).fit(rows, Y)
+    np.testing.assert_array_equal(rows, given)
+    expected = clone(tree).fit(given, Y).predict_proba(given)
+    np.testing.assert_array_equal(clf.teacher_.predict_proba(given), expected)
 
 
 def test_rows_stay_writeable_for_their_owner():
