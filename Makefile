@@ -19,7 +19,7 @@ PYTEST := $(PYTEST_ENV) $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help venv test test-fast fuzz lint format demo speed bench-small bench docs build clean
+.PHONY: help venv test test-fast test-lowest fuzz lint format demo speed bench-small bench docs build clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -40,10 +40,19 @@ test: lint ## Lint, then run every test, slow ones included
 test-fast: $(STAMP) ## Run the tests that are not marked slow
 	$(PYTEST) -m "not slow" $(ARGS)
 
-FUZZ_ARGS ?= --count 1000
-fuzz: $(STAMP) ## Go on with random calls and damaged files; FUZZ_ARGS="--count 10000" for more
-	for mode in calls damage; do \
-	  $(PYTEST_ENV) $(BIN)/python -m tests.fuzz $$mode $(FUZZ_ARGS) || exit 1; done
+# For example: make fuzz MODES=kills COUNT=200
+MODES ?= calls damage
+COUNT ?= 1000
+fuzz: $(STAMP) ## Go on with COUNT random calls and as many damaged files
+	for mode in $(MODES); do \
+	  $(PYTEST_ENV) $(BIN)/python -m tests.fuzz $$mode --count $(COUNT) || exit 1; done
+
+test-lowest: ## Run the fast tests with the lowest versions that pyproject.toml allows
+	"$(PYTHON)" -m venv .venv-lowest
+	.venv-lowest/bin/python -m pip install --quiet --progress-bar off \
+	  -c constraints-lowest.txt -e ".[test]"
+	$(PYTEST_ENV) .venv-lowest/bin/python -m pytest -n $(WORKERS) --dist worksteal \
+	  -m "not slow" $(ARGS)
 
 lint: $(STAMP) ## Check style, formatting and types
 	$(BIN)/ruff check .
@@ -89,6 +98,6 @@ build: $(STAMP) ## Build sdist and wheel, and try the wheel in an empty environm
 	rm -rf $(WHEEL_VENV)
 
 clean: ## Remove the environment, build results and caches
-	rm -rf .venv .venv-wheel dist build *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-wheel .venv-lowest dist build *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	rm -rf docs/auto_examples docs/generated
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

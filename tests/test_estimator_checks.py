@@ -53,7 +53,6 @@ def test_deterministic_student(estimator, check):
 @parametrize_with_checks(
     [DistilledClassifier(LogisticRegression(), cv=3)],
     expected_failed_checks=lambda estimator: EXPECTED,
-    xfail_strict=True,
 )
 def test_default_student(estimator, check):
     passes(estimator, check)

@@ -60,8 +60,10 @@ def _run(rng, fit: Fit, folder: Path) -> str:
     np.random.seed(int(rng.integers(1000)))
     try:
         clf = fit.make()
-    except Exception as error:  # the teacher, or set_params
-        return _refused(error)
+    except Exception as error:  # of the teacher's own fit, or of scikit-learn's set_params
+        if fit.is_spoiled:
+            return f"refused: before the fit: {error}"
+        raise
     earlier = vars(clf).copy()
     watched = {"X": fit.rows.X, "y": fit.y, "arguments": fit.arguments, "teacher": clf.teacher}
     with leaves_alone(**watched):
