@@ -57,6 +57,9 @@ class DistilledClassifier(ClassifierMixin, BaseDistiller):
         Makes synthetic rows for the teacher to label: a name in
         :data:`skkd.augmenters.AUGMENTERS`, or an instance. "auto" compares some in short trainings.
         None: no synthetic rows, which is faster.
+    teacher_budget : float, "auto" or None, default="auto"
+        Seconds that the teacher may work for ``augmenter="auto"``. "auto": two minutes, or three
+        times what cross-fitting took if that is more. None: no limit.
     early_stopping : bool, default=False
         Stop when the log-loss on validation rows has not improved for ``n_iter_no_change`` epochs.
         The best weights are kept.
@@ -75,7 +78,7 @@ class DistilledClassifier(ClassifierMixin, BaseDistiller):
     random_state : int, RandomState instance or None, default=None
         The same number gives the same student. Global random states are left untouched.
     verbose : int, default=0
-        1 prints a line an epoch; 2 shows a progress bar (needs tqdm).
+        1 prints each phase, how long it will take, and a line an epoch; 2 shows progress bars.
 
     Attributes
     ----------
@@ -150,6 +153,7 @@ class DistilledClassifier(ClassifierMixin, BaseDistiller):
         cv: int | Iterable | Any | Literal["oob"] | None = None,
         calibrate: Literal["auto", "temperature", "vector"] | None = "auto",
         augmenter: str | Augmenter | None = "auto",
+        teacher_budget: float | Literal["auto"] | None = "auto",
         early_stopping: bool = False,
         validation_fraction: float = 0.1,
         n_iter_no_change: int = 10,
@@ -167,6 +171,7 @@ class DistilledClassifier(ClassifierMixin, BaseDistiller):
         self.cv = cv
         self.calibrate = calibrate
         self.augmenter = augmenter
+        self.teacher_budget = teacher_budget
         self.early_stopping = early_stopping
         self.validation_fraction = validation_fraction
         self.n_iter_no_change = n_iter_no_change

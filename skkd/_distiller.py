@@ -22,6 +22,7 @@ from ._parameters import (
     with_instances,
     with_nested,
 )
+from ._progress import Progress
 from ._random import PrivateTorchState, Seeds, draw_seeds
 from ._sklearn_private import _check_feature_names, _check_n_features, _VisualBlock
 from ._student import (
@@ -75,6 +76,7 @@ class BaseDistiller(BaseEstimator):
     n_iter_no_change: int
     class_weight: Any
     memory: Any
+    teacher_budget: Any
     n_jobs: int | None
     random_state: Any
     verbose: int
@@ -135,6 +137,7 @@ class BaseDistiller(BaseEstimator):
         """Train the student. This is the whole algorithm; each line is one step of it."""
         options = read_options(self, teacher_answers, X_unlabeled, params)
         seeds = Seeds(*draw_seeds(self.random_state))
+        budget, progress = self.teacher_budget, Progress(self.verbose)
         torch_state = PrivateTorchState(seeds.init)
         X, y = read_rows(X, y)
         _check_feature_names(self, X, reset=True)
@@ -148,10 +151,7 @@ class BaseDistiller(BaseEstimator):
         validation = None
         if self.early_stopping or looks_at_validation_rows(net):
             rows, validation = split_rows(rows, self.validation_fraction, seeds.split)
-        fit_params: dict | None = None
-        split_params: dict = {}
-        if options.fits_teacher:
-            fit_params, split_params = metadata_of(self, rows, params, X.shape[0])
+        metadata = metadata_of(self, rows, params, X.shape[0]) if options.fits_teacher else {}
         signal = make_signal(
             self.teacher,
             rows,
@@ -161,24 +161,24 @@ class BaseDistiller(BaseEstimator):
             cv=self.cv,
             calibrate=self.calibrate,
             n_given=X.shape[0],
-            fit_params=fit_params,
-            split_params=split_params,
+            **metadata,
             memory=self.memory,
             keeps_synthetic=isinstance(self.random_state, Integral),
             n_jobs=self.n_jobs,
-            verbose=self.verbose,
+            progress=progress,
         )
         guide(net, signal.rows, task, hears_teacher=balancer.hears_teacher)
-        pilot, augmenter, synthetic = None, options.augmenter, []
+        pilot, augmenter = None, options.augmenter
         if "pilot" in balancer.requirements():
-            pilot = run_pilot(signal.rows, net, task, seeds.pilot, self.verbose)
+            pilot = run_pilot(signal.rows, net, task, seeds.pilot, progress)
         recipe = Recipe(task, options.loss, options.temperature, pilot)
         if augmenter == "auto":
             augmenter = choose_augmenter(
-                signal, student, balancer, recipe, X_unlabeled, seeds.synthetic, self.verbose
+                signal, student, balancer, recipe, X_unlabeled, seeds.synthetic, budget, progress
             )
-        if augmenter is not None or X_unlabeled is not None:
-            synthetic = unlabeled_sources(augmenter, X_unlabeled, signal, student, seeds.synthetic)
+        synthetic = unlabeled_sources(
+            augmenter, X_unlabeled, signal, student, seeds.synthetic, progress
+        )
         history = train(
             net,
             signal.rows,
@@ -191,9 +191,9 @@ class BaseDistiller(BaseEstimator):
             patience=Patience(self.n_iter_no_change) if self.early_stopping else None,
             synthetic=synthetic,
             keeps_interrupted=True,
-            verbose=self.verbose,
+            progress=progress,
         )
-        prune(net, rows.X, rows.sample_weight, seeds.pruning)
+        prune(net, rows.X, rows.sample_weight, seeds.pruning, progress)
         self._keep(student, balancer, augmenter, signal, history)
 
     @available_if(_can_learn_in_parts)
@@ -242,7 +242,7 @@ class BaseDistiller(BaseEstimator):
     def _partial_fit(self, X, y, classes, sample_weight, teacher_answers) -> None:
         """Train the student for one epoch on a chunk of rows; the first chunk prepares it."""
         options = read_options(self, teacher_answers, None, {})
-        seeds = Seeds(*draw_seeds(self.random_state))
+        seeds, progress = Seeds(*draw_seeds(self.random_state)), Progress(self.verbose)
         goes_on = hasattr(self, "student_")
         done = self.n_iter_ if goes_on else 0
         torch_state = PrivateTorchState(seeds.init + done)
@@ -274,7 +274,7 @@ class BaseDistiller(BaseEstimator):
             n_given=n_given,
             memory=self.memory,
             keeps_synthetic=isinstance(self.random_state, Integral),
-            verbose=self.verbose,
+            progress=progress,
         )
         if goes_on:
             signal = signal.calibrated_by(self.calibration_)
@@ -295,7 +295,7 @@ class BaseDistiller(BaseEstimator):
             earlier=self.history_ if goes_on else None,
             in_parts=True,
             keeps_interrupted=True,
-            verbose=self.verbose,
+            progress=progress,
         )
         if goes_on:
             history = joined(self.history_, history)

@@ -32,6 +32,7 @@ CONSTRAINTS: dict = {
         callable,
     ],
     "calibrate": [StrOptions({"auto", *METHODS}), None],
+    "teacher_budget": [Interval(Real, 0, None, closed="left"), StrOptions({"auto"}), None],
     "early_stopping": ["boolean"],
     "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
     "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
@@ -187,14 +188,15 @@ def with_instances(distiller, params: dict) -> dict:
     return params
 
 
-def metadata_of(distiller, rows: Rows, params: dict, n_given: int) -> tuple[dict | None, dict]:
-    """Return what the teacher's fit gets (None: the sample weights), and the splitter."""
+def metadata_of(distiller, rows: Rows, params: dict, n_given: int) -> dict:
+    """Return ``fit_params`` for the teacher and ``split_params``; without: weights only."""
     if rows.numbers is not None:
         params = _check_method_params(np.empty(n_given), params, indices=rows.numbers)
     if not get_config()["enable_metadata_routing"]:
-        return None, params
+        return {"split_params": params}
     routed = process_routing(distiller, "fit", sample_weight=rows.sample_weight, **params)
-    return routed.teacher.fit, routed.splitter.split if "splitter" in routed else {}
+    found = {"fit_params": routed.teacher.fit}
+    return found | ({"split_params": routed.splitter.split} if "splitter" in routed else {})
 
 
 def check_plan(net: NeuralNet, rows: Rows, task, options: Options, X_unlabeled) -> None:

@@ -288,6 +288,8 @@ PARAMETERS = {
     "random_state": ({"random_state": "x"}, ValueError, "'random_state'"),
     "n_jobs": ({"n_jobs": 1.5}, ValueError, "'n_jobs'"),
     "verbose": ({"verbose": -1}, ValueError, "'verbose'"),
+    "budget": ({"teacher_budget": -1}, ValueError, "'teacher_budget'"),
+    "budget_word": ({"teacher_budget": "short"}, ValueError, "'teacher_budget'.*'auto'"),
 }
 
 DATA = {

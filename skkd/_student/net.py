@@ -30,6 +30,7 @@ from .._input import (
     table_encoder,
     take,
 )
+from .._progress import Progress
 from .._random import PrivateTorchState
 from ..students import (
     STUDENTS,
@@ -368,7 +369,7 @@ def guide(net: NeuralNet, rows: Rows, task, *, hears_teacher: bool) -> None:
         net.module_.adapt(rows.X, rows.sample_weight, targets)
 
 
-def prune(net: NeuralNet, X, sample_weight, seed: int) -> None:
+def prune(net: NeuralNet, X, sample_weight, seed: int, progress: Progress) -> None:
     """Take out of a trained net what it does not need, where its module knows how to tell.
 
     Parameters
@@ -377,7 +378,9 @@ def prune(net: NeuralNet, X, sample_weight, seed: int) -> None:
         The training rows as the net takes them.
     """
     if hasattr(net.module_, "prune"):
-        for name, value in net.module_.prune(X, sample_weight, seed).items():
+        with progress.phase("pruning"):
+            params = net.module_.prune(X, sample_weight, seed)
+        for name, value in params.items():
             # Not by set_params, which would begin anew.
             setattr(net, f"module__{name}", value)
     net.initialize_optimizer()  # its moments would be twice the size of the student

@@ -1,6 +1,7 @@
 """The teacher's signal: what it says of the training rows, calibrated, and of other rows."""
 
 from .cache import Cache, Shelved, check_memory
+from .cost import Cost
 from .hashing import content_hash
 from .signal import (
     TeacherSignal,
@@ -14,6 +15,7 @@ from .signal import (
 
 __all__ = [
     "Cache",
+    "Cost",
     "Shelved",
     "TeacherSignal",
     "ask_teacher",

@@ -26,7 +26,7 @@ from .._warnings import warn
 from .hashing import content_hash, hash_of_file, new_hash
 
 # Raised when what an entry holds changes, so that older ones are not found.
-_VERSION = 2
+_VERSION = 3
 
 _FOLDER, _HASH = "skkd", "hash"
 

@@ -15,12 +15,17 @@ from sklearn.utils.validation import has_fit_parameter
 
 from .._classification import Classification, call_with_protected, raw_proba, short
 from .._input import Rows, materialized
+from .._progress import SILENT, Phase, Progress
 from .._sklearn_private import _check_method_params, _safe_indexing
 from .._warnings import warn
 from .cache import Cache, Shelved
+from .cost import Cost, timed
 
 #: Folds where ``cv`` is None, as in scikit-learn's CalibratedClassifierCV and StackingClassifier.
 DEFAULT_FOLDS = 5
+
+# Rows that a bagged teacher is asked about, to know how long it takes.
+_TIMED_ROWS = 256
 
 
 @dataclass(frozen=True)
@@ -88,7 +93,9 @@ class UnfittedTeacher:
         return self.cache.key(work, self.key, *parts, unfitted=self.estimator)
 
 
-def cross_fit(teacher: UnfittedTeacher, splits=None) -> tuple[np.ndarray, np.ndarray]:
+def cross_fit(
+    teacher: UnfittedTeacher, splits=None, progress: Progress = SILENT
+) -> tuple[np.ndarray, np.ndarray, Cost]:
     """Return out-of-fold answers by clones of the teacher.
 
     Where a splitter tests a row more than once, its answers are averaged.
@@ -98,32 +105,48 @@ def cross_fit(teacher: UnfittedTeacher, splits=None) -> tuple[np.ndarray, np.nda
     teacher : UnfittedTeacher
     splits : list of (train, test) or None
         None: those of the teacher's ``cv``.
+    progress : Progress
 
     Returns
     -------
     answers : ndarray of shape (n_rows, n_outputs)
     folds : ndarray of shape (n_rows,)
         The fold in which a row was tested first.
+    cost : Cost
     """
     X, y, task = teacher.X, teacher.y, teacher.task
     splits = _splits(teacher) if splits is None else splits
     _check_all_tested(splits, teacher)
-    results = teacher.cache.get(
-        teacher.key_of("cross_fit", splits),
-        lambda: Parallel(n_jobs=teacher.n_jobs)(
-            delayed(_fit_and_ask)(teacher.estimator, X, y, teacher.fit_params, *split)
-            for split in splits
-        ),
-    )
+    with progress.phase("teacher's folds", len(splits)) as phase:
+        results = teacher.cache.get(
+            teacher.key_of("cross_fit", splits),
+            lambda: _Folds(phase, teacher.n_jobs)(
+                delayed(_fit_and_ask)(teacher.estimator, X, y, teacher.fit_params, *split)
+                for split in splits
+            ),
+        )
     total, count = np.zeros((len(y), task.n_outputs)), np.zeros(len(y))
     folds = np.full(len(y), -1)
-    for fold, ((_, test), (answers, known)) in enumerate(zip(splits, results, strict=True)):
+    for fold, ((_, test), (answers, known, *_)) in enumerate(zip(splits, results, strict=True)):
         answers = _with_unknown_classes(task.align(answers, known), known, teacher)
         np.add.at(total, test, answers)
         np.add.at(count, test, 1)
         folds[test] = np.where(folds[test] < 0, fold, folds[test])
-    _warn_of_missing_classes([known for _, known in results], np.unique(y))
-    return total / count[:, np.newaxis], folds
+    _warn_of_missing_classes([known for _, known, *_ in results], np.unique(y))
+    of_fits, of_answers = np.sum([seconds for *_, seconds in results], axis=0)
+    cost = Cost(float(of_fits + of_answers), float(of_answers / count.sum()))
+    return total / count[:, np.newaxis], folds, cost
+
+
+class _Folds(Parallel):
+    """Joblib's processes, which tell a phase how many folds are done."""
+
+    def __init__(self, phase: Phase, n_jobs: int | None):
+        super().__init__(n_jobs=n_jobs)
+        self.phase = phase
+
+    def print_progress(self) -> None:
+        self.phase.reach(self.n_completed_tasks)
 
 
 def _with_unknown_classes(answers: np.ndarray, known: np.ndarray, teacher) -> np.ndarray:
@@ -198,11 +221,13 @@ def _check_all_tested(splits, teacher: UnfittedTeacher) -> None:
         )
 
 
-def _fit_and_ask(teacher, X, y, fit_params, train, test) -> tuple[np.ndarray, np.ndarray]:
-    """Return answers about the rows of ``test`` by a teacher fitted on ``train``, and classes."""
+def _fit_and_ask(teacher, X, y, fit_params, train, test) -> tuple:
+    """Fit a teacher on ``train``, ask it about ``test``; return answers, classes and seconds."""
     params = _check_method_params(X, fit_params, indices=train)
-    fitted = _fit_clone(teacher, _safe_indexing(X, train), y[train], params)
-    return raw_proba(fitted, _safe_indexing(X, test))
+    X_train, X_test = _safe_indexing(X, train), _safe_indexing(X, test)
+    fitted, of_fit = timed(lambda: _fit_clone(teacher, X_train, y[train], params))
+    answers, of_answers = timed(lambda: raw_proba(fitted, X_test))
+    return *answers, (of_fit, of_answers)
 
 
 def _fit_clone(teacher, X, y, fit_params: dict):
@@ -236,7 +261,7 @@ def _warn_of_missing_classes(known_of_folds: list, present: np.ndarray) -> None:
         )
 
 
-def fit_oob(teacher: UnfittedTeacher) -> tuple[Shelved, np.ndarray]:
+def fit_oob(teacher: UnfittedTeacher) -> tuple[Shelved, np.ndarray, Cost]:
     """Fit a bagged teacher on all rows, and ask its members about rows they did not see.
 
     Returns
@@ -245,6 +270,8 @@ def fit_oob(teacher: UnfittedTeacher) -> tuple[Shelved, np.ndarray]:
         The fitted clone.
     answers : ndarray of shape (n_rows, n_outputs)
         Uniform for a row that every member saw.
+    cost : Cost
+        Without the fit.
     """
     params = teacher.estimator.get_params(deep=False)
     if "oob_score" not in params:
@@ -257,15 +284,17 @@ def fit_oob(teacher: UnfittedTeacher) -> tuple[Shelved, np.ndarray]:
     fitted = teacher.fit()
 
     def votes():
-        known = fitted.get()
-        return np.asarray(known.oob_decision_function_), np.asarray(known.classes_)
+        known, some = fitted.get(), np.arange(min(_TIMED_ROWS, len(teacher.y)))
+        _, seconds = timed(lambda: raw_proba(known, _safe_indexing(teacher.X, some)))
+        votes = np.asarray(known.oob_decision_function_)
+        return votes, np.asarray(known.classes_), seconds / len(some)
 
-    answers, known = teacher.cache.get(teacher.key_of("oob"), votes)
+    answers, known, row_seconds = teacher.cache.get(teacher.key_of("oob"), votes)
     # A row without a vote has zeros or NaN.
     answers = np.where(np.isfinite(answers), answers, 0.0)
     if not np.array_equal(known, teacher.task.classes):
         teacher.task.check_known(known)
-    return fitted, teacher.task.align(answers, known)
+    return fitted, teacher.task.align(answers, known), Cost(row_seconds=row_seconds)
 
 
 def _weight_argument(teacher, sample_weight) -> dict:

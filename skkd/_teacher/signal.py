@@ -15,7 +15,9 @@ from sklearn.utils.validation import check_is_fitted
 
 from .._classification import Calibration, Classification
 from .._input import MANY_TARGETS, LazyRows, Rows, hash_rows
+from .._progress import SILENT, Progress
 from .cache import Cache, Shelved
+from .cost import Cost, timed
 from .cross_fitting import UnfittedTeacher, cross_fit, fit_oob, splits_of_part
 
 
@@ -40,6 +42,8 @@ class TeacherSignal:
         Whether ``memory`` keeps answers about synthetic rows. A seed makes the same rows again.
     are_given : bool
         Whether the user gave the answers.
+    cost : Cost
+        How long the teacher took.
     """
 
     rows: Rows
@@ -51,6 +55,7 @@ class TeacherSignal:
     memory: Any
     keeps_synthetic: bool
     are_given: bool
+    cost: Cost
 
     def ask(self, X) -> np.ndarray:
         """Return the teacher's calibrated answers about other rows of the user."""
@@ -83,7 +88,7 @@ def make_signal(
     memory=None,
     keeps_synthetic: bool = False,
     n_jobs: int | None = None,
-    verbose: int = 0,
+    progress: Progress = SILENT,
 ) -> TeacherSignal:
     """Ask the teacher about the training rows, fitting it first where it is unfitted.
 
@@ -105,10 +110,11 @@ def make_signal(
     fit_params, split_params : dict or None
         Metadata for the teacher's ``fit`` and for the splitter. ``fit_params`` None: the sample
         weights.
-    memory, keeps_synthetic, n_jobs, verbose
+    memory, keeps_synthetic, n_jobs
         As in :class:`TeacherSignal` and :class:`skkd.DistilledClassifier`.
+    progress : Progress
     """
-    unfitted = None
+    unfitted, cost = None, Cost()
     if given is not None:
         shelved = Shelved(teacher if teacher is not None and is_fitted(teacher) else None)
         given = task.read_answers(given, n_given)
@@ -116,7 +122,10 @@ def make_signal(
         validation = validation and replace(validation, answers=given[validation.numbers])
     elif is_fitted(teacher):
         shelved = Shelved(teacher, None if memory is None else Cache(memory).key(teacher))
-        rows = replace(rows, answers=ask_teacher(shelved, rows.raw, task, memory))
+        n_rows = len(rows.labels)
+        with progress.phase(f"teacher's answers about {n_rows:,} rows"):
+            answers, seconds = _timed_answers(shelved, rows.raw, task, memory)
+        rows, cost = replace(rows, answers=answers), Cost(seconds, seconds / n_rows)
         if not np.array_equal(teacher.classes_, task.classes):
             task.check_known(np.asarray(teacher.classes_))
         task.check_unseen(rows)
@@ -126,16 +135,16 @@ def make_signal(
         unfitted = UnfittedTeacher.of(
             teacher, rows, task, cv, fit_params, split_params, n_jobs, Cache(memory)
         )
-        shelved, rows = fitted_out_of_fold(unfitted, rows)
+        shelved, rows, cost = fitted_out_of_fold(unfitted, rows, progress)
     if validation is not None and given is None:
-        answers = ask_teacher(shelved, validation.raw, task, memory)
+        with progress.phase(f"teacher's answers about {len(validation.labels):,} validation rows"):
+            answers = ask_teacher(shelved, validation.raw, task, memory)
         validation = replace(validation, answers=answers)
     calibration = None
     if calibrate is not None and (calibrate != "auto" or unfitted is not None):
         calibration = task.calibrate(calibrate, rows)
-        if verbose:
-            summary = "none, too few rows" if calibration is None else calibration.summary()
-            print(f"calibration: {summary}")
+        summary = "none, too few rows" if calibration is None else calibration.summary()
+        progress.say(f"calibration: {summary}")
     if calibration is not None:
         rows = replace(rows, answers=calibration.apply(rows.answers))
         validation = validation and replace(
@@ -151,19 +160,25 @@ def make_signal(
         memory,
         keeps_synthetic,
         given is not None,
+        cost,
     )
 
 
-def fitted_out_of_fold(unfitted: UnfittedTeacher, rows: Rows) -> tuple[Shelved, Rows]:
-    """Fit a teacher on all rows, and return it and the rows with out-of-fold answers."""
+def fitted_out_of_fold(
+    unfitted: UnfittedTeacher, rows: Rows, progress: Progress
+) -> tuple[Shelved, Rows, Cost]:
+    """Fit a teacher on all rows, and return it, the rows with out-of-fold answers and the cost."""
+    fitting = progress.phase(f"teacher's fit on {len(rows.labels):,} rows")
     if isinstance(unfitted.cv, str):  # "oob"
-        fitted, answers = fit_oob(unfitted)
-        return fitted, replace(rows, answers=answers, folds=None)
-    answers, folds = cross_fit(unfitted)
-    return unfitted.fit(), replace(rows, answers=answers, folds=folds)
+        with fitting:
+            fitted, answers, cost = fit_oob(unfitted)
+        return fitted, replace(rows, answers=answers, folds=None), cost
+    answers, folds, cost = cross_fit(unfitted, progress=progress)
+    with fitting:
+        return unfitted.fit(), replace(rows, answers=answers, folds=folds), cost
 
 
-def signal_of_part(signal: TeacherSignal, rows: Rows) -> TeacherSignal:
+def signal_of_part(signal: TeacherSignal, rows: Rows, progress: Progress = SILENT) -> TeacherSignal:
     """Return the signal of a teacher that has seen some of the training rows only.
 
     A teacher that came fitted stays as it is.
@@ -174,12 +189,13 @@ def signal_of_part(signal: TeacherSignal, rows: Rows) -> TeacherSignal:
         Of all rows.
     rows : Rows
         The part, with answers and folds.
+    progress : Progress
     """
     if signal.unfitted is None:
         return replace(signal, rows=rows)
     unfitted = signal.unfitted.on(rows)
     if rows.folds is None:
-        teacher, rows = fitted_out_of_fold(unfitted, rows)
+        teacher, rows, _ = fitted_out_of_fold(unfitted, rows, progress)
     else:
         folds = [rows.folds == fold for fold in np.unique(rows.folds)]
         splits = [(np.flatnonzero(~fold), np.flatnonzero(fold)) for fold in folds]
@@ -188,7 +204,7 @@ def signal_of_part(signal: TeacherSignal, rows: Rows) -> TeacherSignal:
         if any(len(np.unique(labels[others])) < len(np.unique(labels)) for others, _ in splits):
             # Not every teacher bears a missing class: the answers of all rows serve.
             return replace(signal, rows=rows, teacher=teacher)
-        answers, _ = cross_fit(unfitted, splits)
+        answers, *_ = cross_fit(unfitted, splits, progress)
         rows = replace(rows, answers=answers)
     rows = replace(rows, answers=calibrated(rows.answers, signal.calibration))
     return replace(signal, rows=rows, teacher=teacher)
@@ -201,13 +217,18 @@ def calibrated(answers: np.ndarray, calibration: Calibration | None) -> np.ndarr
 
 def ask_teacher(teacher: Shelved, X, task: Classification, memory) -> np.ndarray:
     """Return a fitted teacher's answers about X; those in the cache are not asked for again."""
+    return _timed_answers(teacher, X, task, memory)[0]
+
+
+def _timed_answers(teacher: Shelved, X, task: Classification, memory) -> tuple[np.ndarray, float]:
+    """Return a fitted teacher's answers about X, and the seconds that they took."""
     if memory is None or teacher.key is None:
-        return task.ask(teacher.get(), X)
+        return timed(lambda: task.ask(teacher.get(), X))
     cache = Cache(memory)
     content = hash_rows(X, seed=0) if isinstance(X, LazyRows) else X
     return cache.get(
         cache.key("ask", teacher.key, content, task.classes),
-        lambda: task.ask(teacher.get(), X),
+        lambda: timed(lambda: task.ask(teacher.get(), X)),
         mapped=X.shape[0] * task.n_outputs > MANY_TARGETS,
     )
 

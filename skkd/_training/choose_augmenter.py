@@ -15,6 +15,7 @@ from sklearn.base import clone
 from skorch import NeuralNet
 
 from .._input import LazyRows, is_frame, split_validation_rows
+from .._progress import Progress
 from .._random import PrivateTorchState
 from .._student import copied_for_training, net_of, student_outputs
 from .._teacher import TeacherSignal, signal_of_part
@@ -23,6 +24,7 @@ from ..balancers import Balancer
 from .batches import are_plain, batch_size_of
 from .loop import Recipe, train
 from .sources import unlabeled_sources
+from .teacher_budget import within_budget
 
 _VALIDATION = 0.2
 # Optimizer steps of a short training. It has one epoch or more.
@@ -98,7 +100,8 @@ def choose_augmenter(
     recipe: Recipe,
     X_unlabeled,
     seed: int,
-    verbose: int,
+    budget: float | str | None,
+    progress: Progress,
 ) -> Augmenter | None:
     """Return the augmenter that is best by short trainings; None where there is none to choose.
 
@@ -112,20 +115,28 @@ def choose_augmenter(
     recipe : Recipe
     X_unlabeled : rows or None
         The user's rows without labels. With these, no others are made.
-    seed, verbose : int
+    seed : int
+    budget : float, "auto" or None
+        Seconds that the teacher may work for synthetic rows.
+    progress : Progress
     """
     if X_unlabeled is not None or signal.are_given:
         return None
     if not looks_for_synthetic_rows(signal.rows.raw, net_of(student), balancer):
         return None
-    augmenter = compare_augmenters(signal, student, balancer, recipe, seed)
-    if verbose:
-        print(f"augmenter: {augmenter!r}")
+    augmenter = compare_augmenters(signal, student, balancer, recipe, seed, budget, progress)
+    progress.say(f"augmenter: {augmenter!r}")
     return augmenter
 
 
 def compare_augmenters(
-    signal: TeacherSignal, student, balancer: Balancer, recipe: Recipe, seed: int
+    signal: TeacherSignal,
+    student,
+    balancer: Balancer,
+    recipe: Recipe,
+    seed: int,
+    budget: float | str | None,
+    progress: Progress,
 ) -> Augmenter | None:
     """Return the best candidate, or None where the validation rows speak against all of them.
 
@@ -141,8 +152,20 @@ def compare_augmenters(
     kept, out = split_validation_rows(rows.X, rows.labels, _VALIDATION, seed)
     if not len(out):
         return None
+    candidates = within_budget(
+        candidates_for(rows.raw, net.max_epochs, knows_all=not refits),
+        budget,
+        signal.cost,
+        n_compared=len(kept),
+        n_rows=len(rows.labels),
+        n_epochs=net.max_epochs,
+        refits=refits,
+        progress=progress,
+    )
+    if not candidates:
+        return None
     validation = rows.take(out)
-    part = signal_of_part(signal, rows.take(kept))
+    part = signal_of_part(signal, rows.take(kept), progress)
     n_batches = -(-len(kept) // batch_size_of(net, len(kept)))
     n_epochs = max(round(min(_N_STEPS / n_batches, _SHARE_OF_EPOCHS * net.max_epochs)), 1)
 
@@ -165,9 +188,12 @@ def compare_augmenters(
         log_proba = student_outputs(twin, validation.X, recipe.task.log_proba)
         return recipe.task.losses(log_proba, validation.labels)
 
-    candidates = candidates_for(rows.raw, net.max_epochs, knows_all=not refits)
-    without = losses_with(None)
-    gains = [without - losses_with(candidate) for candidate in candidates]
+    losses = []
+    with progress.phase("choosing synthetic rows", 1 + len(candidates)) as phase:
+        for augmenter in (None, *candidates):
+            losses.append(losses_with(augmenter))
+            phase.advance()
+    gains = [losses[0] - of_candidate for of_candidate in losses[1:]]
     n_errors = _NOT_CLEARLY_WORSE if refits else _BETTER_TO_ONE_WHO_KNOWS
     best = best_gain(gains, validation.sample_weight, n_errors)
     return None if best is None else candidates[best]

@@ -2,13 +2,12 @@
 
 import time
 from dataclasses import dataclass, field
-from importlib import import_module
-from importlib.util import find_spec
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from .._progress import Phase
 from ..balancers import Balancer
 from ..exceptions import TrainingDivergedError
 from .step import Outcome
@@ -128,45 +127,17 @@ def joined(earlier: dict[str, np.ndarray], later: dict[str, np.ndarray]) -> dict
     }
 
 
-class Progress:
-    """What ``verbose`` shows of a training.
-
-    Parameters
-    ----------
-    verbose : int
-        1 prints a line an epoch, 2 shows a progress bar (a line an epoch without tqdm).
-    n_epochs : int
-        Planned epochs.
-    """
-
-    def __init__(self, verbose: int, n_epochs: int):
-        self._n_planned = n_epochs
-        self._prints = verbose > 0
-        self._bar = None
-        if verbose >= 2 and find_spec("tqdm"):
-            self._bar = import_module("tqdm.auto").tqdm(total=n_epochs, unit="epoch")
-
-    def show(self, row: dict[str, float]) -> None:
-        """Show an epoch."""
-        if self._bar is not None:
-            self._bar.set_postfix({name: f"{row[name]:.4g}" for name in ("loss", "weight")})
-            self._bar.update()
-        elif self._prints:
-            print(self._line(row))
-
-    def _line(self, row: dict[str, float]) -> str:
-        parts = [
-            f"epoch {int(row['epoch']):>{len(str(self._n_planned))}}/{self._n_planned}",
-            f"loss {row['loss']:.4f}",
-            f"task {row['task_loss']:.4f}",
-            f"distillation {row['distillation_loss']:.4f}",
-            f"weight {row['weight']:.3f}",
-        ]
-        if "valid_score" in row:
-            parts.append(f"valid {row['valid_score']:.4f}")
-        return "  ".join([*parts, f"{row['seconds']:.2f} s"])
-
-    def close(self) -> None:
-        """Take the progress bar away."""
-        if self._bar is not None:
-            self._bar.close()
+def show_epoch(phase: Phase, row: dict[str, float]) -> None:
+    """Show an epoch of a training: by a line, or by loss and weight beside the bar."""
+    parts = [
+        f"epoch {int(row['epoch']):>{len(str(phase.total))}}/{phase.total}",
+        f"loss {row['loss']:.4f}",
+        f"task {row['task_loss']:.4f}",
+        f"distillation {row['distillation_loss']:.4f}",
+        f"weight {row['weight']:.3f}",
+    ]
+    if "valid_score" in row:
+        parts.append(f"valid {row['valid_score']:.4f}")
+    line = "  ".join([*parts, f"{row['seconds']:.2f} s"])
+    values = {name: f"{row[name]:.4g}" for name in ("loss", "weight")}
+    phase.reach(int(row["epoch"]), line, **values)

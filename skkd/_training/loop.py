@@ -16,6 +16,7 @@ from torch import Tensor
 
 from .._classification import Classification
 from .._input import Rows
+from .._progress import SILENT, Progress
 from .._random import PrivateTorchState
 from .._student import net_dtype, student_outputs
 from .._warnings import warn
@@ -23,7 +24,7 @@ from ..balancers import Balancer, Pilot
 from ..exceptions import TrainingDivergedError
 from ..students import seed_dropout
 from .batches import make_batches
-from .history import EpochRecord, Progress, as_columns
+from .history import EpochRecord, as_columns, show_epoch
 from .processes import Processes
 from .step import Step
 from .synthetic import Source, SyntheticRows
@@ -92,7 +93,7 @@ def train(
     earlier: History | None = None,
     in_parts: bool = False,
     keeps_interrupted: bool = False,
-    verbose: int = 0,
+    progress: Progress = SILENT,
 ) -> History:
     """Train an initialized net in place.
 
@@ -117,6 +118,7 @@ def train(
         learning rate is then constant.
     keeps_interrupted : bool, default=False
         Whether Ctrl-C ends the training and keeps what was learned. False: it is raised.
+    progress : Progress
 
     Returns
     -------
@@ -139,7 +141,7 @@ def train(
         processes.check_alike(net, rows, validation, seed)
         batches = processes.parts(batches)
         if processes.number:  # the first one draws as it would alone; others print nothing
-            torch_state, verbose = PrivateTorchState(seed + processes.number), 0
+            torch_state, progress = PrivateTorchState(seed + processes.number), SILENT
         seed_dropout(net.module_, seed + processes.number)
     else:
         seed_dropout(net.module_, seed)
@@ -153,17 +155,16 @@ def train(
         losses = earlier["task_loss"].tolist(), earlier["distillation_loss"].tolist()
         step.state.epoch_losses = list(zip(*losses, strict=True))
     epochs = Epochs(net, batches, step, rows, validation, recipe, None if in_parts else n_epochs)
-    progress = Progress(verbose, first + n_epochs) if verbose else None
     finished: list[dict[str, float]] = []
     try:
-        for epoch in range(first, first + n_epochs):
-            finished.append(epochs.run(epoch))
-            if progress is not None:
-                progress.show(finished[-1])
-            if epochs.is_stopped_by_callback(keeps_interrupted) or (
-                patience is not None and patience.ends(finished[-1]["valid_score"], net.module_)
-            ):
-                break
+        with progress.phase("training", first + n_epochs) as phase:
+            for epoch in range(first, first + n_epochs):
+                finished.append(epochs.run(epoch))
+                show_epoch(phase, finished[-1])
+                if epochs.is_stopped_by_callback(keeps_interrupted) or (
+                    patience is not None and patience.ends(finished[-1]["valid_score"], net.module_)
+                ):
+                    break
     except KeyboardInterrupt:
         if not keeps_interrupted:
             raise
@@ -173,8 +174,6 @@ def train(
             raise
         warn("Training was interrupted; the student keeps what it learned so far.")
     finally:
-        if progress is not None:
-            progress.close()
         net.optimizer_.zero_grad()
     if patience is not None and patience.best_state is not None:
         net.module_.load_state_dict(patience.best_state)

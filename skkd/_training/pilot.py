@@ -16,6 +16,7 @@ from skorch import NeuralNet
 
 from .._classification import Classification
 from .._input import Rows, hash_rows, split_validation_rows
+from .._progress import SILENT, Progress
 from .._random import PrivateTorchState
 from .._student import copied_for_training, student_outputs
 from ..balancers import FixedBalance, Pilot
@@ -39,7 +40,7 @@ _HALF, _NEUTRAL = 100, 0.6
 
 
 def run_pilot(
-    rows: Rows, net: NeuralNet, task: Classification, seed: int, verbose: int = 0
+    rows: Rows, net: NeuralNet, task: Classification, seed: int, progress: Progress = SILENT
 ) -> Pilot | None:
     """Return what labels only teach after the student fits them as well as its teacher does.
 
@@ -50,7 +51,8 @@ def run_pilot(
     net : skorch.NeuralNet
         Initialized for the rows; a copy of it is trained.
     task : Classification
-    seed, verbose : int
+    seed : int
+    progress : Progress
 
     Returns
     -------
@@ -79,27 +81,27 @@ def run_pilot(
         return None
     fit_rows = rows.take(kept)
     student = copied_for_training(net, short=True)
-    history = train(
-        student,
-        fit_rows,
-        FixedBalance(0.0).reset(),
-        Recipe(task, kl),
-        n_epochs=n_epochs,
-        validation=validation,
-        seed=seed,
-        torch_state=PrivateTorchState(seed),
-    )
+    with progress.phase("pilot, a short training on labels only"):
+        history = train(
+            student,
+            fit_rows,
+            FixedBalance(0.0).reset(),
+            Recipe(task, kl),
+            n_epochs=n_epochs,
+            validation=validation,
+            seed=seed,
+            torch_state=PrivateTorchState(seed),
+        )
     gain, error = gain_after(history, task.knowledge(fit_rows).loss, n_distinct)
     logits = student_outputs(student, validation.X).astype(np.float64)
     share = stacking_weight(logits, validation.answers, validation.labels, validation.sample_weight)
     trust = _NEUTRAL + (share - _NEUTRAL) * n_distinct / (n_distinct + _HALF)
     pilot = Pilot(gain, error, trust)
-    if verbose:
-        print(
-            f"pilot: labels teach {100 * pilot.gain:+.1f} percentage points of accuracy beyond "
-            f"what the teacher knows of them (standard error {100 * pilot.error:.1f}); the "
-            f"teacher's share in the best mixture of both is {pilot.trust:.2f}"
-        )
+    progress.say(
+        f"pilot: labels teach {100 * pilot.gain:+.1f} percentage points of accuracy beyond "
+        f"what the teacher knows of them (standard error {100 * pilot.error:.1f}); the "
+        f"teacher's share in the best mixture of both is {pilot.trust:.2f}"
+    )
     return pilot
 
 

@@ -3,6 +3,7 @@
 from sklearn.base import clone
 
 from .._input import materialized
+from .._progress import SILENT, Progress
 from .._student import preprocessed
 from .._teacher import TeacherSignal
 from ..augmenters import Augmenter
@@ -10,7 +11,12 @@ from .synthetic import AugmentedRows, Source, UnlabeledRows
 
 
 def unlabeled_sources(
-    augmenter: Augmenter | None, X_unlabeled, signal: TeacherSignal, student, seed: int
+    augmenter: Augmenter | None,
+    X_unlabeled,
+    signal: TeacherSignal,
+    student,
+    seed: int,
+    progress: Progress = SILENT,
 ) -> list[Source]:
     """Return the sources of rows without labels, labeled by the teacher, ready for the net.
 
@@ -23,6 +29,7 @@ def unlabeled_sources(
     student : net or Pipeline
         Prepared for the rows.
     seed : int
+    progress : Progress
     """
     sources: list[Source] = []
     rows, n_rows = signal.rows, len(signal.rows.labels)
@@ -31,8 +38,9 @@ def unlabeled_sources(
         return preprocessed(student, X)
 
     if X_unlabeled is not None:
-        sources.append(UnlabeledRows(X_unlabeled, n_rows, signal.ask, prepare, seed))
+        sources.append(UnlabeledRows(X_unlabeled, n_rows, signal.ask, prepare, seed, progress))
     if augmenter is not None:
         fitted = clone(augmenter).fit(materialized(rows.raw), rows.sample_weight)
-        sources.append(AugmentedRows(fitted, n_rows, signal.ask_synthetic, prepare, seed))
+        ask = signal.ask_synthetic
+        sources.append(AugmentedRows(fitted, n_rows, ask, prepare, seed, progress))
     return sources

@@ -21,6 +21,7 @@ from torch import Tensor
 
 from .._classification import Classification
 from .._input import take
+from .._progress import SILENT, Progress
 from .._sklearn_private import _num_samples
 from ..augmenters import Augmenter
 from .batches import RowBatches
@@ -44,16 +45,24 @@ class AugmentedRows:
     ask, prepare : callable
         Give the teacher's answers and the net's input of some rows.
     seed : int
+    progress : Progress
     """
 
     def __init__(
-        self, augmenter: Augmenter, n_rows: int, ask: Function, prepare: Function, seed: int
+        self,
+        augmenter: Augmenter,
+        n_rows: int,
+        ask: Function,
+        prepare: Function,
+        seed: int,
+        progress: Progress = SILENT,
     ):
         self.augmenter = augmenter
         self.loss_weight = float(augmenter.loss_weight)
         self.size = max(round(augmenter.n_new * n_rows), 1)
         self.ask, self.prepare = ask, prepare
         self.rng = np.random.default_rng(seed)
+        self.progress = progress
         self.n_epochs = 0
 
     def next_pool(self) -> tuple[Any, np.ndarray] | None:
@@ -67,9 +76,11 @@ class AugmentedRows:
             for start in range(0, self.size, _CHUNK):
                 X = self.augmenter.sample(min(_CHUNK, self.size - start), self.rng)
                 answers.append(self.ask(X))
+                phase.advance(len(answers[-1]))
                 yield self.prepare(X)
 
-        return _stacked(chunks(), self.size), np.concatenate(answers)
+        with self.progress.phase("teacher's answers about synthetic rows", self.size) as phase:
+            return _stacked(chunks(), self.size), np.concatenate(answers)
 
 
 class UnlabeledRows:
@@ -83,11 +94,19 @@ class UnlabeledRows:
     X : array, frame or CSR matrix
     n_rows : int
         Number of training rows.
-    ask, prepare, seed
+    ask, prepare, seed, progress
         As in :class:`AugmentedRows`.
     """
 
-    def __init__(self, X, n_rows: int, ask: Function, prepare: Function, seed: int):
+    def __init__(
+        self,
+        X,
+        n_rows: int,
+        ask: Function,
+        prepare: Function,
+        seed: int,
+        progress: Progress = SILENT,
+    ):
         self.X = X
         self.n_all = _num_samples(X)
         self.size = min(self.n_all, n_rows)
@@ -95,6 +114,7 @@ class UnlabeledRows:
         self.ask, self.prepare = ask, prepare
         self.order = np.random.default_rng(seed).permutation(self.n_all)
         self.start = 0
+        self.progress = progress
         self.answers: np.ndarray | None = None
         self.is_asked = np.zeros(self.n_all, dtype=bool)
 
@@ -110,9 +130,11 @@ class UnlabeledRows:
             for chunk in np.array_split(rows, -(-self.size // _CHUNK)):
                 X = take(self.X, chunk)
                 self._ask_once(X, chunk)
+                phase.advance(len(chunk))
                 yield self.prepare(X)
 
-        pool = _stacked(chunks(), self.size)
+        with self.progress.phase("teacher's answers about unlabeled rows", self.size) as phase:
+            pool = _stacked(chunks(), self.size)
         assert self.answers is not None
         return pool, self.answers[rows]
 

@@ -32,7 +32,6 @@ def ask_models(
     baseline,
     training,
     progress,
-    verbose,
 ) -> tuple[Models, dict[str, np.ndarray]]:
     """Find or fit the models, and ask them about the test rows.
 
@@ -46,7 +45,6 @@ def ask_models(
     training : tuple
         Rows, labels and weights for ``baseline="fit"``.
     progress : Progress
-    verbose : int
 
     Returns
     -------
@@ -60,14 +58,14 @@ def ask_models(
     proba = {}
     if getattr(distilled, "teacher_", None) is not None:
         models["teacher"] = distilled.teacher_, X
-    with progress.stage("teacher's answers"):
+    with progress.phase("teacher's answers"):
         if (answers := teacher_proba_of(distilled, X, teacher_proba)) is not None:
             proba["teacher"] = answers
     if isinstance(baseline, str):
-        X_train, y_train, sample_weight = training
+        X_train, y_train, weight = training
         X_train = as_seen_by(clf, X_train)
-        with progress.stage("labels only"):
-            baseline = fit_on_labels_only(distilled, X_train, y_train, sample_weight, verbose)
+        with progress.phase("labels only"):
+            baseline = fit_on_labels_only(distilled, X_train, y_train, weight, progress.verbose)
         models["baseline"] = baseline, X
     elif baseline is not None:
         models["baseline"] = baseline, indexable(X_test)

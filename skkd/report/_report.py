@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from .._plots import FidelityDisplay, compare, fitted_classifier, label_columns
+from .._progress import Progress
 from .._random import draw_seeds
 from .._sklearn_private import _check_sample_weight
 from ._bootstrap import Difference, differences, resample
@@ -23,7 +24,6 @@ from ._models import NAMES, ask_models, check_baseline
 from ._notes import notes_on
 from ._result import DistillationReport
 from ._scores import GivenScores, Scoring, default_scores, read_scoring
-from ._stages import Progress
 from ._verdict import never_predicted, outcomes_of, overall, verdict_of
 
 
@@ -87,8 +87,7 @@ def distillation_report(
     random_state : int, RandomState instance or None, default=None
         For the resamples. The baseline is trained with the ``random_state`` of ``clf``.
     verbose : int, default=0
-        1 prints a line per stage, and a line per epoch of the baseline. 2 shows progress bars
-        (needs tqdm).
+        1 prints what is measured, and a line per epoch of the baseline. 2 shows progress bars.
 
     Returns
     -------
@@ -154,9 +153,7 @@ def distillation_report(
     progress = Progress(verbose)
 
     training = X_train, y_train, sample_weight_train
-    models, proba = ask_models(
-        clf, distilled, X_test, teacher_proba, baseline, training, progress, verbose
-    )
+    models, proba = ask_models(clf, distilled, X_test, teacher_proba, baseline, training, progress)
     teacher_labels = proba["teacher"].argmax(axis=1) if "teacher" in proba else None
     terms = {name: row_terms(labels, p, weight, teacher_labels) for name, p in proba.items()}
     given_weight = None if sample_weight is None else weight
@@ -167,12 +164,12 @@ def distillation_report(
         ]
         for name, p in proba.items()
     }
-    with progress.stage("bootstrap", n_bootstrap) as advance:
-        resampled = resample(terms, scores, n_bootstrap, seed, advance)
+    with progress.phase("bootstrap", n_bootstrap) as phase:
+        resampled = resample(terms, scores, n_bootstrap, seed, phase.advance)
     n_rows = int((weight > 0).sum())
     found = _differences(resampled, confidence_level, n_rows)
-    with progress.stage("costs", 2 + len(BATCH_SIZES)) as advance:
-        costs = costs_of(models, latency, advance)
+    with progress.phase("costs", 1 + latency * (1 + len(BATCH_SIZES))) as phase:
+        costs = costs_of(models, latency, phase.advance)
     tables = _tables(terms)
     judged = list(scorers) or default_scores(tables["class_rows"])
     outcomes = outcomes_of(terms, found, ["log_loss", *judged], margin, confidence_level)

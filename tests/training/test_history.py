@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from skkd._training.history import EpochRecord, Progress, as_columns
+from skkd._progress import Progress
+from skkd._training.history import EpochRecord, as_columns, show_epoch
 from skkd._training.step import Outcome
 from skkd.balancers import FixedBalance
 from skkd.exceptions import TrainingDivergedError
@@ -100,15 +101,14 @@ def test_epoch_without_a_score_leaves_a_gap():
 
 @pytest.mark.parametrize("verbose", [0, 1])
 def test_verbose_prints_a_line_an_epoch(verbose, capsys):
-    progress = Progress(verbose, 10)
-    progress.show(row(1))
-    progress.show(row(2, valid_score=-0.25))
-    progress.close()
+    with Progress(verbose).phase("training", 10) as phase:
+        show_epoch(phase, row(1))
+        show_epoch(phase, row(2, valid_score=-0.25))
     lines = capsys.readouterr().out.splitlines()
-    assert len(lines) == 2 * verbose
+    assert len(lines) == 4 * verbose
     if verbose:
-        assert lines[0].startswith("epoch  1/10  loss 0.5000") and "valid" not in lines[0]
-        assert "valid -0.2500" in lines[1]
+        assert lines[1].startswith("epoch  1/10  loss 0.5000") and "valid" not in lines[1]
+        assert "valid -0.2500" in lines[2]
 
 
 @pytest.mark.parametrize("n_good", [0, 3, 255, 300])
