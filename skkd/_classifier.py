@@ -15,6 +15,7 @@ from ._classification import Calibration
 from ._distiller import BaseDistiller
 from ._estimator import ClassifierMixin
 from ._student import StudentOnly, prediction_methods, student_only
+from ._teacher import TeacherAverage
 from .augmenters import Augmenter
 from .balancers import Balancer
 
@@ -34,9 +35,9 @@ class DistilledClassifier(ClassifierMixin, BaseDistiller):
 
     Parameters
     ----------
-    teacher : estimator or None
+    teacher : estimator, list of estimators, list of (name, estimator) or None
         Any classifier with ``predict_proba``. A fitted teacher is used as it is; an unfitted one is
-        cross-fitted (see ``cv``). None: give ``teacher_proba`` to ``fit``.
+        cross-fitted (see ``cv``). Several are averaged. None: give ``teacher_proba`` to ``fit``.
     student : skorch.NeuralNetClassifier, Pipeline, str or None, default=None
         A skorch net, a Pipeline that ends in one, or a name in :data:`skkd.students.STUDENTS`. A
         copy is trained. None: :func:`skkd.students.default_student`, for tables.
@@ -89,6 +90,8 @@ class DistilledClassifier(ClassifierMixin, BaseDistiller):
     teacher_ : estimator or None
         The fitted teacher; None with ``teacher_proba`` and no fitted teacher. An unfitted teacher
         was fitted on all rows but the validation rows.
+    teacher_weights_ : dict of float
+        By name, the weight of each of several teachers.
     calibration_ : Calibration or None
         What calibrated the teacher's probabilities: ``method``, ``temperature``, ``kept``,
         ``log_loss_before``, ``log_loss_after``, ``apply(proba)``. None if nothing was fitted.
@@ -180,6 +183,12 @@ class DistilledClassifier(ClassifierMixin, BaseDistiller):
         self.n_jobs = n_jobs
         self.random_state = random_state
         self.verbose = verbose
+
+    @property
+    def teacher_weights_(self) -> dict[str, float]:
+        if not isinstance(self.teacher_, TeacherAverage):
+            raise AttributeError("teacher_weights_ is there after a fit with a list of teachers.")
+        return self.teacher_.named_weights
 
     predict = prediction_methods.predict
     predict_proba = prediction_methods.predict_proba

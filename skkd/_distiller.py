@@ -37,7 +37,7 @@ from ._student import (
     prune,
     student_input,
 )
-from ._teacher import is_fitted, make_signal
+from ._teacher import as_teacher, is_fitted, make_signal
 from ._training import (
     Patience,
     Recipe,
@@ -372,7 +372,7 @@ class BaseDistiller(BaseEstimator):
         router = MetadataRouter(owner=type(self).__name__).add_self_request(self)
         if _fits_teacher(self):
             mapping = MethodMapping().add(caller="fit", callee="fit")
-            router.add(teacher=self.teacher, method_mapping=mapping)
+            router.add(teacher=as_teacher(self.teacher), method_mapping=mapping)
         if hasattr(self.cv, "split") and not isinstance(self.cv, str):
             mapping = MethodMapping().add(caller="fit", callee="split")
             router.add(splitter=self.cv, method_mapping=mapping)
@@ -381,8 +381,8 @@ class BaseDistiller(BaseEstimator):
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         student = input_tags(self.student)
-        is_estimator = isinstance(self.teacher, BaseEstimator)
-        teacher = get_tags(self.teacher).input_tags if is_estimator else student
+        teacher = as_teacher(self.teacher)
+        teacher = get_tags(teacher).input_tags if isinstance(teacher, BaseEstimator) else student
         tags.input_tags.sparse = student.sparse and teacher.sparse
         tags.input_tags.allow_nan = student.allow_nan and teacher.allow_nan
         return tags
@@ -393,7 +393,7 @@ class BaseDistiller(BaseEstimator):
     def _sk_visual_block_(self):
         student = getattr(self, "student_", self.student)
         student = as_net(student) if is_known(student) else student
-        parts = {"teacher": self.teacher, "student": student}
+        parts = {"teacher": as_teacher(self.teacher), "student": student}
         shown = {name: part for name, part in parts.items() if part is not None}
         names = [f"{name}: {type(part).__name__}" for name, part in shown.items()]
         return _VisualBlock("parallel", list(shown.values()), names=names, dash_wrapped=False)

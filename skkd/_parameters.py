@@ -19,7 +19,7 @@ from ._classification import METHODS
 from ._input import DatasetRows, Rows
 from ._sklearn_private import Interval, StrOptions, _check_method_params
 from ._student import as_net, is_known
-from ._teacher import check_memory, check_teacher, is_fitted
+from ._teacher import as_teacher, check_memory, check_teachers, is_fitted
 from ._training import are_plain, check_accelerator
 from .augmenters import AUGMENTERS, Augmenter, make_augmenter
 from .balancers import BALANCERS, Balancer, make_balancer
@@ -85,10 +85,10 @@ def read_options(distiller, teacher_answers, X_unlabeled, params: dict) -> Optio
     loss = losses.DISTILLATION_LOSSES.get(str(distiller.distillation_loss))
     if loss is None:
         loss = custom_loss(distiller.distillation_loss)
-    teacher, augmenter = distiller.teacher, distiller.augmenter
+    teacher, augmenter = as_teacher(distiller.teacher), distiller.augmenter
     has_teacher = teacher is not None and is_fitted(teacher)
     if teacher_answers is None:
-        check_teacher(teacher, distiller.cv)
+        check_teachers(teacher, distiller.cv)
     elif not has_teacher:
         named = augmenter is not None and augmenter != "auto"
         for name, is_given in (("augmenter", named), ("X_unlabeled", X_unlabeled is not None)):
@@ -153,6 +153,8 @@ def with_nested(distiller, params: dict) -> dict:
     if distiller.teacher is not None and is_fitted(distiller.teacher):
         params = {name: params[name] for name in params if not name.startswith("teacher__")}
     parts: dict[str, Any] = {}
+    if isinstance(distiller.teacher, (list, tuple)) and not is_fitted(distiller.teacher):
+        parts["teacher"] = as_teacher(distiller.teacher)
     if isinstance(distiller.balancer, str) and distiller.balancer in BALANCERS:
         parts["balancer"] = make_balancer(distiller.balancer)
     if isinstance(distiller.augmenter, str) and distiller.augmenter in AUGMENTERS:
@@ -161,7 +163,8 @@ def with_nested(distiller, params: dict) -> dict:
         parts["student"] = as_net(distiller.student)
     for name, part in parts.items():
         for key, value in part.get_params().items():
-            params.setdefault(f"{name}__{key}", value)
+            if key not in ("estimators", "weights"):  # of several teachers: the list itself
+                params.setdefault(f"{name}__{key}", value)
     return params
 
 
@@ -185,6 +188,10 @@ def with_instances(distiller, params: dict) -> dict:
             "The parameters of a fitted teacher can't be set: that would change your own object. "
             "Give another teacher=..., or an unfitted one, which is cross-fitted."
         )
+    if "teacher" in nested and isinstance(teacher, (list, tuple)):
+        names = [name for name in params if name.startswith("teacher__")]
+        of_teachers = {name.removeprefix("teacher__"): params.pop(name) for name in names}
+        params["teacher"] = as_teacher(teacher).set_params(**of_teachers).estimators
     return params
 
 

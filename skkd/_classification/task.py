@@ -2,7 +2,7 @@
 
 import math
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,6 +16,7 @@ from ..balancers import TeacherKnowledge
 from ..losses import check_loss_values, kl, takes_labels
 from .calibration import Calibration, calibrate
 from .knowledge import knowledge_of, of_labels
+from .mixture import mixture_weights
 from .objective import Autograd, ClosedForm, Objective
 from .seen_rows import unseen_errors
 
@@ -152,6 +153,10 @@ class Classification:
     def calibrate(self, method: str, rows: Rows) -> Calibration | None:
         """Fit a calibration of the teacher's answers."""
         return calibrate(method, rows.answers, rows.labels, rows.sample_weight, rows.folds)
+
+    def mixture_weights(self, answers: Sequence[np.ndarray], rows: Rows) -> np.ndarray:
+        """Return the weights of several teachers, whose mean is to predict the labels."""
+        return mixture_weights(answers, rows.labels, rows.sample_weight)
 
     def knowledge(self, rows: Rows) -> TeacherKnowledge:
         """Return what the teacher's answers tell of the labels."""

@@ -68,7 +68,12 @@ class UnfittedTeacher:
     ) -> "UnfittedTeacher":
         """Return a teacher to be fitted on rows; ``fit_params`` None: their sample weights."""
         if fit_params is None:
-            fit_params = _weight_argument(estimator, rows.sample_weight)
+            fit_params = weight_argument(estimator, rows.sample_weight)
+            if rows.sample_weight is not None and not fit_params:
+                warn(
+                    f"The teacher {type(estimator).__name__} takes no sample_weight; the weights "
+                    "act in the student's losses only."
+                )
         X, y = materialized(rows.raw), task.given(rows.labels)
         key = cache.key(X, y, fit_params)
         cv = DEFAULT_FOLDS if cv is None else cv
@@ -83,7 +88,7 @@ class UnfittedTeacher:
     def fit(self) -> Shelved:
         """Return a clone of the teacher, fitted on all rows."""
         return self.cache.shelve(
-            self.key_of("fit"), lambda: _fit_clone(self.estimator, self.X, self.y, self.fit_params)
+            self.key_of("fit"), lambda: fit_clone(self.estimator, self.X, self.y, self.fit_params)
         )
 
     def key_of(self, work: str, *parts) -> str | None:
@@ -225,12 +230,12 @@ def _fit_and_ask(teacher, X, y, fit_params, train, test) -> tuple:
     """Fit a teacher on ``train``, ask it about ``test``; return answers, classes and seconds."""
     params = _check_method_params(X, fit_params, indices=train)
     X_train, X_test = _safe_indexing(X, train), _safe_indexing(X, test)
-    fitted, of_fit = timed(lambda: _fit_clone(teacher, X_train, y[train], params))
+    fitted, of_fit = timed(lambda: fit_clone(teacher, X_train, y[train], params))
     answers, of_answers = timed(lambda: raw_proba(fitted, X_test))
     return *answers, (of_fit, of_answers)
 
 
-def _fit_clone(teacher, X, y, fit_params: dict):
+def fit_clone(teacher, X, y, fit_params: dict):
     """Return a fitted clone. An error that the teacher raises says so, and what may help."""
     try:
         return call_with_protected(lambda X: clone(teacher).fit(X, y, **fit_params), X)
@@ -259,6 +264,20 @@ def _warn_of_missing_classes(known_of_folds: list, present: np.ndarray) -> None:
             "rest. There they get their share of all labels as probability. With few rows of a "
             "class this is all that can be known; merge rare classes if that is too little."
         )
+
+
+def fitted_out_of_fold(
+    unfitted: UnfittedTeacher, rows: Rows, progress: Progress
+) -> tuple[Shelved, Rows, Cost]:
+    """Fit a teacher on all rows, and return it, the rows with out-of-fold answers and the cost."""
+    fitting = progress.phase(f"teacher's fit on {len(rows.labels):,} rows")
+    if isinstance(unfitted.cv, str):  # "oob"
+        with fitting:
+            fitted, answers, cost = fit_oob(unfitted)
+        return fitted, replace(rows, answers=answers, folds=None), cost
+    answers, folds, cost = cross_fit(unfitted, progress=progress)
+    with fitting:
+        return unfitted.fit(), replace(rows, answers=answers, folds=folds), cost
 
 
 def fit_oob(teacher: UnfittedTeacher) -> tuple[Shelved, np.ndarray, Cost]:
@@ -297,18 +316,10 @@ def fit_oob(teacher: UnfittedTeacher) -> tuple[Shelved, np.ndarray, Cost]:
     return fitted, teacher.task.align(answers, known), Cost(row_seconds=row_seconds)
 
 
-def _weight_argument(teacher, sample_weight) -> dict:
-    """Return ``sample_weight`` under the name that the teacher's ``fit`` knows it by."""
-    if sample_weight is None:
-        return {}
-    name = _name_of_weight(teacher)
-    if name is not None:
-        return {name: sample_weight}
-    warn(
-        f"The teacher {type(teacher).__name__} takes no sample_weight; the weights act in the "
-        "student's losses only."
-    )
-    return {}
+def weight_argument(teacher, sample_weight) -> dict:
+    """Return ``sample_weight`` under the name that the teacher's ``fit`` knows it by, if any."""
+    name = None if sample_weight is None else _name_of_weight(teacher)
+    return {} if name is None else {name: sample_weight}
 
 
 def _name_of_weight(estimator) -> str | None:

@@ -2,23 +2,18 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from numbers import Integral
 from typing import Any
 
 import numpy as np
-from sklearn.ensemble import StackingClassifier
-from sklearn.exceptions import NotFittedError
-from sklearn.frozen import FrozenEstimator
-from sklearn.model_selection import GridSearchCV, RandomizedSearchCV
-from sklearn.pipeline import Pipeline
-from sklearn.utils.validation import check_is_fitted
 
 from .._classification import Calibration, Classification
 from .._input import MANY_TARGETS, LazyRows, Rows, hash_rows
 from .._progress import SILENT, Progress
+from .average import TeacherAverage, as_teacher, average_out_of_fold
 from .cache import Cache, Shelved
+from .checks import is_fitted
 from .cost import Cost, timed
-from .cross_fitting import UnfittedTeacher, cross_fit, fit_oob, splits_of_part
+from .cross_fitting import UnfittedTeacher, cross_fit, fitted_out_of_fold, splits_of_part
 
 
 @dataclass(frozen=True)
@@ -94,7 +89,7 @@ def make_signal(
 
     Parameters
     ----------
-    teacher : estimator or None
+    teacher : estimator, list of estimators or None
         A fitted teacher is asked as it is.
     rows, validation : Rows
         A teacher that is fitted here does not see the validation rows.
@@ -114,13 +109,15 @@ def make_signal(
         As in :class:`TeacherSignal` and :class:`skkd.DistilledClassifier`.
     progress : Progress
     """
-    unfitted, cost = None, Cost()
+    teacher, unfitted, cost = as_teacher(teacher), None, Cost()
     if given is not None:
         shelved = Shelved(teacher if teacher is not None and is_fitted(teacher) else None)
         given = task.read_answers(given, n_given)
         rows = replace(rows, answers=given if rows.numbers is None else given[rows.numbers])
         validation = validation and replace(validation, answers=given[validation.numbers])
     elif is_fitted(teacher):
+        if isinstance(teacher, TeacherAverage) and calibrate not in (None, "auto"):
+            teacher = teacher.weighted(rows, task)
         shelved = Shelved(teacher, None if memory is None else Cache(memory).key(teacher))
         n_rows = len(rows.labels)
         with progress.phase(f"teacher's answers about {n_rows:,} rows"):
@@ -132,10 +129,14 @@ def make_signal(
     else:
         if isinstance(cv, Iterable) and not isinstance(cv, str):
             cv = splits_of_part(cv, rows.numbers, n_given)
-        unfitted = UnfittedTeacher.of(
-            teacher, rows, task, cv, fit_params, split_params, n_jobs, Cache(memory)
-        )
-        shelved, rows, cost = fitted_out_of_fold(unfitted, rows, progress)
+        options = split_params, n_jobs, Cache(memory)
+        if isinstance(teacher, TeacherAverage):
+            unfitted, shelved, rows, cost = average_out_of_fold(
+                teacher, rows, task, cv, *options, progress
+            )
+        else:
+            unfitted = UnfittedTeacher.of(teacher, rows, task, cv, fit_params, *options)
+            shelved, rows, cost = fitted_out_of_fold(unfitted, rows, progress)
     if validation is not None and given is None:
         with progress.phase(f"teacher's answers about {len(validation.labels):,} validation rows"):
             answers = ask_teacher(shelved, validation.raw, task, memory)
@@ -162,20 +163,6 @@ def make_signal(
         given is not None,
         cost,
     )
-
-
-def fitted_out_of_fold(
-    unfitted: UnfittedTeacher, rows: Rows, progress: Progress
-) -> tuple[Shelved, Rows, Cost]:
-    """Fit a teacher on all rows, and return it, the rows with out-of-fold answers and the cost."""
-    fitting = progress.phase(f"teacher's fit on {len(rows.labels):,} rows")
-    if isinstance(unfitted.cv, str):  # "oob"
-        with fitting:
-            fitted, answers, cost = fit_oob(unfitted)
-        return fitted, replace(rows, answers=answers, folds=None), cost
-    answers, folds, cost = cross_fit(unfitted, progress=progress)
-    with fitting:
-        return unfitted.fit(), replace(rows, answers=answers, folds=folds), cost
 
 
 def signal_of_part(signal: TeacherSignal, rows: Rows, progress: Progress = SILENT) -> TeacherSignal:
@@ -231,71 +218,3 @@ def _timed_answers(teacher: Shelved, X, task: Classification, memory) -> tuple[n
         lambda: timed(lambda: task.ask(teacher.get(), X)),
         mapped=X.shape[0] * task.n_outputs > MANY_TARGETS,
     )
-
-
-def is_fitted(teacher) -> bool:
-    """Whether a teacher can be asked as it is. Objects without ``fit`` can."""
-    if not hasattr(teacher, "fit") or isinstance(teacher, FrozenEstimator):
-        return True
-    try:
-        check_is_fitted(teacher)
-    except NotFittedError:
-        return False
-    except TypeError:  # not one of scikit-learn's: nothing says that it is unfitted
-        return hasattr(teacher, "classes_")
-    return True
-
-
-def check_teacher(teacher, cv) -> None:
-    """Raise unless the teacher can give probabilities, as it is or cross-fitted."""
-    if teacher is None:
-        raise ValueError(
-            "teacher=None needs teacher_proba=... in fit: the teacher's probabilities, one row for "
-            "each row of X and one column for each class."
-        )
-    if isinstance(teacher, type):
-        raise TypeError(f"teacher must be an instance; got the class {teacher.__name__}.")
-    if not hasattr(teacher, "predict_proba") and not _will_give_proba(teacher):
-        raise TypeError(
-            f"teacher must have predict_proba; {type(teacher).__name__} has not. Wrap it in "
-            "sklearn.calibration.CalibratedClassifierCV, or give teacher_proba=... to fit."
-        )
-    if cv is None:
-        return
-    check_cv_parameter(cv)
-    if is_fitted(teacher):
-        raise ValueError(
-            f"This {type(teacher).__name__} teacher is fitted, and cv={cv!r} would fit it again. "
-            "Use cv=None to distill it as it is, or teacher=clone(teacher) to cross-fit it."
-        )
-
-
-def check_cv_parameter(cv) -> None:
-    """Raise a ValueError unless ``cv`` can split rows."""
-    if isinstance(cv, str):
-        allowed = cv == "oob"
-    elif isinstance(cv, Integral):
-        allowed = int(cv) >= 2
-    elif isinstance(cv, (list, tuple)):
-        allowed = all(isinstance(split, (list, tuple)) and len(split) == 2 for split in cv)
-    else:
-        allowed = hasattr(cv, "split") or isinstance(cv, Iterable)
-    if not allowed:
-        raise ValueError(
-            f"cv={cv!r} is not allowed; give None, an int of at least 2, a splitter, pairs of "
-            "index arrays, or 'oob'."
-        )
-
-
-def _will_give_proba(teacher) -> bool:
-    """Whether a teacher will have ``predict_proba`` once it is fitted.
-
-    A stack with the default final estimator, which has it, does not know that before.
-    """
-    if hasattr(teacher, "predict_proba"):
-        return True
-    if isinstance(teacher, Pipeline):
-        return _will_give_proba(teacher.steps[-1][1])
-    if isinstance(teacher, (GridSearchCV, RandomizedSearchCV)):
-        return _will_give_proba(teacher.estimator)
-    return isinstance(teacher, StackingClassifier) and teacher.final_estimator is None

@@ -7,10 +7,11 @@ import platform
 import torch
 
 from .._classifier import DistilledClassifier
-from .._plots import short
+from .._plots import proba_of, short
+from .._teacher import TeacherAverage
 from ._bootstrap import MAX_SCORE_REPEATS
 from ._costs import BATCH_SIZES
-from ._measures import label_of
+from ._measures import label_of, row_terms
 from ._scores import rare
 from ._verdict import NO_WORSE, UNDECIDED, margin_of, names_in_sentences
 
@@ -38,6 +39,31 @@ def notes_on(report, models) -> list[str]:
     if "teacher" not in report.measures:
         notes.append("There is no teacher to ask, and teacher_proba was not given.")
     return notes + _training(report, models) + _costs(report)
+
+
+def notes_on_teachers(models, labels, classes, weight) -> list[str]:
+    """Return a sentence about each of several teachers.
+
+    Parameters
+    ----------
+    models : dict
+        By name, a model and its rows.
+    labels : int ndarray of shape (n_rows,)
+    classes : ndarray of shape (n_classes,)
+    weight : ndarray of shape (n_rows,)
+    """
+    teacher, X = models.get("teacher", (None, None))
+    if not isinstance(teacher, TeacherAverage):
+        return []
+    notes = []
+    for (name, share), member in zip(teacher.named_weights.items(), teacher.members, strict=True):
+        terms = row_terms(labels, proba_of(member, X, classes), weight)
+        accuracy, loss = (terms[key].sum() / weight.sum() for key in ("right", "log_loss"))
+        notes.append(
+            f"The teacher {name!r} has the weight {share:.2f} in the mean of all teachers. Its own "
+            f"accuracy is {accuracy:.4f}, and its log-loss {loss:.4f}."
+        )
+    return notes
 
 
 def _classes(report) -> list[str]:

@@ -21,7 +21,7 @@ from ._measures import (
     sums_of,
 )
 from ._models import NAMES, ask_models, check_baseline
-from ._notes import notes_on
+from ._notes import notes_on, notes_on_teachers
 from ._result import DistillationReport
 from ._scores import GivenScores, Scoring, default_scores, read_scoring
 from ._verdict import never_predicted, outcomes_of, overall, verdict_of
@@ -196,6 +196,7 @@ def distillation_report(
         notes=[],
     )
     report.notes.extend(notes_on(report, models))
+    report.notes.extend(notes_on_teachers(models, labels, classes, weight))
     return replace(report, verdict=verdict_of(report))
 
 

@@ -1,0 +1,86 @@
+"""Whether a teacher is fitted, and whether it can be one at all: checked before any work."""
+
+from collections.abc import Iterable
+from numbers import Integral
+
+from sklearn.ensemble import StackingClassifier
+from sklearn.exceptions import NotFittedError
+from sklearn.frozen import FrozenEstimator
+from sklearn.model_selection import GridSearchCV, RandomizedSearchCV
+from sklearn.pipeline import Pipeline
+from sklearn.utils.validation import check_is_fitted
+
+
+def is_fitted(teacher) -> bool:
+    """Whether a teacher can be asked as it is. Objects without ``fit`` can; of several all must."""
+    if isinstance(teacher, (list, tuple)):
+        return all(map(is_fitted, members_of(teacher)))
+    if not hasattr(teacher, "fit") or isinstance(teacher, FrozenEstimator):
+        return True
+    try:
+        check_is_fitted(teacher)
+    except NotFittedError:
+        return False
+    except TypeError:  # not one of scikit-learn's: nothing says that it is unfitted
+        return hasattr(teacher, "classes_")
+    return True
+
+
+def members_of(teachers) -> list:
+    """Return several teachers without their names, if they have any."""
+    return [one[1] if isinstance(one, tuple) and len(one) == 2 else one for one in teachers]
+
+
+def check_teacher(teacher, cv) -> None:
+    """Raise unless the teacher can give probabilities, as it is or cross-fitted."""
+    if teacher is None:
+        raise ValueError(
+            "teacher=None needs teacher_proba=... in fit: the teacher's probabilities, one row for "
+            "each row of X and one column for each class."
+        )
+    if isinstance(teacher, type):
+        raise TypeError(f"teacher must be an instance; got the class {teacher.__name__}.")
+    if not hasattr(teacher, "predict_proba") and not _will_give_proba(teacher):
+        raise TypeError(
+            f"teacher must have predict_proba; {type(teacher).__name__} has not. Wrap it in "
+            "sklearn.calibration.CalibratedClassifierCV, or give teacher_proba=... to fit."
+        )
+    if cv is None:
+        return
+    check_cv_parameter(cv)
+    if is_fitted(teacher):
+        raise ValueError(
+            f"This {type(teacher).__name__} teacher is fitted, and cv={cv!r} would fit it again. "
+            "Use cv=None to distill it as it is, or teacher=clone(teacher) to cross-fit it."
+        )
+
+
+def check_cv_parameter(cv) -> None:
+    """Raise a ValueError unless ``cv`` can split rows."""
+    if isinstance(cv, str):
+        allowed = cv == "oob"
+    elif isinstance(cv, Integral):
+        allowed = int(cv) >= 2
+    elif isinstance(cv, (list, tuple)):
+        allowed = all(isinstance(split, (list, tuple)) and len(split) == 2 for split in cv)
+    else:
+        allowed = hasattr(cv, "split") or isinstance(cv, Iterable)
+    if not allowed:
+        raise ValueError(
+            f"cv={cv!r} is not allowed; give None, an int of at least 2, a splitter, pairs of "
+            "index arrays, or 'oob'."
+        )
+
+
+def _will_give_proba(teacher) -> bool:
+    """Whether a teacher will have ``predict_proba`` once it is fitted.
+
+    A stack with the default final estimator, which has it, does not know that before.
+    """
+    if hasattr(teacher, "predict_proba"):
+        return True
+    if isinstance(teacher, Pipeline):
+        return _will_give_proba(teacher.steps[-1][1])
+    if isinstance(teacher, (GridSearchCV, RandomizedSearchCV)):
+        return _will_give_proba(teacher.estimator)
+    return isinstance(teacher, StackingClassifier) and teacher.final_estimator is None
