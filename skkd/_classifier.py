@@ -56,8 +56,8 @@ class DistilledClassifier(ClassifierMixin, BaseDistiller):
         only, and keeps the calibration only if it is clearly better. None: never.
     augmenter : str, Augmenter or None, default="auto"
         Makes synthetic rows for the teacher to label: a name in
-        :data:`skkd.augmenters.AUGMENTERS`, or an instance. "auto" compares some in short trainings.
-        None: no synthetic rows, which is faster.
+        :data:`skkd.augmenters.AUGMENTERS`, or an instance. "auto" takes
+        NeighborSwap for most tables. None: no synthetic rows, which is faster.
     teacher_budget : float, "auto" or None, default="auto"
         Seconds that the teacher may work for ``augmenter="auto"``. "auto": two minutes, or three
         times what cross-fitting took if that is more. None: no limit.

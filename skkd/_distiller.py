@@ -137,7 +137,7 @@ class BaseDistiller(BaseEstimator):
         """Train the student. This is the whole algorithm; each line is one step of it."""
         options = read_options(self, teacher_answers, X_unlabeled, params)
         seeds = Seeds(*draw_seeds(self.random_state))
-        budget, progress = self.teacher_budget, Progress(self.verbose)
+        progress = Progress(self.verbose)
         torch_state = PrivateTorchState(seeds.init)
         X, y = read_rows(X, y)
         _check_feature_names(self, X, reset=True)
@@ -174,7 +174,7 @@ class BaseDistiller(BaseEstimator):
         recipe = Recipe(task, options.loss, options.temperature, pilot)
         if augmenter == "auto":
             augmenter = choose_augmenter(
-                signal, student, balancer, recipe, X_unlabeled, seeds.synthetic, budget, progress
+                signal, net, balancer, recipe, X_unlabeled, self.teacher_budget, progress
             )
         synthetic = unlabeled_sources(
             augmenter, X_unlabeled, signal, student, seeds.synthetic, progress

@@ -136,11 +136,14 @@ class Classification:
                 + ". The former get probability 0, the latter are dropped."
             )
 
-    def check_unseen(self, rows: Rows) -> None:
-        """Warn if a fitted teacher answers as only a model that was trained on these rows does."""
+    def has_seen(self, rows: Rows) -> bool:
+        """Whether a fitted teacher answers as only a model that was trained on these rows does.
+
+        If so, warn.
+        """
         misses = rows.answers.argmax(axis=1) != rows.labels
         if misses.mean() > _SUSPICIOUS or len(rows.X.shape) != 2:
-            return
+            return False
         n_looked_at, n_missed, n_unseen = unseen_errors(rows.X, rows.labels, misses)
         if n_unseen:
             warn(
@@ -149,6 +152,7 @@ class Classification:
                 "answers add little to the labels. Give an unfitted teacher, clone(teacher), which "
                 "is cross-fitted in five folds, or distill on rows that the teacher has not seen."
             )
+        return n_unseen > 0
 
     def calibrate(self, method: str, rows: Rows) -> Calibration | None:
         """Fit a calibration of the teacher's answers."""

@@ -5,7 +5,7 @@ from .cache import Cache, Shelved, check_memory
 from .checks import check_cv_parameter, is_fitted
 from .cost import Cost
 from .hashing import content_hash
-from .signal import TeacherSignal, ask_teacher, make_signal, signal_of_part
+from .signal import TeacherSignal, ask_teacher, make_signal
 
 __all__ = [
     "Cache",
@@ -21,5 +21,4 @@ __all__ = [
     "content_hash",
     "is_fitted",
     "make_signal",
-    "signal_of_part",
 ]

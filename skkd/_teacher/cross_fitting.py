@@ -80,11 +80,6 @@ class UnfittedTeacher:
         params = (fit_params, split_params or {})
         return cls(estimator, X, y, rows.sample_weight, task, cv, *params, n_jobs, cache, key)
 
-    def on(self, rows: Rows) -> "UnfittedTeacher":
-        """Return the same teacher, to be fitted on other rows, without other metadata."""
-        of = type(self).of
-        return of(self.estimator, rows, self.task, self.cv, None, {}, self.n_jobs, self.cache)
-
     def fit(self) -> Shelved:
         """Return a clone of the teacher, fitted on all rows."""
         return self.cache.shelve(
@@ -99,7 +94,7 @@ class UnfittedTeacher:
 
 
 def cross_fit(
-    teacher: UnfittedTeacher, splits=None, progress: Progress = SILENT
+    teacher: UnfittedTeacher, progress: Progress = SILENT
 ) -> tuple[np.ndarray, np.ndarray, Cost]:
     """Return out-of-fold answers by clones of the teacher.
 
@@ -108,8 +103,6 @@ def cross_fit(
     Parameters
     ----------
     teacher : UnfittedTeacher
-    splits : list of (train, test) or None
-        None: those of the teacher's ``cv``.
     progress : Progress
 
     Returns
@@ -120,7 +113,7 @@ def cross_fit(
     cost : Cost
     """
     X, y, task = teacher.X, teacher.y, teacher.task
-    splits = _splits(teacher) if splits is None else splits
+    splits = _splits(teacher)
     _check_all_tested(splits, teacher)
     with progress.phase("teacher's folds", len(splits)) as phase:
         results = teacher.cache.get(
@@ -275,7 +268,7 @@ def fitted_out_of_fold(
         with fitting:
             fitted, answers, cost = fit_oob(unfitted)
         return fitted, replace(rows, answers=answers, folds=None), cost
-    answers, folds, cost = cross_fit(unfitted, progress=progress)
+    answers, folds, cost = cross_fit(unfitted, progress)
     with fitting:
         return unfitted.fit(), replace(rows, answers=answers, folds=folds), cost
 

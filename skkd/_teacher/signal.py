@@ -13,7 +13,7 @@ from .average import TeacherAverage, as_teacher, average_out_of_fold
 from .cache import Cache, Shelved
 from .checks import is_fitted
 from .cost import Cost, timed
-from .cross_fitting import UnfittedTeacher, cross_fit, fitted_out_of_fold, splits_of_part
+from .cross_fitting import UnfittedTeacher, fitted_out_of_fold, splits_of_part
 
 
 @dataclass(frozen=True)
@@ -37,6 +37,8 @@ class TeacherSignal:
         Whether ``memory`` keeps answers about synthetic rows. A seed makes the same rows again.
     are_given : bool
         Whether the user gave the answers.
+    has_seen_rows : bool
+        Whether a fitted teacher was probably trained on these rows.
     cost : Cost
         How long the teacher took.
     """
@@ -50,6 +52,7 @@ class TeacherSignal:
     memory: Any
     keeps_synthetic: bool
     are_given: bool
+    has_seen_rows: bool
     cost: Cost
 
     def ask(self, X) -> np.ndarray:
@@ -110,6 +113,7 @@ def make_signal(
     progress : Progress
     """
     teacher, unfitted, cost = as_teacher(teacher), None, Cost()
+    has_seen_rows = False
     if given is not None:
         shelved = Shelved(teacher if teacher is not None and is_fitted(teacher) else None)
         given = task.read_answers(given, n_given)
@@ -125,7 +129,7 @@ def make_signal(
         rows, cost = replace(rows, answers=answers), Cost(seconds, seconds / n_rows)
         if not np.array_equal(teacher.classes_, task.classes):
             task.check_known(np.asarray(teacher.classes_))
-        task.check_unseen(rows)
+        has_seen_rows = task.has_seen(rows)
     else:
         if isinstance(cv, Iterable) and not isinstance(cv, str):
             cv = splits_of_part(cv, rows.numbers, n_given)
@@ -161,40 +165,9 @@ def make_signal(
         memory,
         keeps_synthetic,
         given is not None,
+        has_seen_rows,
         cost,
     )
-
-
-def signal_of_part(signal: TeacherSignal, rows: Rows, progress: Progress = SILENT) -> TeacherSignal:
-    """Return the signal of a teacher that has seen some of the training rows only.
-
-    A teacher that came fitted stays as it is.
-
-    Parameters
-    ----------
-    signal : TeacherSignal
-        Of all rows.
-    rows : Rows
-        The part, with answers and folds.
-    progress : Progress
-    """
-    if signal.unfitted is None:
-        return replace(signal, rows=rows)
-    unfitted = signal.unfitted.on(rows)
-    if rows.folds is None:
-        teacher, rows, _ = fitted_out_of_fold(unfitted, rows, progress)
-    else:
-        folds = [rows.folds == fold for fold in np.unique(rows.folds)]
-        splits = [(np.flatnonzero(~fold), np.flatnonzero(fold)) for fold in folds]
-        labels = rows.labels
-        teacher = unfitted.fit()
-        if any(len(np.unique(labels[others])) < len(np.unique(labels)) for others, _ in splits):
-            # Not every teacher bears a missing class: the answers of all rows serve.
-            return replace(signal, rows=rows, teacher=teacher)
-        answers, *_ = cross_fit(unfitted, splits, progress)
-        rows = replace(rows, answers=answers)
-    rows = replace(rows, answers=calibrated(rows.answers, signal.calibration))
-    return replace(signal, rows=rows, teacher=teacher)
 
 
 def calibrated(answers: np.ndarray, calibration: Calibration | None) -> np.ndarray:

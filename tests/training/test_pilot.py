@@ -1,7 +1,6 @@
 """The short training on labels only, and what it is for."""
 
 import copy
-import sys
 
 import numpy as np
 import pytest
@@ -258,19 +257,6 @@ def test_partial_fit_has_none(pilots):
     teacher = KNeighborsClassifier(20).fit(X, y)
     DistilledClassifier(teacher, random_state=0).partial_fit(X, y)
     assert pilots == []
-
-
-def test_auto_takes_no_synthetic_rows_where_labels_teach_on(pilots, monkeypatch):
-    clean = Pilot(gain=0.2, error=0.01)
-    X, y = board(400)
-    clf = DistilledClassifier(KNeighborsClassifier(5), cv=3, augmenter="auto", random_state=0)
-    monkeypatch.setattr(_distiller, "run_pilot", lambda *args: clean)
-    taken = []
-    # The package has a function of the module's name.
-    module = sys.modules["skkd._training.choose_augmenter"]
-    monkeypatch.setattr(module, "train", lambda *args, **kwargs: taken.append(1))
-    assert clf.fit(X, y).augmenter_ is None
-    assert taken == []
 
 
 def test_stacking_weight_is_the_least_of_a_convex_loss():
