@@ -194,6 +194,7 @@ class DistilledClassifier(ClassifierMixin, BaseDistiller):
     predict_proba = prediction_methods.predict_proba
     predict_log_proba = prediction_methods.predict_log_proba
     decision_function = prediction_methods.decision_function
+    describe_columns = prediction_methods.describe_columns
 
     def student_only(self) -> StudentOnly:
         """Return the student without teacher, optimizer and history: to deploy, or to pickle.

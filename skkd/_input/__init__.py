@@ -13,7 +13,8 @@ from .containers import (
 )
 from .data import Rows
 from .datasets import DatasetRows, NumberedImages
-from .frame_encoder import encode
+from .dates import DateEncoder, date_parts
+from .describe import described
 from .kinds import column_kinds, dtypes_of, kind_of_dtype, needs_encoder
 from .rare_levels import forget_rare_levels
 from .read import (
@@ -24,7 +25,7 @@ from .read import (
     read_numbers,
     read_rows,
 )
-from .tables import table_encoder, to_float, with_plain_missing
+from .table_encoder import TableEncoder, table_encoder, to_float, with_plain_missing
 from .unlabeled import read_unlabeled
 from .validation_split import hash_rows, split_rows, split_validation_rows
 
@@ -32,14 +33,17 @@ __all__ = [
     "LARGE",
     "MANY_TARGETS",
     "DatasetRows",
+    "DateEncoder",
     "LazyRows",
     "NumberedImages",
     "Rows",
+    "TableEncoder",
     "as_tensor",
     "check_finite",
     "column_kinds",
+    "described",
     "dtypes_of",
-    "encode",
+    "date_parts",
     "float_for",
     "forget_rare_levels",
     "hash_rows",

@@ -1,19 +1,20 @@
-"""Encode single rows fast, by the fitted encoder of ``tables``, read out once.
+"""Encode single rows fast, by a fitted encoder, read out once.
 
 scikit-learn's ColumnTransformer spends most of a small frame's time on checks and copies. A row of
 14 columns takes several milliseconds, as long as a boosted teacher needs for its answer. Here each
 column is read once, and each distinct category is looked up. Categories of a categorical dtype are
-looked up once for all frames that have it. The student keeps the ColumnTransformer: exports and
+looked up once for all frames that have it. The encoder keeps the ColumnTransformer: exports and
 saved files contain that.
 """
 
+from typing import Any
 from weakref import WeakKeyDictionary
 
 import numpy as np
 from sklearn.compose import ColumnTransformer
 from sklearn.pipeline import Pipeline
 
-from .tables import column_to_float, with_plain_missing
+from .columns import numbers_in
 
 _encoders: WeakKeyDictionary = WeakKeyDictionary()
 
@@ -21,29 +22,19 @@ _encoders: WeakKeyDictionary = WeakKeyDictionary()
 _PLAIN = (str, int, float, np.number, np.bool_, type(None))
 
 
-def encode(step, X):
-    """Return ``step.transform(X)``, faster for pandas frames and table encoders.
+def encoded_frame(transformer: ColumnTransformer, X) -> np.ndarray | None:
+    """Return what a fitted encoder makes of a pandas frame, fast.
 
-    Where something in the frame is not as in ``fit``, scikit-learn says what is wrong with it.
+    None for others, and where something in the frame is not as in ``fit``: scikit-learn then says
+    what is wrong with it.
     """
-    if type(X).__module__.partition(".")[0] == "pandas" and _is_table_encoder(step):
-        encoder = _encoders.get(step)
-        if encoder is None:
-            encoder = _encoders[step] = FrameEncoder(step)
-        encoded = encoder.transform(X)
-        if encoded is not None:
-            return encoded
-    return step.transform(X)
-
-
-def _is_table_encoder(step) -> bool:
-    """Whether a step is one of ``table_encoder`` that has categories to look up."""
-    if type(step) is not ColumnTransformer or not hasattr(step, "feature_names_in_"):
-        return False
-    encoder = step.named_transformers_.get("categorical")
-    return isinstance(encoder, Pipeline) and (
-        getattr(encoder[0], "func", None) is with_plain_missing
-    )
+    is_pandas = type(X).__module__.partition(".")[0] == "pandas"
+    if not is_pandas or not hasattr(transformer, "feature_names_in_"):
+        return None
+    encoder = _encoders.get(transformer)
+    if encoder is None:
+        encoder = _encoders[transformer] = FrameEncoder(transformer)
+    return encoder.transform(X)
 
 
 class FrameEncoder:
@@ -62,6 +53,7 @@ class FrameEncoder:
         self._last_columns = None
         self.numeric: list[int] = []
         self.categorical: list[tuple[int, Places]] = []
+        self.others: list[tuple[slice, Any, list[int]]] = []
         for name, step, columns in transformer.transformers_:
             if name == "numeric":
                 self.numeric = self._positions(columns)
@@ -70,6 +62,8 @@ class FrameEncoder:
                 self.indicated = imputer.indicator_.features_
             elif name == "categorical":
                 self._learn_categories(step["one_hot"], self._positions(columns))
+            elif name != "remainder":
+                self.others.append((self.slices[name], step, self._positions(columns)))
 
     def _positions(self, columns: list) -> list[int]:
         return [self.columns.index(c) if isinstance(c, str) else c for c in columns]
@@ -93,7 +87,7 @@ class FrameEncoder:
         if not self._knows_columns(X):
             return None
         encoded = np.zeros((len(X), self.n_outputs))
-        values = _plain_values(X) if len(X) == 1 else None
+        values = _plain_values(X) if len(X) == 1 and not self.others else None
         try:
             if values is None:
                 self._encode_columns([series for _, series in X.items()], encoded)
@@ -101,6 +95,8 @@ class FrameEncoder:
                 self._encode_row(values, encoded)
         except (TypeError, ValueError):
             return None
+        for outputs, step, positions in self.others:
+            encoded[:, outputs] = step.transform(X.iloc[:, positions])
         return None if np.isinf(encoded).any() else encoded
 
     def _knows_columns(self, X) -> bool:
@@ -113,7 +109,7 @@ class FrameEncoder:
 
     def _encode_columns(self, columns: list, out: np.ndarray) -> None:
         if self.numeric:
-            numbers = [column_to_float(columns[position]) for position in self.numeric]
+            numbers = [numbers_in(columns[position]) for position in self.numeric]
             self._impute(np.stack(numbers, axis=1), out[:, self.slices["numeric"]])
         for position, places in self.categorical:
             target = places.of_rows(columns[position])

@@ -1,4 +1,4 @@
-"""What the columns of a table hold: numbers, categories, or what the default student can't read."""
+"""What the columns of a table hold: numbers, categories, dates, or what nobody can encode."""
 
 import sys
 from typing import Any
@@ -7,25 +7,33 @@ import numpy as np
 
 from .containers import is_frame
 
-_NUMERIC = ("int", "uint", "float", "bool", "decimal", "sparse", "double", "halffloat")
+_NUMERIC = (
+    *("int", "uint", "float", "bool", "decimal", "sparse", "double", "halffloat"),
+    *("timedelta", "duration"),
+)
 _CATEGORICAL = ("object", "str", "category", "categorical", "enum", "large_string", "dictionary")
+_DATES = ("date", "timestamp")
 
-# What pandas finds in a column of Python objects that are all numbers.
-_NUMBERS = {"integer", "floating", "decimal", "mixed-integer-float", "boolean"}
+# What pandas finds in a column of Python objects.
+_KIND_OF_OBJECTS = {
+    **dict.fromkeys(("integer", "floating", "decimal", "mixed-integer-float"), "numeric"),
+    **dict.fromkeys(("boolean", "timedelta"), "numeric"),
+    **dict.fromkeys(("datetime", "date"), "date"),
+}
 
 
 def column_kinds(X) -> dict[str, list]:
-    """Return the columns of a frame or of an object array by kind: numeric, categorical.
+    """Return the columns of a frame or of an object array by kind: numeric, categorical, date.
 
     Columns are given by name, or by position where they have no name or a number for one. Numbers
-    in a column of Python objects, as databases give them, are numbers.
+    in a column of Python objects, as databases give them, are numbers. So are durations.
 
     Raises
     ------
     ValueError
-        If columns are neither, such as dates; it names all of them.
+        If columns are none of these, such as lists; it names all of them.
     """
-    kinds: dict[str, list] = {"numeric": [], "categorical": []}
+    kinds: dict[str, list] = {"numeric": [], "categorical": [], "date": []}
     if not is_frame(X):
         mixed = X.dtype.kind in "OUST"
         for column in range(X.shape[1]):
@@ -34,7 +42,7 @@ def column_kinds(X) -> dict[str, list]:
         return kinds
     unknown = []
     for position, (name, dtype) in enumerate(zip(X.columns, dtypes_of(X), strict=True)):
-        kind = "numeric" if _holds_numbers(X, position, dtype) else kind_of_dtype(dtype)
+        kind = _kind_of_objects(X, position, dtype) or kind_of_dtype(dtype)
         if kind is None:
             unknown.append(f"{name!r} ({dtype})")
         else:
@@ -43,17 +51,18 @@ def column_kinds(X) -> dict[str, list]:
     if unknown:
         raise ValueError(
             f"The default student can't encode these columns of X: {', '.join(unknown)}. Turn them "
-            "into numbers or categories first, or give student=Pipeline([('encode', ...), ('net', "
-            "...)]) with an encoder of your own."
+            "into numbers, categories or dates first, or give student=Pipeline([('encode', ...), "
+            "('net', ...)]) with an encoder of your own."
         )
     return kinds
 
 
-def _holds_numbers(X, position: int, dtype) -> bool:
-    """Whether a column of Python objects holds nothing but numbers and missing values."""
+def _kind_of_objects(X, position: int, dtype) -> str | None:
+    """Return the kind of a column of Python objects that are all alike; None for others."""
     if str(dtype) != "object" or not hasattr(X, "iloc"):
-        return False
-    return sys.modules["pandas"].api.types.infer_dtype(X.iloc[:, position]) in _NUMBERS
+        return None
+    found = sys.modules["pandas"].api.types.infer_dtype(X.iloc[:, position])
+    return _KIND_OF_OBJECTS.get(found)
 
 
 def needs_encoder(X) -> bool:
@@ -62,12 +71,19 @@ def needs_encoder(X) -> bool:
         if not (isinstance(X, np.ndarray) and X.ndim == 2 and X.dtype.kind in "OUST"):
             return False
         return bool(column_kinds(X)["categorical"])
-    return bool(column_kinds(X)["categorical"]) or has_objects(X)
+    kinds = column_kinds(X)
+    return bool(kinds["categorical"] or kinds["date"]) or not has_plain_numbers(X)
 
 
-def has_objects(X) -> bool:
-    """Whether a frame has columns of Python objects or of pyarrow's types."""
-    return any(str(dtype) == "object" or "pyarrow" in str(dtype) for dtype in dtypes_of(X))
+def has_plain_numbers(X) -> bool:
+    """Whether scikit-learn reads all numbers of X: none is an object, of pyarrow or a duration."""
+    if not is_frame(X):
+        return X.dtype.kind in "biuf"
+    names = [str(dtype).lower() for dtype in dtypes_of(X)]
+    return not any(
+        name == "object" or "pyarrow" in name or name.startswith(("timedelta", "duration"))
+        for name in names
+    )
 
 
 def dtypes_of(X) -> list[Any]:
@@ -83,6 +99,8 @@ def dtypes_of(X) -> list[Any]:
 def kind_of_dtype(dtype) -> str | None:
     """Return the kind of a pandas or polars dtype by its name; neither must be installed."""
     name = str(dtype).lower()
-    if name.startswith(_NUMERIC):
+    if name.startswith(_NUMERIC) and not name.startswith("interval"):
         return "numeric"
+    if name.startswith(_DATES):
+        return "date"
     return "categorical" if name.startswith(_CATEGORICAL) else None

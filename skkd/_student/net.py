@@ -11,7 +11,9 @@ from typing import Any
 
 import numpy as np
 import torch
+from scipy import sparse
 from sklearn.base import clone
+from sklearn.decomposition import TruncatedSVD
 from sklearn.pipeline import Pipeline
 from skorch import NeuralNet, NeuralNetClassifier
 from skorch.callbacks import EpochScoring
@@ -20,6 +22,7 @@ from torch import Tensor, nn
 from .._input import (
     DatasetRows,
     Rows,
+    TableEncoder,
     as_tensor,
     check_finite,
     float_for,
@@ -27,7 +30,6 @@ from .._input import (
     is_frame,
     needs_encoder,
     read_numbers,
-    table_encoder,
     take,
 )
 from .._progress import Progress
@@ -43,6 +45,9 @@ from ..students import (
 from .accelerator import initialize_unwrapped
 from .copies import cloned
 from .sizes import sized
+
+# Sparse rows of more columns, such as words, are projected to so many numbers for skkd's students.
+_WIDE, _PROJECTED = 2**11, 256
 
 # Callbacks that read skorch's per-batch history; the loop records what they would.
 DEFAULT_CALLBACKS = frozenset({"epoch_timer", "train_loss", "valid_loss", "valid_acc", "print_log"})
@@ -134,16 +139,20 @@ def prepare_student(
     encodes = is_default(net) and not steps
     is_plain = isinstance(X, np.ndarray) and X.dtype.kind in "biuf"
     if encodes and not is_plain and needs_encoder(X):
-        steps = [("encode", table_encoder(X, drops=True))]
+        steps = [("encode", TableEncoder())]
     elif not steps:
         inputs, has_nan = read_numbers(raw, dtype, allow_nan=encodes)
         if not isinstance(raw, (np.ndarray, DatasetRows)) and not is_frame(raw):
             raw = inputs
         if has_nan:
             inputs = raw if is_frame(raw) else inputs
-            steps = [("encode", table_encoder(inputs))]
+            steps = [("encode", TableEncoder())]
     if steps:
         steps, inputs = fit_steps(steps, inputs, targets.task.given(targets.labels))
+    if is_default(net) and sparse.issparse(inputs) and inputs.shape[1] > _WIDE:
+        projection = projection_of(inputs)
+        steps, inputs = [*steps, ("project", projection)], projection.transform(inputs)
+    if steps:
         inputs = as_net_input(inputs, net, dtype if encodes else float_for(inputs))
     net = _initialized(net, inputs, targets, torch_state)
     rows = Rows(inputs, raw, targets.labels, targets.sample_weight, numbers=targets.kept)
@@ -166,6 +175,13 @@ def fit_steps(steps: list, X, y) -> tuple[list, Any]:
                 )
         fitted.append((name, step))
     return fitted, X
+
+
+def projection_of(X) -> TruncatedSVD:
+    """Fit a projection of wide rows to few numbers, by weights that half precision holds."""
+    projection = TruncatedSVD(min(_PROJECTED, *X.shape), random_state=0).fit(X)
+    projection.components_ = projection.components_.astype(np.float16).astype(np.float32)
+    return projection
 
 
 def is_empty(step) -> bool:

@@ -6,7 +6,6 @@ from collections.abc import Callable
 
 import numpy as np
 import torch
-from sklearn.compose import ColumnTransformer
 from sklearn.pipeline import Pipeline
 from sklearn.utils import InputTags, get_tags
 from sklearn.utils.validation import check_is_fitted
@@ -14,9 +13,9 @@ from skorch import NeuralNet
 from torch import Tensor
 
 from .._input import (
+    TableEncoder,
     as_tensor,
     check_finite,
-    encode,
     is_large,
     read_container,
     read_numbers,
@@ -89,7 +88,7 @@ def run_steps(steps: list, X):
     """Return what fitted preprocessing steps make of rows."""
     for _, step in steps:
         if not is_empty(step):
-            X = encode(step, X)
+            X = step.transform(X)
     return X
 
 
@@ -156,14 +155,7 @@ def has_own_encoder(student) -> bool:
     """Whether a fitted student has the encoder that skkd puts before its default student."""
     if not isinstance(student, Pipeline) or len(student.steps) != 2:
         return False
-    name, encoder = student.steps[0]
-    return (
-        name == "encode"
-        and isinstance(encoder, ColumnTransformer)
-        and not encoder.verbose_feature_names_out
-        and {name for name, _, _ in encoder.transformers} <= {"numeric", "categorical"}
-        and is_default(net_of(student))
-    )
+    return isinstance(student.steps[0][1], TableEncoder) and is_default(net_of(student))
 
 
 def _not_empty(X):

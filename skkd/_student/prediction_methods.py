@@ -4,10 +4,14 @@ from typing import Any
 
 import numpy as np
 import torch
+from sklearn.pipeline import Pipeline
+from sklearn.utils.validation import check_is_fitted
 
+from .._input import TableEncoder, described
+from .net import is_default, net_of
 from .predict import predicted
 
-__all__ = ["decision_function", "predict", "predict_log_proba", "predict_proba"]
+__all__ = ["decision_function", "describe_columns", "predict", "predict_log_proba", "predict_proba"]
 
 
 def predict_proba(self: Any, X: Any) -> np.ndarray:
@@ -71,3 +75,24 @@ def predict(self: Any, X: Any) -> np.ndarray:
     """
     columns = predicted(self, X).argmax(axis=1)
     return self.classes_[columns]
+
+
+def describe_columns(self: Any) -> Any:
+    """Return what the student does with each column of X.
+
+    Returns
+    -------
+    columns : DataFrame, or list of dict where pandas is not installed
+        ``column``, ``kind``, ``used``, ``encoding``, and the ``reason`` where a column is not used.
+        A column that steps of your own read has the kind "own".
+    """
+    check_is_fitted(self)
+    student = self.student_
+    steps = [step for _, step in student.steps[:-1]] if isinstance(student, Pipeline) else []
+    for step in steps:
+        if isinstance(step, TableEncoder):
+            return step.describe_columns()
+    names = getattr(self, "feature_names_in_", [f"x{i}" for i in range(self.n_features_in_)])
+    if is_default(net_of(student)) and not steps:
+        return described(names, None, "number", "number")
+    return described(names, None, "own", "as the student's own steps and net read it")

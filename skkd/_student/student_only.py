@@ -79,6 +79,7 @@ class StudentOnly(ClassifierMixin, BaseEstimator):
     predict_proba = prediction_methods.predict_proba
     predict_log_proba = prediction_methods.predict_log_proba
     decision_function = prediction_methods.decision_function
+    describe_columns = prediction_methods.describe_columns
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "student_")

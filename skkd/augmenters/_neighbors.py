@@ -84,10 +84,11 @@ def points_of(X: Any) -> np.ndarray:
         encoder.set_params(categorical__one_hot__max_categories=_LEVELS)
     encoded = np.asarray(encoder.fit_transform(sample), dtype=np.float64)
     shift, scale = np.zeros(encoded.shape[1]), np.ones(encoded.shape[1])
-    numeric = encoder.output_indices_.get("numeric", slice(0))
-    shift[numeric] = encoded[:, numeric].mean(axis=0)
-    spread = encoded[:, numeric].std(axis=0)
-    scale[numeric] = np.divide(1.0, spread, out=np.zeros_like(spread), where=spread > 0)
+    for name in {"numeric", "date"} & encoder.output_indices_.keys():
+        outputs = encoder.output_indices_[name]
+        shift[outputs] = encoded[:, outputs].mean(axis=0)
+        spread = encoded[:, outputs].std(axis=0)
+        scale[outputs] = np.divide(1.0, spread, out=np.zeros_like(spread), where=spread > 0)
     reduce = None
     if encoded.shape[1] > _WIDTH:
         reduce = PCA(min(_WIDTH, len(encoded)), svd_solver="randomized", random_state=0)

@@ -28,17 +28,22 @@ class EncodedColumns:
     numeric : list of (place in the table, place in the net's input)
     categories, frequent : dict of int to list
         By place in the table. The categories that the encoder knows, and those it tells apart.
+    dates : list of int
+        Places of dates in the table.
     """
 
     numeric: list[tuple[int, int]]
     categories: dict[int, list]
     frequent: dict[int, list]
+    dates: list[int]
 
-    def are_text(self) -> dict[int, bool]:
-        """Return whether a column is text, for each column that is used."""
-        numeric = {place: False for place, _ in self.numeric}
-        texts = {place: _are_text(known) for place, known in self.categories.items()}
-        return dict(sorted((numeric | texts).items()))
+    def dtypes(self) -> dict[int, np.dtype]:
+        """Return the dtype of a file's input, for each column that is used."""
+        kinds: dict[int, type | str] = {place: np.float64 for place, _ in self.numeric}
+        for place, known in self.categories.items():
+            kinds[place] = object if _are_text(known) else np.float64
+        kinds |= dict.fromkeys(self.dates, "datetime64[us]")
+        return {place: np.dtype(kind) for place, kind in sorted(kinds.items())}
 
 
 def rows_to_check(clf, X_sample):
@@ -66,10 +71,10 @@ def draw_rows(clf, n_rows: int = N_DRAWN, seed: int = 0):
     """
     rng = np.random.default_rng(seed)
     net, columns = net_of(clf.student_), encoded_columns(clf.student_)
-    if columns is None and isinstance(clf.student_, Pipeline):
+    if isinstance(clf.student_, Pipeline) and (columns is None or columns.dates):
         raise ExportError(
-            "X_sample=None needs a student without preprocessing of your own. Give some rows as "
-            "X_sample, as predict_proba takes them."
+            "X_sample=None needs a student without preprocessing of your own, dates and wide "
+            "sparse rows. Give some rows as X_sample, as predict_proba takes them."
         )
     if columns is None:
         X = rng.standard_normal((n_rows, *clf._row_shape))
@@ -94,11 +99,12 @@ def encoded_columns(student) -> EncodedColumns | None:
     """Return what the default student's encoder knows; None without it."""
     if not has_own_encoder(student):
         return None
-    encoder = student.steps[0][1]
+    encoder = student.steps[0][1].transformer_
     names = list(getattr(encoder, "feature_names_in_", ()))
     numeric, categories, frequent = [], {}, {}
+    dates: list[int] = []
     for name, part, columns in encoder.transformers_:
-        places = [names.index(column) if names else column for column in columns]
+        places = [names.index(one) if isinstance(one, str) else one for one in columns]
         if name == "numeric":
             numeric = [(place, at) for at, place in enumerate(places)]
         elif name == "categorical":
@@ -108,7 +114,9 @@ def encoded_columns(student) -> EncodedColumns | None:
                 categories[place] = levels.tolist()
                 rare_ones = set() if rare is None else set(rare.tolist())
                 frequent[place] = [level for level in categories[place] if level not in rare_ones]
-    return EncodedColumns(numeric, categories, frequent)
+        elif name == "date":
+            dates = places
+    return EncodedColumns(numeric, categories, frequent, dates)
 
 
 def _are_text(categories: list) -> bool:

@@ -25,11 +25,12 @@ def inputs_of(clf, X) -> Inputs:
     if columns is None and isinstance(clf.student_, Pipeline):
         return inputs_like(X, names)
     n_features = clf.n_features_in_
-    texts = dict.fromkeys(range(n_features), False) if columns is None else columns.are_text()
-    if names is None and len(texts) == n_features and not any(texts.values()):
+    number = np.dtype(np.float64)
+    dtypes = dict.fromkeys(range(n_features), number) if columns is None else columns.dtypes()
+    if names is None and len(dtypes) == n_features and set(dtypes.values()) == {number}:
         row_shape = clf._row_shape if columns is None else (n_features,)
         return _one_input(net_dtype(net_of(clf.student_)), row_shape)
-    return _inputs_of_columns(_names_of(names, n_features), texts)
+    return _inputs_of_columns(_names_of(names, n_features), dtypes)
 
 
 def inputs_like(X, names=None) -> Inputs:
@@ -39,14 +40,14 @@ def inputs_like(X, names=None) -> Inputs:
             kind_of_dtype(dtype) != "numeric" and _holds_text(column_at(X, place))
             for place, dtype in enumerate(dtypes_of(X))
         ]
-        return _inputs_of_columns([str(name) for name in X.columns], dict(enumerate(texts)))
+        return _inputs_of_columns([str(name) for name in X.columns], _dtypes(texts))
     if X.dtype.kind in "OUST" and not sparse.issparse(X):
         if X.ndim == 1:
             return _one_input(object, (1,))
         texts = [_holds_text(X[:, place]) for place in range(X.shape[1])]
         if all(texts):
             return _one_input(object, X.shape[1:])
-        return _inputs_of_columns(_names_of(names, X.shape[1]), dict(enumerate(texts)))
+        return _inputs_of_columns(_names_of(names, X.shape[1]), _dtypes(texts))
     return _one_input(np.float32 if X.dtype == np.float32 else np.float64, X.shape[1:])
 
 
@@ -54,16 +55,20 @@ def _one_input(dtype, row_shape: tuple[int, ...]) -> Inputs:
     return Inputs(("X",), (np.dtype(dtype),), (None, *row_shape))
 
 
-def _inputs_of_columns(features: list[str], are_text: dict[int, bool]) -> Inputs:
-    """Return an input for each used column of a table, of float64 or text."""
-    names = [features[place] for place in are_text]
+def _dtypes(are_text: list[bool]) -> dict[int, np.dtype]:
+    return {at: np.dtype(object if is_text else float) for at, is_text in enumerate(are_text)}
+
+
+def _inputs_of_columns(features: list[str], dtypes: dict[int, np.dtype]) -> Inputs:
+    """Return an input for each used column of a table."""
+    names = [features[place] for place in dtypes]
     if len(set(names)) < len(names) or "" in names:
         raise ExportError(
             f"Each column becomes an input, and these names are not distinct: {names}. Rename the "
             "columns before fit."
         )
-    dtypes = (np.dtype(object if is_text else np.float64) for is_text in are_text.values())
-    return Inputs(tuple(names), tuple(dtypes), (None, 1), tuple(are_text), tuple(features))
+    kinds = tuple(dtypes.values())
+    return Inputs(tuple(names), kinds, (None, 1), tuple(dtypes), tuple(features))
 
 
 def _names_of(names, n_features: int) -> list[str]:

@@ -2,12 +2,17 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date, datetime, timedelta
 from typing import Any
 
 import numpy as np
 
+from .._seconds import seconds_of
+
 #: Stands for a missing text, because ONNX has no missing values.
 MISSING_TEXT = ""
+
+_PLAIN = {True: (str,), False: (float, int, bool)}
 
 
 @dataclass(frozen=True)
@@ -19,7 +24,7 @@ class Inputs:
     names : tuple of str
         A name for each used column, or only ``"X"``.
     dtypes : tuple of dtype
-        Of each input: float64, float32, or object for text.
+        Of each input: float64, float32, object for text, or datetime64 for dates.
     shape : tuple
         The shape of one input. None is the number of rows.
     places : tuple of int or None
@@ -57,7 +62,7 @@ class Inputs:
         return {
             name: _as_array(columns[name], dtype, name).reshape(-1, 1)
             if name in columns
-            else np.full((n_rows, 1), MISSING_TEXT if dtype.kind == "O" else np.nan, dtype)
+            else np.full((n_rows, 1), MISSING_TEXT if dtype.kind == "O" else np.nan, fed_as(dtype))
             for name, dtype in zip(self.names, self.dtypes, strict=True)
         }
 
@@ -71,9 +76,9 @@ class Inputs:
             is_text = dtype.kind == "O"
             if value is None:
                 value = MISSING_TEXT if is_text else np.nan
-            elif type(value) not in ((str,) if is_text else (float, int, bool)):
+            elif dtype.kind == "M" or type(value) not in _PLAIN[is_text]:
                 return None
-            feed[name] = np.array([[value]], dtype)
+            feed[name] = np.array([[value]], fed_as(dtype))
         return feed
 
     def _columns(self, rows) -> tuple[dict[str, Any], int]:
@@ -126,7 +131,12 @@ def column_at(X, place: int):
 
 def dtype_name(dtype: np.dtype) -> str:
     """Return the name of a dtype for people."""
-    return "str" if dtype.kind == "O" else dtype.name
+    return "str" if dtype.kind == "O" else fed_as(dtype).name
+
+
+def fed_as(dtype: np.dtype) -> np.dtype:
+    """Return the dtype in which ONNX takes an input: dates are seconds."""
+    return np.dtype(np.float64) if dtype.kind == "M" else dtype
 
 
 def is_missing(value) -> bool:
@@ -154,6 +164,8 @@ def _without_names(rows):
 
 def _as_array(values, dtype: np.dtype, name: str) -> np.ndarray:
     """Return numbers with NaN for missing ones, or texts with MISSING_TEXT."""
+    if dtype.kind == "M":
+        return _seconds(values, name)
     if dtype.kind == "O":
         values, missing = objects_of(values)
         texts = np.where(missing, MISSING_TEXT, values)
@@ -161,9 +173,11 @@ def _as_array(values, dtype: np.dtype, name: str) -> np.ndarray:
             if not isinstance(value, str):
                 raise ValueError(f"Column {name!r} takes text; got {value!r}. Convert it with str.")
         return texts.reshape(-1, 1) if texts.ndim == 1 else texts
-    if hasattr(values, "array") and hasattr(values, "isna"):
+    if hasattr(values, "array") and hasattr(values, "isna") and values.dtype.kind not in "mO":
         return values.to_numpy(dtype=dtype, na_value=np.nan)  # works for pandas' nullable columns
     array = np.asarray(values.detach() if hasattr(values, "detach") else values)  # a tensor
+    if array.dtype.kind == "m":
+        return seconds_of(array)
     if array.dtype.kind in "OUS":
         numbers = [_number(value, name) for value in array.astype(object).flat]
         array = np.array(numbers, dtype=np.float64).reshape(array.shape)
@@ -175,4 +189,17 @@ def _number(value, name: str) -> float:
         return np.nan
     if isinstance(value, (str, bytes)):
         raise ValueError(f"Column {name!r} takes numbers; got the text {value!r}.")
-    return float(value)
+    return value.total_seconds() if isinstance(value, timedelta) else float(value)
+
+
+def _seconds(values, name: str) -> np.ndarray:
+    """Return dates, or ISO texts of dates, as seconds since 1970."""
+    dates, missing = objects_of(values)
+    dates = dates.copy()
+    dates[missing] = None
+    for i in np.flatnonzero(~missing):
+        if isinstance(dates[i], str):
+            dates[i] = datetime.fromisoformat(dates[i])
+        if not isinstance(dates[i], date) or getattr(dates[i], "tzinfo", None) is not None:
+            raise ValueError(f"Column {name!r} takes dates without a time zone; got {dates[i]!r}.")
+    return seconds_of(dates.astype("datetime64[us]"))

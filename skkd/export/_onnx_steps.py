@@ -5,6 +5,7 @@ as in scikit-learn. skl2onnx converts all other steps.
 """
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from sklearn.compose import ColumnTransformer
@@ -13,10 +14,11 @@ from sklearn.impute import SimpleImputer
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, OrdinalEncoder, StandardScaler
 
-from .._input import to_float, with_plain_missing
+from .._input import DateEncoder, TableEncoder, to_float, with_plain_missing
 from ..exceptions import ExportError
 from ._onnx_categories import one_hot, ordinal
 from ._onnx_columns import Block, Table
+from ._onnx_dates import dates
 from ._onnx_graph import ML_DOMAIN, ML_OPSET, OPSET, Graph
 from ._onnx_inputs import MISSING_TEXT, is_missing
 from ._onnx_net import quiet
@@ -206,14 +208,16 @@ def _titled(where: str, step) -> str:
     return f"The step {where} ({type(step).__name__}) of the student"
 
 
-_CONVERTERS: dict[type, Callable[[Graph, object, Table, str], Table]] = {
+_CONVERTERS: dict[type, Callable[[Graph, Any, Table, str], Table]] = {
     ColumnTransformer: _column_transformer,
     CountVectorizer: _text_counts,
+    DateEncoder: dates,
     FunctionTransformer: _function,
     OneHotEncoder: one_hot,
     OrdinalEncoder: ordinal,
     Pipeline: _pipeline,
     SimpleImputer: _imputer,
     StandardScaler: _standard_scaler,
+    TableEncoder: lambda graph, step, *rest: _column_transformer(graph, step.transformer_, *rest),
     TfidfVectorizer: _text_counts,
 }

@@ -14,7 +14,7 @@ from torch.utils.data import DataLoader
 
 from .. import losses, schedules, students
 from .._classification import Calibration
-from .._input import to_float, with_plain_missing
+from .._input import DateEncoder, to_float, with_plain_missing
 from .._student import StudentOnly
 from ..augmenters import AUGMENTERS
 from ..balancers import BALANCERS, ScalarAdam
@@ -36,6 +36,7 @@ OF_SKKD: dict[str, Any] = {
     **_named("losses", losses.DISTILLATION_LOSSES.values()),
     **_named("schedules", [*schedules.SCHEDULES.values(), schedules.TemperatureSchedule]),
     **_named("students", [getattr(students, one) for one in students.__all__ if one != "STUDENTS"]),
+    "skkd.columns.DateEncoder": DateEncoder,
     "skkd.columns.to_float": to_float,
     "skkd.columns.with_plain_missing": with_plain_missing,
     "skkd.Calibration": Calibration,

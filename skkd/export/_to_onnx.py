@@ -24,7 +24,7 @@ from ._infer_inputs import inputs_of
 from ._model_card import model_card
 from ._onnx_columns import Block, Table
 from ._onnx_graph import Graph
-from ._onnx_inputs import Inputs, dtype_name, is_missing
+from ._onnx_inputs import Inputs, dtype_name, fed_as, is_missing
 from ._onnx_net import add_net
 from ._onnx_steps import add_step
 from ._onnx_student import metadata_of, sealed
@@ -84,7 +84,7 @@ def to_onnx(
     *Inputs.* A student that was fitted on an array of numbers has one input, ``X``, in its dtype.
     Any other student has one input of shape (n_rows, 1) for each column that it uses, under the
     column's name. Numbers are float64, with NaN for a missing one. Texts are str, with the empty
-    text for a missing one.
+    text for a missing one. Dates are float64 seconds since 1970.
 
     *Outputs.* ``probabilities`` has shape (n_rows, n_classes), in the order of ``classes_``.
     ``label`` has shape (n_rows,), and is str, int64, bool or float64.
@@ -158,7 +158,7 @@ def to_onnx(
 def _add_preprocessing(graph: Graph, student, inputs: Inputs) -> tuple[str, list]:
     """Add inputs and preprocessing; return their output, and the output of each step."""
     tensors = [
-        graph.input(name, dtype, inputs.shape)
+        graph.input(name, fed_as(dtype), inputs.shape)
         for name, dtype in zip(inputs.names, inputs.dtypes, strict=True)
     ]
     is_pipeline = isinstance(student, Pipeline)

@@ -1,5 +1,6 @@
 """Make students by name, or of their parts."""
 
+from .._input import TableEncoder
 from ._convnet import ResidualConvNet
 from ._make_student import STUDENTS, default_student, make_student
 from ._mlp import TabularMLP
@@ -13,6 +14,7 @@ __all__ = [
     "LearningRateSchedule",
     "PeriodicMLP",
     "ResidualConvNet",
+    "TableEncoder",
     "TabularMLP",
     "default_student",
     "make_student",

@@ -164,9 +164,8 @@ def test_column_without_frequent_levels_may_be_left_out(tmp_path):
     """As by an encoder that drops it; the file then has no input for the column."""
     frame, y, _ = planted()
     clf = quick_student(frame.drop(columns="mail"), y)
-    encode = clf.student_.steps[0][1]
-    wider = clone(encode).fit(frame)
-    clf.student_.steps[0] = ("encode", wider)
+    encoder = clf.student_.steps[0][1]
+    encoder.transformer_ = wider = clone(encoder.transformer_).fit(frame)
     clf.n_features_in_, clf.feature_names_in_ = wider.n_features_in_, wider.feature_names_in_
     for X_sample in (frame, None):
         exported = to_onnx(clf, tmp_path / "student.onnx", X_sample)
@@ -176,11 +175,11 @@ def test_column_without_frequent_levels_may_be_left_out(tmp_path):
 def test_column_left_out_of_an_array(tmp_path):
     X = columns(np.arange(60.0) % 7, [f"mail {i}" for i in range(60)], [*"abc"] * 20)
     clf = quick_student(X[:, [0, 2]], np.arange(60) % 2)
-    wider = clone(clf.student_.steps[0][1])
+    encoder = clf.student_.steps[0][1]
+    encoder.transformer_ = wider = clone(encoder.transformer_)
     numeric, categorical = wider.transformers
     wider.set_params(transformers=[numeric, (*categorical[:2], [2])]).fit(X)
-    clf.student_.steps[0] = ("encode", wider)
-    clf.n_features_in_ = 3
+    clf.n_features_in_ = encoder.n_features_in_ = 3
     for X_sample in (X, None):
         exported = to_onnx(clf, tmp_path / "student.onnx", X_sample)
         assert list(exported.inputs) == ["x0", "x2"]

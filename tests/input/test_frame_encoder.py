@@ -7,13 +7,11 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sklearn.compose import ColumnTransformer
-from sklearn.preprocessing import OneHotEncoder
 from sklearn.tree import DecisionTreeClassifier
 
 from skkd import DistilledClassifier
-from skkd._input.frame_encoder import FrameEncoder, encode
-from skkd._input.tables import table_encoder
+from skkd._input.frame_encoder import FrameEncoder
+from skkd.students import TableEncoder
 
 LEVELS = ["red", "green", "blue", "never in fit"]
 
@@ -35,12 +33,14 @@ def mixed_frame(n_rows, seed=0, levels=LEVELS[:3]):
             "text": pd.array(rng.choice(["x", "y"], n_rows), dtype="string"),
             "rare": pd.Series(["common"] * (n_rows - 3) + ["r1", "r2", "r3"], dtype="category"),
             "month": pd.Categorical(rng.integers(1, 4, n_rows)),
+            "when": pd.Timestamp("2024-02-28") + pd.to_timedelta(rng.integers(0, 99, n_rows), "D"),
+            "took": pd.to_timedelta(rng.integers(0, 9000, n_rows), "s"),
         }
     )
 
 
 FIT = mixed_frame(200)
-ENCODER = table_encoder(FIT).fit(FIT)
+ENCODER = TableEncoder().fit(FIT).transformer_
 
 
 def assert_as_scikit_learn(X, transformer=ENCODER):
@@ -67,7 +67,7 @@ def test_a_single_row_s_categories_are_not_rounded():
     X = pd.DataFrame(
         {"age": [0.5, 1.5] * 20, "key": pd.Categorical([large, large + 1] * 20), "n": [1, 2] * 20}
     )
-    transformer = table_encoder(X).fit(X)
+    transformer = TableEncoder().fit(X).transformer_
     for i in range(2):
         assert_as_scikit_learn(X.iloc[[i]], transformer)
 
@@ -111,7 +111,7 @@ def test_it_gives_what_scikit_learn_gives_for_any_values(rows):
     "kept", [["colour", "word"], ["age", "colour"], ["text"], ["colour"], ["month", "age"]]
 )
 def test_tables_of_categories_alone_and_of_few_columns(kept):
-    X, transformer = mixed_frame(50, 5)[kept], table_encoder(FIT[kept]).fit(FIT[kept])
+    X, transformer = mixed_frame(50, 5)[kept], TableEncoder().fit(FIT[kept]).transformer_
     for rows in (X, X.iloc[[0]]):
         assert_as_scikit_learn(rows, transformer)
 
@@ -132,13 +132,7 @@ def test_what_is_wrong_with_a_frame_is_left_to_scikit_learn(spoil, n_rows):
     X = spoil(mixed_frame(5))[:n_rows]
     assert FrameEncoder(ENCODER).transform(X) is None
     with pytest.raises((ValueError, TypeError)):
-        encode(ENCODER, X)
-
-
-def test_another_encoder_is_used_as_it_is():
-    own = ColumnTransformer([("categorical", OneHotEncoder(sparse_output=False), ["word"])])
-    own.fit(FIT)
-    assert encode(own, FIT).shape == own.transform(FIT).shape
+        TableEncoder().fit(FIT).transform(X)
 
 
 def test_a_classifier_predicts_the_same_by_either():

@@ -165,10 +165,9 @@ def test_rare_levels_share_a_column():
     assert len([name for name in names if name.startswith("color")]) == 4  # one of them is missing
 
 
-def test_encoder_is_scikit_learns_and_works_alone():
+def test_encoder_works_alone():
     frame, y = make_table()
     clf = default(None).fit(frame, y, teacher_proba=proba_for(frame, y))
-    assert all(type(step).__module__.startswith("sklearn") for _, step in clf.student_.steps[:-1])
     np.testing.assert_array_equal(clf.student_.predict_proba(frame), clf.predict_proba(frame))
     copied = pickle.loads(pickle.dumps(clf.student_))
     np.testing.assert_array_equal(copied.predict_proba(frame), clf.predict_proba(frame))
@@ -213,10 +212,11 @@ def test_object_array_of_mixed_columns():
     assert clf.score(mixed, Y) > 0.9
 
 
-def test_column_of_dates_is_refused_by_name():
-    frame = pd.DataFrame({"a": X[:, 0], "day": pd.date_range("2020-01-01", periods=len(X))})
+def test_columns_that_nobody_can_encode_are_refused_by_name():
+    frame = pd.DataFrame({"a": X[:, 0], "month": pd.period_range("2020", periods=len(X))})
+    frame["range"] = pd.interval_range(0, len(X))
     frame["kind"] = "x"
-    with pytest.raises(ValueError, match=r"'day'.*datetime64.*Pipeline"):
+    with pytest.raises(ValueError, match=r"'month' \(period.*'range' \(interval.*Pipeline"):
         default(None).fit(frame, Y, teacher_proba=np.eye(3)[Y])
 
 
