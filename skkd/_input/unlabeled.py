@@ -1,11 +1,12 @@
 """Rows without labels, as ``fit`` is given them beside X."""
 
-import numpy as np
 from scipy import sparse
+from torch import Tensor
 
 from .containers import is_frame
 from .datasets import DatasetRows, as_rows
 from .kinds import dtypes_of, kind_of_dtype
+from .read import read_container
 
 
 def read_unlabeled(X_unlabeled, X):
@@ -31,10 +32,8 @@ def read_unlabeled(X_unlabeled, X):
         )
     if isinstance(X, DatasetRows) or as_rows(X_unlabeled) is not X_unlabeled:
         raise ValueError("X_unlabeled and X can't be torch Datasets; give their rows as arrays.")
-    if isinstance(X_unlabeled, (list, tuple)):
-        X_unlabeled = np.asarray(X_unlabeled)
-    if sparse.issparse(X_unlabeled):
-        X_unlabeled = X_unlabeled.tocsr()
+    if isinstance(X_unlabeled, (list, tuple, Tensor)) or sparse.issparse(X_unlabeled):
+        X_unlabeled = read_container(X_unlabeled)
     if not hasattr(X_unlabeled, "shape") or len(X_unlabeled.shape) < 2:
         raise TypeError(
             f"X_unlabeled must be rows like those of X: an array, frame or sparse matrix; got "

@@ -12,7 +12,8 @@ from sklearn.base import clone
 from skkd.export import OnnxStudent, load, save, to_onnx
 from tests.helpers import ConvNet, DropoutNet, Net
 
-from .fits import Fit, draw_fit
+from .fits import Constant, Fit, draw_fit, own_loss
+from .fuzzed_teachers import Asked, InPlace, Reader
 from .rows import draw_rows, take
 from .watch import Wrong, is_allowed, last_of_skkd, leaves_alone, no_noise, place_of
 
@@ -65,7 +66,7 @@ def _run(rng, fit: Fit, folder: Path) -> str:
             return f"refused: before the fit: {error}"
         raise
     earlier = vars(clf).copy()
-    watched = {"X": fit.rows.X, "y": fit.y, "arguments": fit.arguments, "teacher": clf.teacher}
+    watched = {"X": fit.rows.X, "y": fit.y, "teacher": clf.teacher, **fit.arguments}
     with leaves_alone(**watched):
         try:
             with fit.world(), no_noise(), leaves_alone():
@@ -77,6 +78,8 @@ def _run(rng, fit: Fit, folder: Path) -> str:
             return _refused(error)
     with leaves_alone(X=fit.rows.X), no_noise():
         proba = check_answers(rng, clf, fit)
+    if fit.is_long:
+        check_learned(clf, fit)
     check_state(rng, clf, fit, proba, folder)
     if rng.random() < 0.3:
         check_refused_rows(rng, clf, fit)
@@ -114,6 +117,19 @@ def check_answers(rng, clf, fit: Fit) -> np.ndarray:
         differs = np.abs(part - proba[index]).max()
         check(differs < tolerance(proba), f"{len(index)} of the rows: {differs:.2g} apart")
     return proba
+
+
+def check_learned(clf, fit: Fit) -> None:
+    """Check that the student is closer to the teacher than to the most frequent label."""
+    share = np.bincount(fit.codes).max() / len(fit.codes)
+    student, teacher = (
+        np.mean(np.asarray(one.predict(fit.rows.X)) == fit.labels[fit.codes])
+        for one in (clf, clf.teacher_)
+    )
+    check(
+        student >= share + 0.3 * (teacher - share) - 0.05,
+        f"accuracy {student:.2f}, of the teacher {teacher:.2f}, of one label {share:.2f}",
+    )
 
 
 def check_state(rng, clf, fit: Fit, proba, folder: Path) -> None:
@@ -173,9 +189,7 @@ def _is_unfitted(clf) -> bool:
 
 
 def _trusted(clf) -> list:
-    from . import fits
-
-    own = [fits.Reader, fits.Asked, fits.InPlace, fits.Constant, fits.own_loss]
+    own = [Reader, Asked, InPlace, Constant, own_loss]
     names = [f"{one.__module__}.{one.__name__}" for one in [*own, Net, DropoutNet, ConvNet]]
     trees = "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor"
     return [*names, "torch.nn.modules.dropout.Dropout", trees, "sklearn.tree._tree.Tree"]
@@ -208,7 +222,7 @@ def check_partial_fit(rng, clf, fit: Fit) -> None:
     arguments, n_rows = dict(fit.arguments), len(fit.rows)
     index = np.sort(rng.choice(n_rows, n_rows // 2, replace=False))
     part = {name: take(value, index) for name, value in arguments.items()
-            if np.ndim(value) or hasattr(value, "iloc")}  # fmt: skip
+            if name != "X_unlabeled" and (hasattr(value, "iloc") or np.ndim(value))}  # fmt: skip
     n_epochs = clf.n_iter_
     try:
         with fit.world(), no_noise():

@@ -172,7 +172,7 @@ def _check_again(step: str, folder: Path) -> None:
 
 
 def _with_full_disk(step: str, folder: Path, n_bytes: int) -> None:
-    """Do a step where no file can be longer than some bytes; the system raises the same error."""
+    """Do a step where files can't be longer than some bytes, as if the disk were full."""
     import resource  # which not all systems have
 
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)

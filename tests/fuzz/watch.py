@@ -91,6 +91,8 @@ def _difference(name: str, before, after) -> str:
 
 
 def _hash(value) -> str | None:
+    if isinstance(value, list) and len(value) == 1:  # of unlabeled rows
+        value = value[0]
     if hasattr(value, "iloc"):  # pandas keeps caches in its objects
         columns = [value.iloc[:, i] for i in range(value.shape[1])] if value.ndim > 1 else [value]
         value = [(one.name, str(one.dtype), one.index.tolist(), one.tolist()) for one in columns]

@@ -303,6 +303,13 @@ def test_sparse_rows_without_labels(student):
     )
 
 
+def test_tensors_without_labels():
+    clf = quick(TEACHER, student=quick_net(max_epochs=2))
+    tensors = clone(clf).fit(torch.tensor(X), Y, X_unlabeled=[torch.tensor(X_UNLABELED)])
+    arrays = clone(clf).fit(X, Y, X_unlabeled=X_UNLABELED)
+    np.testing.assert_array_equal(tensors.predict_proba(X), arrays.predict_proba(X))
+
+
 def test_preprocessing_of_the_student_acts_on_synthetic_rows():
     scaled = Pipeline([("scale", StandardScaler()), ("net", quick_net())])
     clf = quick(TEACHER, student=scaled).fit(X, Y, X_unlabeled=X_UNLABELED)
