@@ -50,7 +50,8 @@ class DistilledClassifier(ClassifierMixin, BaseDistiller):
         "teacher_entropy" gives each row one of 1 to 4: :math:`4^{1 - H(q) / \log K}`.
     cv : int, splitter, iterable of splits, "oob" or None, default=None
         How an unfitted teacher is cross-fitted. No row's target comes from a model that saw its
-        label. None: in five folds. "oob": out-of-bag answers of a bagged teacher.
+        label. None: in five folds. "oob": out-of-bag answers of a bagged teacher. A row that no
+        fold tests, as in ``TimeSeriesSplit``, carries task loss only.
     calibrate : {"auto", "temperature", "vector"} or None, default="auto"
         Calibrates the teacher's probabilities by log-loss. "auto" does so for out-of-fold answers
         only, and keeps the calibration only if it is clearly better. None: never.

@@ -4,6 +4,7 @@ import math
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
+from difflib import get_close_matches
 from numbers import Integral, Real
 from typing import Any
 
@@ -113,6 +114,11 @@ def read_options(distiller, teacher_answers, X_unlabeled, params: dict) -> Optio
 
 def _check_metadata(params: dict, cv, fits_teacher: bool) -> None:
     if unknown := params.keys() - {"groups"}:
+        if any(name.startswith(("eval", "valid")) for name in unknown):
+            raise TypeError(
+                f"fit got unexpected arguments {sorted(unknown)}: it takes no validation rows. Set "
+                "early_stopping=True, which sets validation_fraction of the rows aside."
+            )
         raise TypeError(
             f"fit got unexpected arguments {sorted(unknown)}. Metadata for the teacher or the "
             "splitter needs set_config(enable_metadata_routing=True)."
@@ -182,6 +188,7 @@ def with_instances(distiller, params: dict) -> dict:
         params["augmenter"] = make_augmenter(augmenter)
     if "student" in nested:
         params["student"] = as_net(params.get("student", distiller.student))
+    _check_student_names(distiller, params)
     teacher = params.get("teacher", distiller.teacher)
     if "teacher" in nested and teacher is not None and is_fitted(teacher):
         raise ValueError(
@@ -193,6 +200,23 @@ def with_instances(distiller, params: dict) -> dict:
         of_teachers = {name.removeprefix("teacher__"): params.pop(name) for name in names}
         params["teacher"] = as_teacher(teacher).set_params(**of_teachers).estimators
     return params
+
+
+def _check_student_names(distiller, params: dict) -> None:
+    """Raise a ValueError for a misspelled parameter of the student that has a likely meaning."""
+    student = params.get("student", distiller.student)
+    if not (is_known(student) or hasattr(student, "get_params")):
+        return
+    known = list(as_net(student).get_params())
+    own = distiller.get_params(deep=False)
+    for name in params:
+        wanted = name.removeprefix("student__")
+        if "__" in wanted or wanted in known and wanted != name or name in own:
+            continue
+        likely = [one for one in known if one.rpartition("__")[2] == wanted]
+        likely = likely or (get_close_matches(wanted, known, n=1) if wanted != name else [])
+        if likely:
+            raise ValueError(f"There is no parameter {name!r}; did you mean student__{likely[0]}?")
 
 
 def metadata_of(distiller, rows: Rows, params: dict, n_given: int) -> dict:

@@ -6,6 +6,7 @@ from ``w_task * g_task + w_distill * g_distill``.
 
 import math
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -49,8 +50,8 @@ class Objective:
     labels : int ndarray of shape (n_rows,)
     proba : ndarray of shape (n_rows, n_classes)
         The teacher's probabilities.
-    sample_weight : ndarray of shape (n_rows,) or None
-        Positive. Divided by its mean: a batch's loss is an unbiased estimate of
+    sample_weight : ndarray of shape (n_rows,), or (2, n_rows) for both losses, or None
+        Divided by its mean: a batch's loss is an unbiased estimate of
         ``sum(w * loss) / sum(w)``. For a batch of all rows, the two are equal.
     loss : callable
         The distillation loss.
@@ -65,8 +66,9 @@ class Objective:
         self.proba = proba if self.by_batch else proba.double()
         self.weight: Tensor | None = None
         if sample_weight is not None:
-            weight = sample_weight / sample_weight.mean()
-            self.weight = torch.as_tensor(weight, dtype=dtype, device=device).unsqueeze(0)
+            weight = np.atleast_2d(sample_weight)
+            weight = weight / weight.mean(axis=1, keepdims=True)
+            self.weight = torch.as_tensor(weight, dtype=dtype, device=device)
         self.loss = loss
         self.device, self.dtype = device, dtype
         self.temperature: float | Tensor = 1.0
@@ -109,15 +111,16 @@ class Objective:
         """The temperature, or the mean of the rows'."""
         temperature = self.temperature
         if isinstance(temperature, Tensor):
-            weight = 1.0 if self.weight is None else self.weight.squeeze(0)
+            weight = 1.0 if self.weight is None else self.weight[-1]
             temperature = (weight * temperature).mean()
         return float(temperature)
 
     def row_weight(self, rows: Numbers) -> Tensor | None:
-        """Return weights of shape (1, n_rows) with a mean of one over all rows; None if equal."""
-        if self.weight is None or isinstance(rows, slice):
-            return self.weight
-        return self.weight.index_select(1, rows)
+        """Return weights of shape (1, n_rows) with a mean of one over all rows; None if equal.
+
+        They are those of the task loss.
+        """
+        return None if self.weight is None else self.weight[:1, rows]
 
     def batch_rows(self, logits: Tensor, rows: Numbers) -> BatchRows:
         """Return a batch row by row, with the teacher's answers before they are softened."""
@@ -211,9 +214,9 @@ class Autograd(Objective):
         logits = logits.detach().requires_grad_()
         labels = self.labels[rows]
         row_losses = [cross_entropy(logits, labels), self._distillation(logits, labels, rows)]
-        weight = self.row_weight(rows)
-        if weight is not None:
-            row_losses = [weight.squeeze(0) * values for values in row_losses]
+        if self.weight is not None:
+            weight = self.weight.expand(2, -1)[:, rows]
+            row_losses = [weight[i] * values for i, values in enumerate(row_losses)]
         losses = [values.mean() for values in row_losses]
         if self.keeps_rows:
             self.row_losses = torch.stack(row_losses).detach() / len(labels)

@@ -156,15 +156,18 @@ class Classification:
 
     def calibrate(self, method: str, rows: Rows) -> Calibration | None:
         """Fit a calibration of the teacher's answers."""
-        return calibrate(method, rows.answers, rows.labels, rows.sample_weight, rows.folds)
+        folds = None if rows.folds is None else rows.folds[rows.answered]
+        proba, labels, weight = _answered(rows)
+        return calibrate(method, proba, labels, weight, folds)
 
     def mixture_weights(self, answers: Sequence[np.ndarray], rows: Rows) -> np.ndarray:
         """Return the weights of several teachers, whose mean is to predict the labels."""
-        return mixture_weights(answers, rows.labels, rows.sample_weight)
+        _, labels, weight = _answered(rows)
+        return mixture_weights([proba[rows.answered] for proba in answers], labels, weight)
 
     def knowledge(self, rows: Rows) -> TeacherKnowledge:
         """Return what the teacher's answers tell of the labels."""
-        return knowledge_of(rows.answers, rows.labels, rows.sample_weight)
+        return knowledge_of(*_answered(rows))
 
     # The student's training
 
@@ -202,6 +205,12 @@ class Classification:
         }
 
 
+def _answered(rows: Rows) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
+    """Return answers, labels and weights of the rows that the teacher answered."""
+    known, weight = rows.answered, rows.sample_weight
+    return rows.answers[known], rows.labels[known], None if weight is None else weight[known]
+
+
 def raw_proba(teacher, X) -> tuple[np.ndarray, np.ndarray]:
     """Return a fitted teacher's probabilities for X, and the classes of their columns."""
     if not hasattr(teacher, "classes_"):
@@ -213,7 +222,11 @@ def raw_proba(teacher, X) -> tuple[np.ndarray, np.ndarray]:
     with warnings.catch_warnings():
         # torch warns a teacher that is a skorch net of rows that are protected.
         warnings.filterwarnings("ignore", "The given NumPy array is not writable", UserWarning)
-        proba = call_with_protected(teacher.predict_proba, X)
+        try:
+            proba = call_with_protected(teacher.predict_proba, X)
+        except Exception as error:
+            error.add_note(f"Raised by predict_proba of {type(teacher).__name__}.")
+            raise
     if isinstance(proba, torch.Tensor):
         proba = _as_array(proba)
     source = f"{type(teacher).__name__}.predict_proba"

@@ -24,7 +24,8 @@ class Rows:
     answers : ndarray of shape (n_rows, n_outputs) or None
         The teacher's answers. None before it is asked.
     folds : int ndarray of shape (n_rows,) or None
-        The fold of each row in cross-fitting.
+        The fold of each row in cross-fitting; -1 for a row that no fold tests. Its answer is a
+        place holder that nothing learns from.
     numbers : int ndarray of shape (n_rows,) or None
         Indices among the user's rows. None: all.
     """
@@ -36,6 +37,19 @@ class Rows:
     answers: Any = None
     folds: np.ndarray | None = None
     numbers: np.ndarray | None = None
+
+    @property
+    def answered(self) -> np.ndarray | slice:
+        """The rows that the teacher answered."""
+        return slice(None) if self.folds is None or self.folds.min() >= 0 else self.folds >= 0
+
+    @property
+    def loss_weight(self) -> np.ndarray | None:
+        """Weights of the rows, of shape (2, n_rows) if they differ between both losses."""
+        if isinstance(self.answered, slice):
+            return self.sample_weight
+        weight = np.ones(len(self.labels)) if self.sample_weight is None else self.sample_weight
+        return np.stack([weight, weight * self.answered])
 
     def take(self, index: np.ndarray) -> "Rows":
         """Return the rows of an index array."""

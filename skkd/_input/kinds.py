@@ -43,6 +43,7 @@ def column_kinds(X) -> dict[str, list]:
     unknown = []
     for position, (name, dtype) in enumerate(zip(X.columns, dtypes_of(X), strict=True)):
         kind = _kind_of_objects(X, position, dtype) or kind_of_dtype(dtype)
+        kind = None if _holds_containers(X, position, dtype) else kind
         if kind is None:
             unknown.append(f"{name!r} ({dtype})")
         else:
@@ -63,6 +64,14 @@ def _kind_of_objects(X, position: int, dtype) -> str | None:
         return None
     found = sys.modules["pandas"].api.types.infer_dtype(X.iloc[:, position])
     return _KIND_OF_OBJECTS.get(found)
+
+
+def _holds_containers(X, position: int, dtype) -> bool:
+    """Whether the first value of a column of Python objects is a list, a dict or the like."""
+    if str(dtype) != "object" or not hasattr(X, "iloc"):
+        return False
+    first = X.iloc[:, position].first_valid_index()
+    return isinstance(X.iloc[:, position].get(first), (list, tuple, dict, set, np.ndarray))
 
 
 def needs_encoder(X) -> bool:

@@ -61,6 +61,12 @@ def read_numbers(X, dtype, *, allow_nan: bool = False) -> tuple:
     """
     if isinstance(X, DatasetRows):
         return DatasetRows(X.dataset, dtype), False
+    if len(X.shape) == 1 and len(X) and isinstance(np.asarray(X[:1])[0], str):
+        raise ValueError(
+            "X is raw text, and the student's net takes numbers. Give the student a vectorizer of "
+            "its own, student=make_pipeline(TfidfVectorizer(max_features=2000), "
+            "make_student('mlp')), and the teacher another: it gets the text as it is."
+        )
     is_numeric = isinstance(X, np.ndarray) and X.dtype.kind in "biuf" and X.dtype != dtype
     if is_numeric and X.size * np.dtype(dtype).itemsize >= LARGE:
         # Bytes, say: a copy of all rows as floats would be large.

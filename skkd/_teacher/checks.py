@@ -9,6 +9,7 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.model_selection import GridSearchCV, RandomizedSearchCV
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
+from torch import nn
 
 
 def is_fitted(teacher) -> bool:
@@ -41,10 +42,16 @@ def check_teacher(teacher, cv) -> None:
     if isinstance(teacher, type):
         raise TypeError(f"teacher must be an instance; got the class {teacher.__name__}.")
     if not hasattr(teacher, "predict_proba") and not _will_give_proba(teacher):
-        raise TypeError(
-            f"teacher must have predict_proba; {type(teacher).__name__} has not. Wrap it in "
-            "sklearn.calibration.CalibratedClassifierCV, or give teacher_proba=... to fit."
+        name = type(teacher).__name__
+        way_out = (
+            "Ask it yourself, and give its probabilities: DistilledClassifier(None), and "
+            "fit(X, y, teacher_proba=...)"
         )
+        if hasattr(teacher, "decision_function"):
+            way_out = "Wrap it in sklearn.calibration.CalibratedClassifierCV"
+        elif isinstance(teacher, nn.Module):
+            way_out += ", with torch.softmax of its logits"
+        raise TypeError(f"teacher must have predict_proba; this {name} has not. {way_out}.")
     if cv is None:
         return
     check_cv_parameter(cv)

@@ -1,5 +1,6 @@
 """An unfitted teacher, fitted such that no row's target comes from a model that saw its label."""
 
+import re
 import warnings
 from dataclasses import dataclass, replace
 from typing import Any
@@ -23,6 +24,13 @@ from .cost import Cost, timed
 
 #: Folds where ``cv`` is None, as in scikit-learn's CalibratedClassifierCV and StackingClassifier.
 DEFAULT_FOLDS = 5
+
+# What errors about labels, and about the input, say.
+_ABOUT_LABELS = re.compile(r"\b(labels?|class(es)?|target|y)\b")
+_ABOUT_INPUT = re.compile(r"convert|NaN|missing|infinit|dtype|categor|non-numeric", re.IGNORECASE)
+
+# A splitter that tests a smaller share of the rows is probably meant for something else.
+_FEW_TESTED = 0.5
 
 # Rows that a bagged teacher is asked about, to know how long it takes.
 _TIMED_ROWS = 256
@@ -98,7 +106,8 @@ def cross_fit(
 ) -> tuple[np.ndarray, np.ndarray, Cost]:
     """Return out-of-fold answers by clones of the teacher.
 
-    Where a splitter tests a row more than once, its answers are averaged.
+    Where a splitter tests a row more than once, its answers are averaged. A row that it never
+    tests, as the first of a time series, gets the mean of all answers, and the fold -1.
 
     Parameters
     ----------
@@ -109,12 +118,11 @@ def cross_fit(
     -------
     answers : ndarray of shape (n_rows, n_outputs)
     folds : ndarray of shape (n_rows,)
-        The fold in which a row was tested first.
+        The fold in which a row was tested first; -1 for none.
     cost : Cost
     """
     X, y, task = teacher.X, teacher.y, teacher.task
     splits = _splits(teacher)
-    _check_all_tested(splits, teacher)
     with progress.phase("teacher's folds", len(splits)) as phase:
         results = teacher.cache.get(
             teacher.key_of("cross_fit", splits),
@@ -133,7 +141,15 @@ def cross_fit(
     _warn_of_missing_classes([known for _, known, *_ in results], np.unique(y))
     of_fits, of_answers = np.sum([seconds for *_, seconds in results], axis=0)
     cost = Cost(float(of_fits + of_answers), float(of_answers / count.sum()))
-    return total / count[:, np.newaxis], folds, cost
+    tested = count > 0
+    answers = total / np.maximum(count, 1)[:, np.newaxis]
+    answers[~tested] = answers[tested].mean(axis=0)
+    if tested.mean() < _FEW_TESTED:
+        warn(
+            f"cv={teacher.cv!r} leaves {int((~tested).sum())} of {len(y)} rows in no test fold. "
+            "Only their labels teach. Use a splitter that tests more rows, such as StratifiedKFold."
+        )
+    return answers, folds, cost
 
 
 class _Folds(Parallel):
@@ -207,18 +223,6 @@ def _needs_groups(cv) -> bool:
     return bool(get_routing_for_object(cv).consumes("split", {"groups"}))
 
 
-def _check_all_tested(splits, teacher: UnfittedTeacher) -> None:
-    tested = np.zeros(len(teacher.y), dtype=bool)
-    for _, test in splits:
-        tested[test] = True
-    if not tested.all():
-        raise ValueError(
-            f"cv={teacher.cv!r} leaves {int((~tested).sum())} rows in no test fold, so that they "
-            "have no out-of-fold answer. Use a splitter that tests every row, such as "
-            "StratifiedKFold."
-        )
-
-
 def _fit_and_ask(teacher, X, y, fit_params, train, test) -> tuple:
     """Fit a teacher on ``train``, ask it about ``test``; return answers, classes and seconds."""
     params = _check_method_params(X, fit_params, indices=train)
@@ -234,13 +238,20 @@ def fit_clone(teacher, X, y, fit_params: dict):
         return call_with_protected(lambda X: clone(teacher).fit(X, y, **fit_params), X)
     except Exception as error:
         note = f"Raised by the teacher {type(teacher).__name__}, as it was cloned and fitted."
-        labels = np.unique(y)
-        if not np.array_equal(labels, np.arange(len(labels))):
+        labels, message = np.unique(y), str(error)
+        is_encoded = np.array_equal(labels, np.arange(len(labels)))
+        names_labels = any(repr(label) in message for label in labels.tolist())
+        if not is_encoded and (names_labels or _ABOUT_LABELS.search(message)):
             note += (
                 f" Its labels were {short(labels)}. If it takes only 0, 1, 2, ..., encode y by "
                 "sklearn.preprocessing.LabelEncoder, and let every fold have all classes."
             )
-        if "Cannot clone" in str(error):
+        elif _ABOUT_INPUT.search(message):
+            note += (
+                " The teacher gets X as it is. If it needs numbers without gaps, put an encoder or "
+                "imputer before it: make_pipeline(encoder, teacher)."
+            )
+        if "Cannot clone" in message:
             note += " A parameter of which it makes a copy can be a tuple instead of a list."
         error.add_note(note)
         raise
@@ -317,6 +328,8 @@ def weight_argument(teacher, sample_weight) -> dict:
 
 def _name_of_weight(estimator) -> str | None:
     if isinstance(estimator, Pipeline):
+        if any(hasattr(step, "fit_resample") for _, step in estimator.steps):
+            return None  # of imbalanced-learn: the last step has other rows
         step, last = estimator.steps[-1]
         name = _name_of_weight(last)
         return None if name is None else f"{step}__{name}"

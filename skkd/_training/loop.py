@@ -131,7 +131,7 @@ def train(
         processes = Processes(accelerator)
     dtype = getattr(torch, net_dtype(net).name)
     options = {"loss": recipe.loss, "device": net.device, "dtype": dtype}
-    objective = recipe.task.objective(rows.labels, rows.answers, rows.sample_weight, **options)
+    objective = recipe.task.objective(rows.labels, rows.answers, rows.loss_weight, **options)
     unlabeled = None
     if synthetic:
         unlabeled = SyntheticRows(

@@ -93,8 +93,10 @@ def run_pilot(
             torch_state=PrivateTorchState(seed),
         )
     gain, error = gain_after(history, task.knowledge(fit_rows).loss, n_distinct)
-    logits = student_outputs(student, validation.X).astype(np.float64)
-    share = stacking_weight(logits, validation.answers, validation.labels, validation.sample_weight)
+    logits, known = student_outputs(student, validation.X).astype(np.float64), validation.answered
+    weight = None if validation.sample_weight is None else validation.sample_weight[known]
+    of_teacher = validation.answers[known], validation.labels[known], weight
+    share = stacking_weight(logits[known], *of_teacher)
     trust = _NEUTRAL + (share - _NEUTRAL) * n_distinct / (n_distinct + _HALF)
     pilot = Pilot(gain, error, trust)
     progress.say(
