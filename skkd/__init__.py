@@ -12,7 +12,9 @@ from .exceptions import TrainingDivergedError
 if TYPE_CHECKING:
     from . import augmenters, balancers, exceptions, export, losses, report, schedules, students
     from ._classifier import DistilledClassifier
+    from ._deferral import DeferringClassifier
     from ._plots.balance import BalanceDisplay
+    from ._plots.deferral import DeferralDisplay
     from ._plots.fidelity import FidelityDisplay
     from ._plots.landscape import BalanceLandscapeDisplay
     from ._plots.latency import LatencyDisplay
@@ -22,6 +24,8 @@ __version__ = "0.1.0"
 __all__ = [
     "BalanceDisplay",
     "BalanceLandscapeDisplay",
+    "DeferralDisplay",
+    "DeferringClassifier",
     "DistilledClassifier",
     "FidelityDisplay",
     "LatencyDisplay",
@@ -40,6 +44,8 @@ __all__ = [
 _MODULES = {
     "BalanceDisplay": "._plots.balance",
     "BalanceLandscapeDisplay": "._plots.landscape",
+    "DeferralDisplay": "._plots.deferral",
+    "DeferringClassifier": "._deferral",
     "DistilledClassifier": "._classifier",
     "FidelityDisplay": "._plots.fidelity",
     "LatencyDisplay": "._plots.latency",

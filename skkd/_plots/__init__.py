@@ -11,6 +11,7 @@ from .answers import (
     teacher_proba_of,
 )
 from .balance import BalanceDisplay
+from .deferral import DeferralDisplay
 from .fidelity import FidelityDisplay, compare
 from .landscape import BalanceLandscapeDisplay
 from .latency import LatencyDisplay
@@ -21,6 +22,7 @@ __all__ = [
     "MARKERS",
     "BalanceDisplay",
     "BalanceLandscapeDisplay",
+    "DeferralDisplay",
     "FidelityDisplay",
     "LatencyDisplay",
     "as_seen_by",

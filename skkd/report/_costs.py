@@ -3,7 +3,6 @@
 import copy
 import math
 import pickle
-import time
 
 import numpy as np
 from sklearn.pipeline import Pipeline
@@ -13,6 +12,7 @@ from skorch.history import History
 from .._classifier import DistilledClassifier
 from .._sklearn_private import _safe_indexing
 from .._student import net_of
+from .._timing import first_rows, time_in_turn
 
 BATCH_SIZES = (1_000, 10_000)
 
@@ -25,10 +25,6 @@ COSTS = {
     **{f"rows_per_second_{size}": f"rows per second, {size:,} at once" for size in BATCH_SIZES},
 }
 
-_CALLS = 10  # of a model in succession
-_ROUNDS, _MIN_CALLS = 20, 10  # with one row
-_BATCH_ROUNDS = 1
-_SECONDS = 3.0  # that a model may take for one size, after the fewest calls
 _PATIENCE = 20.0  # seconds that the larger batch may take, estimated from the smaller
 _ENTRIES = 2**25  # of a batch
 
@@ -118,7 +114,9 @@ def time_predictions(asked: dict, advance) -> dict[str, dict[str, float]]:
         By name: ``milliseconds`` and ``milliseconds_p99`` of a single row, and
         ``rows_per_second_*`` in batches, NaN if a batch would take too long or be too large.
     """
-    times = _in_turn(asked, 1, _ROUNDS, _MIN_CALLS)
+    times = time_in_turn(
+        {name: (model.predict_proba, first_rows(X)) for name, (model, X) in asked.items()}
+    )
     costs = {
         name: {
             "milliseconds": 1e3 * float(np.median(times[name])),
@@ -133,7 +131,11 @@ def time_predictions(asked: dict, advance) -> dict[str, dict[str, float]]:
             for name, (model, X) in asked.items()
             if size * math.prod(X.shape[1:]) <= _ENTRIES
         }
-        times = _in_turn(asked, size, _BATCH_ROUNDS, 1)
+        batches = {
+            name: (model.predict_proba, [_safe_indexing(X, np.arange(size) % X.shape[0])])
+            for name, (model, X) in asked.items()
+        }
+        times = time_in_turn(batches, n_rounds=1, n_least=1)
         for name, cost in costs.items():
             seconds = float(np.median(times[name])) if name in asked else math.nan
             cost[f"rows_per_second_{size}"] = size / seconds
@@ -141,30 +143,3 @@ def time_predictions(asked: dict, advance) -> dict[str, dict[str, float]]:
                 del asked[name]
         advance(1)
     return costs
-
-
-def _in_turn(asked: dict, size: int, rounds: int, n_least: int) -> dict[str, list[float]]:
-    """Return the seconds of each call, until a model has used up its time.
-
-    In each round a model has some calls in succession. The first is not counted, because the
-    processor's cache still holds another model.
-    """
-    times: dict[str, list[float]] = {name: [] for name in asked}
-    questions = {}
-    for name, (_, X) in asked.items():
-        n_questions = min(_CALLS, X.shape[0]) if size == 1 else 1
-        questions[name] = [
-            _safe_indexing(X, np.arange(first, first + size) % X.shape[0])
-            for first in range(n_questions)
-        ]
-    for _ in range(rounds):
-        for name, (model, _) in asked.items():
-            for call in range(-1, _CALLS):
-                if len(times[name]) >= n_least and sum(times[name]) > _SECONDS:
-                    break
-                question = questions[name][call % len(questions[name])]
-                start = time.perf_counter()
-                model.predict_proba(question)
-                if call >= 0:
-                    times[name].append(time.perf_counter() - start)
-    return times

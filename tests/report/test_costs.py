@@ -11,6 +11,7 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 
+from skkd import _timing
 from skkd.report import _costs
 from skkd.report._costs import COSTS, costs_of, deployed, n_bytes, n_parameters, time_predictions
 from tests.helpers import fitted_teacher, make_data, quick, quick_net
@@ -102,7 +103,7 @@ def test_models_are_asked_about_rows_as_they_are(wrap, n_rows):
 
 
 def test_slow_models_are_asked_less(monkeypatch):
-    monkeypatch.setattr(_costs, "_SECONDS", 0.05)
+    monkeypatch.setattr(_timing, "_SECONDS", 0.05)
     slow, fast = Sleeps(6.0), Sleeps()
     timed(X, slow=slow, fast=fast)
     n_slow = sum(len(asked) == 1 for asked in slow.asked)
