@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from ._plots.fidelity import FidelityDisplay
     from ._plots.landscape import BalanceLandscapeDisplay
     from ._plots.latency import LatencyDisplay
+    from .export._choose_student import StudentChoice, choose_student
 
 __version__ = "0.1.0"
 
@@ -29,9 +30,11 @@ __all__ = [
     "DistilledClassifier",
     "FidelityDisplay",
     "LatencyDisplay",
+    "StudentChoice",
     "TrainingDivergedError",
     "augmenters",
     "balancers",
+    "choose_student",
     "exceptions",
     "export",
     "losses",
@@ -49,6 +52,8 @@ _MODULES = {
     "DistilledClassifier": "._classifier",
     "FidelityDisplay": "._plots.fidelity",
     "LatencyDisplay": "._plots.latency",
+    "StudentChoice": ".export._choose_student",
+    "choose_student": ".export._choose_student",
 }
 
 if not TYPE_CHECKING:

@@ -11,7 +11,7 @@ import numpy as np
 
 from ..exceptions import LoadError
 from ._onnx_inputs import Inputs
-from ._require import require
+from ._onnx_session import open_session
 
 
 class OnnxStudent:
@@ -68,7 +68,7 @@ class OnnxStudent:
 
     def __init__(self, path: str | os.PathLike[str], n_threads: int = 1):
         self._file, self._n_threads = _checked(path), n_threads
-        self._session = _session(self._file, n_threads)
+        self._session = open_session(self._file, n_threads)
         metadata = self._session.get_modelmeta().custom_metadata_map
         self.inputs = _inputs_from(json.loads(metadata["inputs"]))
         self.classes_ = np.array(json.loads(metadata["classes"]))
@@ -81,7 +81,7 @@ class OnnxStudent:
         return {**vars(self), "_session": None}  # a session can't be pickled
 
     def __setstate__(self, state: dict) -> None:
-        vars(self).update(state, _session=_session(state["_file"], state["_n_threads"]))
+        vars(self).update(state, _session=open_session(state["_file"], state["_n_threads"]))
 
     def predict_proba(self, rows) -> np.ndarray:
         """Return the student's probabilities.
@@ -148,15 +148,6 @@ def _checked(path) -> bytes:
             "since. Export the student again. onnxruntime itself reads changed ONNX files."
         )
     return file
-
-
-def _session(file: bytes, n_threads: int):
-    """Return onnxruntime's session of a file."""
-    onnxruntime = require("onnxruntime")
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = n_threads
-    options.log_severity_level = 4  # errors are raised as well
-    return onnxruntime.InferenceSession(file, options, providers=["CPUExecutionProvider"])
 
 
 def metadata_of(inputs: Inputs, classes: list, levels: dict, versions: dict, card: str) -> dict:

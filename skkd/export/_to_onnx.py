@@ -26,6 +26,7 @@ from ._onnx_columns import Block, Table
 from ._onnx_graph import Graph
 from ._onnx_inputs import Inputs, dtype_name, fed_as, is_missing
 from ._onnx_net import add_net
+from ._onnx_session import open_session
 from ._onnx_steps import add_step
 from ._onnx_student import metadata_of, sealed
 from ._parity import TOLERANCE, as_labels, check_parity
@@ -233,11 +234,8 @@ def _metadata(clf, inputs: Inputs, report) -> dict[str, str]:
 
 def _runner(data: bytes, outputs: list[str], inputs: Inputs) -> Callable:
     """Return a function that runs the model on rows of X."""
-    onnxruntime = require("onnxruntime")
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 4  # errors are raised as well
     try:
-        session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
+        session = open_session(data)
     except Exception as error:  # onnxruntime has errors of its own
         raise ExportError(f"onnxruntime cannot read the export: {error}.") from error
 
