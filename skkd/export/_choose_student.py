@@ -16,6 +16,7 @@ from sklearn.model_selection import train_test_split
 from .._all_or_nothing import all_or_nothing
 from .._classifier import DistilledClassifier
 from .._plots import LatencyDisplay
+from .._progress import SILENT
 from .._random import Seeds, draw_seeds
 from .._student import (
     copied_for_training,
@@ -204,7 +205,7 @@ def _prune_into(one: DistilledClassifier, unpruned, inputs, amount: float, seed:
     student = copied_for_training(unpruned.student_)
     net = net_of(student)
     net.module__pruning = net.module_.pruning = amount
-    prune(net, inputs, None, seed)
+    prune(net, inputs, None, seed, SILENT)
     vars(one).update(learned, student_=student)
 
 
