@@ -27,6 +27,7 @@ from sklearn.pipeline import make_pipeline
 
 from skkd import DistilledClassifier
 from skkd.export import OnnxStudent, to_onnx
+from skkd.students import TableEncoder, make_student
 
 MODULES = "numpy numpy.ma scipy.special scipy.stats scipy.signal scipy.linalg scipy.ndimage".split()
 
@@ -64,27 +65,29 @@ for name, model in (("teacher", student.teacher_), ("student", student)):
 print(student.student_[0])
 
 # %%
-# Text in a frame
-# ---------------
+# Text in a frame, and one file from text to labels
+# -------------------------------------------------
 #
-# A frame may have texts beside other columns. The default student finds out which column is text.
-# Here the teacher looks at the texts, and the student at the whole frame.
+# Here the student's Pipeline starts with the raw frame: words for the texts, ``TableEncoder`` for
+# all other columns. The teacher looks at the words alone.
 
-frame = pd.DataFrame({"text": texts_train, "length": [len(text) for text in texts_train]})
+
+def frame_of(texts):
+    """Make a frame of texts and their lengths."""
+    return pd.DataFrame({"text": texts, "length": [len(text) for text in texts]})
+
+
 words = make_column_transformer((vectorizer, "text"))
 teacher = make_pipeline(words, LogisticRegression(max_iter=1000))
-of_frame = DistilledClassifier(teacher, augmenter=None, random_state=0).fit(frame, y_train)
-print(of_frame.describe_columns().to_string(index=False))
-
-# %%
-# One file from text to labels
-# ----------------------------
-
-frame_test = pd.DataFrame({"text": texts_test, "length": [len(text) for text in texts_test]})
-with tempfile.TemporaryDirectory() as folder:
-    exported = to_onnx(of_frame, Path(folder) / "student.onnx", frame.head(200))
-    served = OnnxStudent(exported.path)
-print(
-    f"{exported.n_bytes / 1e6:.1f} MB, accuracy {np.mean(served.predict(frame_test) == y_test):.3f}"
+columns = make_column_transformer((vectorizer, "text"), (TableEncoder(), ["length"]))
+of_frame = DistilledClassifier(
+    teacher, make_pipeline(columns, make_student("mlp")), augmenter=None, random_state=0
 )
-print(served.predict({"text": "Return a band-pass filter of the given order, and its poles."}))
+of_frame.fit(frame_of(texts_train), y_train)
+
+with tempfile.TemporaryDirectory() as folder:
+    exported = to_onnx(of_frame, Path(folder) / "student.onnx", frame_of(texts_test))
+    served = OnnxStudent(exported.path)
+accuracy = np.mean(served.predict(frame_of(texts_test)) == y_test)
+print(f"one file of {exported.n_bytes / 1e6:.1f} MB, accuracy {accuracy:.3f}")
+print(served.predict({"text": "Return the poles of a band-pass filter.", "length": 39}))

@@ -48,14 +48,7 @@ def zone_of(column) -> str | None:
 
 
 def seconds_in(column, zone: str | None) -> np.ndarray:
-    """Return dates as seconds since 1970 on the clock of a time zone; NaN where one is missing.
-
-    Parameters
-    ----------
-    column : column of a frame or of an array
-        Has a time zone where ``zone`` is one.
-    zone : str or None
-    """
+    """Return dates as seconds since 1970 on the clock of a zone; NaN where one is missing."""
     if hasattr(column, "iloc"):
         column = sys.modules["pandas"].to_datetime(column)
         if zone is not None:

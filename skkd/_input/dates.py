@@ -11,9 +11,8 @@ from .._estimator import BaseEstimator
 from .columns import columns_of, seconds_in, zone_of
 from .kinds import kind_of_dtype
 
-_PARTS = ("year", "month", "day", "weekday", "hour")
-_CIRCLES = ("year", "week", "day")
-NAMES_OF_PARTS = (*_PARTS, *(f"{name}_{part}" for name in _CIRCLES for part in ("sin", "cos")))
+_CIRCLES = "year_sin year_cos week_sin week_cos day_sin day_cos"
+_PARTS = f"year month day weekday hour {_CIRCLES}".split()
 
 
 class DateEncoder(TransformerMixin, BaseEstimator):
@@ -37,8 +36,7 @@ class DateEncoder(TransformerMixin, BaseEstimator):
         columns = columns_of(X)
         self.names_ = list(map(str, getattr(X, "columns", [f"x{i}" for i in range(len(columns))])))
         self.zones_ = [zone_of(column) for column in columns]
-        seconds = self.seconds(X)
-        parts = np.stack(date_parts(seconds, np.floor, np.sin), axis=2).reshape(len(seconds), -1)
+        seconds, parts = self._read(X)
         missing = np.isnan(parts)
         self.medians_ = np.zeros(parts.shape[1])
         known = ~missing.all(axis=0)
@@ -50,19 +48,12 @@ class DateEncoder(TransformerMixin, BaseEstimator):
 
     def transform(self, X: Any) -> np.ndarray:
         """Return parts and marks of missing dates, of shape (n_rows, n_outputs)."""
-        seconds = self.seconds(X)
-        parts = np.stack(date_parts(seconds, np.floor, np.sin), axis=2).reshape(len(seconds), -1)
+        seconds, parts = self._read(X)
         filled = np.where(np.isnan(parts), self.medians_, parts)[:, self.kept_]
         return np.hstack([filled, np.isnan(seconds[:, self.marked_])])
 
-    def seconds(self, X) -> np.ndarray:
-        """Return dates as seconds since 1970 on the clocks of ``fit``.
-
-        Raises
-        ------
-        ValueError
-            If a column has a time zone and had none in ``fit``, or the other way round.
-        """
+    def _read(self, X) -> tuple[np.ndarray, np.ndarray]:
+        """Return dates as seconds since 1970 on the clocks of ``fit``, and their parts."""
         read = []
         for name, column, zone in zip(self.names_, columns_of(X), self.zones_, strict=True):
             if kind_of_dtype(column.dtype) == "numeric":
@@ -74,16 +65,17 @@ class DateEncoder(TransformerMixin, BaseEstimator):
                     "(dt.tz_localize in pandas, dt.replace_time_zone in polars)."
                 )
             read.append(seconds_in(column, zone))
-        return np.stack(read, axis=1)
+        seconds = np.stack(read, axis=1)
+        parts = np.stack(date_parts(seconds, np.floor, np.sin), axis=2)
+        return seconds, parts.reshape(len(seconds), -1)
 
     def parts_of(self, column: int) -> list[str]:
         """Return the names of a column's parts that vary."""
-        n_parts = len(NAMES_OF_PARTS)
-        return [NAMES_OF_PARTS[at % n_parts] for at in self.kept_ if at // n_parts == column]
+        return [_PARTS[at % len(_PARTS)] for at in self.kept_ if at // len(_PARTS) == column]
 
     def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
         """Return names such as ``when_month``."""
-        parts = [f"{name}_{part}" for name in self.names_ for part in NAMES_OF_PARTS]
+        parts = [f"{name}_{part}" for name in self.names_ for part in _PARTS]
         marks = [f"{self.names_[at]}_missing" for at in self.marked_]
         return np.array([*np.array(parts, dtype=object)[self.kept_], *marks], dtype=object)
 
@@ -91,15 +83,9 @@ class DateEncoder(TransformerMixin, BaseEstimator):
 def date_parts(seconds: Any, floor: Callable, sin: Callable) -> list:
     """Return year, month, day, weekday, hour, and sines and cosines of places on circles.
 
-    Month and day are found by the proleptic Gregorian calendar, in years that begin in March
-    (Hinnant, "chrono-compatible low-level date algorithms").
-
-    Parameters
-    ----------
-    seconds : ndarray, or another type with its arithmetic
-        Since 1970-01-01.
-    floor, sin : callable
-        Work on this type.
+    Seconds since 1970 are an array, or another type for which ``floor`` and ``sin`` work. Month and
+    day are found in years that begin in March (Hinnant, "chrono-compatible low-level date
+    algorithms").
     """
     days = floor(seconds / 86400.0)
     hour = (seconds - days * 86400.0) / 3600.0

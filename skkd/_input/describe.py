@@ -12,13 +12,7 @@ _REASON = "no level is in enough rows"
 def described(names, transformer: ColumnTransformer | None, kind: str, encoding: str) -> Any:
     """Return what becomes of each column, as a frame where pandas is installed.
 
-    Parameters
-    ----------
-    names : sequence of str
-    transformer : ColumnTransformer or None
-        Of ``TableEncoder``, fitted.
-    kind, encoding : str
-        Of columns that the transformer does not use, or of all without one.
+    Kind and encoding are those of columns that the transformer does not use, or of all without one.
     """
     names, used = list(names), transformer is None
     reason = "" if used else _REASON

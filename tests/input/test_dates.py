@@ -98,3 +98,10 @@ def test_the_clock_is_that_of_the_zone_in_fit():
 def test_a_zone_on_one_side_only_is_an_error(fit, ask, library):
     with pytest.raises(ValueError, match="column 'when'.*UTC.*tz_localize"):
         DateEncoder().fit(fit[library]).transform(ask[library])
+
+
+@pytest.mark.parametrize("library", [pd, pl])
+def test_numbers_are_no_dates(library):
+    X = library.DataFrame({"when": [1.0, 2.0]})
+    with pytest.raises(ValueError, match="'when' of X must hold dates"):
+        DateEncoder().fit(CONTAINERS["pandas"]).transform(X)
