@@ -3,7 +3,7 @@
 import math
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -162,8 +162,8 @@ class Classification:
 
     def mixture_weights(self, answers: Sequence[np.ndarray], rows: Rows) -> np.ndarray:
         """Return the weights of several teachers, whose mean is to predict the labels."""
-        _, labels, weight = _answered(rows)
-        return mixture_weights([proba[rows.answered] for proba in answers], labels, weight)
+        parts = [_answered(replace(rows, answers=proba)) for proba in answers]
+        return mixture_weights([proba for proba, *_ in parts], *parts[0][1:])
 
     def knowledge(self, rows: Rows) -> TeacherKnowledge:
         """Return what the teacher's answers tell of the labels."""

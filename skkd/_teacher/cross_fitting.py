@@ -26,7 +26,7 @@ from .cost import Cost, timed
 DEFAULT_FOLDS = 5
 
 # What errors about labels, and about the input, say.
-_ABOUT_LABELS = re.compile(r"\b(labels?|class(es)?|target|y)\b")
+_ABOUT_LABELS = re.compile(r"\b(labels?|class(es)?|target|y|numpy\.str_)\b")
 _ABOUT_INPUT = re.compile(r"convert|NaN|missing|infinit|dtype|categor|non-numeric", re.IGNORECASE)
 
 # A splitter that tests a smaller share of the rows is probably meant for something else.
