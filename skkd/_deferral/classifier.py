@@ -25,9 +25,9 @@ class DeferringClassifier(ClassifierMixin, BaseEstimator):
     """Let a fitted student answer, and a fitted teacher where the student is unsure.
 
     A row goes to the teacher if the student's greatest probability is below ``threshold_``. ``fit``
-    trains nothing. It chooses the threshold on validation rows, so that one aim holds for other
-    rows of the same kind, whatever their distribution: it fails for at most one in twenty draws of
-    the validation rows, at the default ``confidence_level`` [1]_. Give exactly one aim.
+    trains nothing: it chooses the threshold on validation rows. Give exactly one aim. It holds for
+    other rows of the same kind, whatever their distribution [1]_. By default, it fails for at most
+    one in twenty draws of the validation rows.
 
     Parameters
     ----------
