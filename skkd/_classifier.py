@@ -2,22 +2,29 @@
 
 import os
 from collections.abc import Callable, Iterable
-from typing import Any, Literal
+from numbers import Real
+from typing import Any, ClassVar, Literal, Self
 
 import joblib
 import numpy as np
 from numpy.random import RandomState
 from sklearn.pipeline import Pipeline
+from sklearn.utils.metaestimators import available_if
 from skorch import NeuralNetClassifier
 from torch import Tensor
 
-from ._classification import Calibration
-from ._distiller import BaseDistiller
+from ._all_or_nothing import all_or_nothing
+from ._classification import METHODS, Calibration, check_classes, read_targets
+from ._distiller import BaseDistiller, can_learn_in_parts
 from ._estimator import ClassifierMixin
+from ._input import Targets
+from ._parameters import CONSTRAINTS, read_loss
+from ._sklearn_private import Interval, StrOptions
 from ._student import StudentOnly, prediction_methods, student_only
 from ._teacher import TeacherAverage
 from .augmenters import Augmenter
 from .balancers import Balancer
+from .losses import DISTILLATION_LOSSES
 
 __all__ = ["DistilledClassifier"]
 
@@ -136,6 +143,19 @@ class DistilledClassifier(ClassifierMixin, BaseDistiller):
     array([[1., 0., 0.]])
     """
 
+    _task: ClassVar[str] = "classification"
+    _answers: ClassVar[str] = "teacher_proba"
+    _parameter_constraints: ClassVar[dict] = {
+        **CONSTRAINTS,
+        "temperature": [
+            Interval(Real, 1e-3, 1e6, closed="both"),
+            StrOptions({"teacher_entropy"}),
+            callable,
+        ],
+        "calibrate": [StrOptions({"auto", *METHODS}), None],
+        "class_weight": [dict, str, None],
+    }
+
     classes_: np.ndarray
     student_: NeuralNetClassifier | Pipeline
     calibration_: Calibration | None
@@ -191,6 +211,109 @@ class DistilledClassifier(ClassifierMixin, BaseDistiller):
             raise AttributeError("teacher_weights_ is there after a fit with a list of teachers.")
         return self.teacher_.named_weights
 
+    def fit(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any = None,
+        teacher_proba: Any = None,
+        X_unlabeled: Any = None,
+        **params: Any,
+    ) -> Self:
+        """Train the student.
+
+        Parameters
+        ----------
+        X : array, frame or CSR matrix (n_rows, n_features), array (n_rows, c, h, w), or Dataset
+            The teacher sees it as it is. A ``numpy.memmap`` stays on disk. A torch Dataset holds
+            images, or pairs of image and label.
+        y : array of shape (n_rows,) or None
+            Labels. None: those of a Dataset of pairs.
+        sample_weight : array of shape (n_rows,), default=None
+            Not negative. Acts in both losses, and in the fit of an unfitted teacher that takes it.
+            Rows of weight zero are left out.
+        teacher_proba : array or frame of shape (n_rows, n_classes), default=None
+            The teacher's probabilities, instead of asking it. Columns follow the sorted labels of
+            ``y``; those of a frame are found by their names.
+        X_unlabeled : rows like those of X, or a list of one such table, default=None
+            Rows without labels for the teacher to label; they carry distillation loss only. In a
+            list, ``[rows]``, no cross-validation cuts them.
+        **params : dict
+            ``groups``, an array of shape (n_rows,), for a splitter that goes by groups. With
+            metadata routing, whatever the splitter and an unfitted teacher's fit ask for.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        TrainingDivergedError
+            If a loss or a weight becomes NaN or infinite.
+        ValueError, TypeError
+            If a parameter or X is not allowed. Any error leaves an earlier fit as it was.
+
+        Notes
+        -----
+        Ctrl-C in the main training ends it with what was learned so far and a warning. Before the
+        main training, and in the pruning after it, Ctrl-C ends ``fit``.
+        """
+        with all_or_nothing(self):
+            self._fit(X, y, sample_weight, teacher_proba, X_unlabeled, params)
+        return self
+
+    @available_if(can_learn_in_parts)
+    def partial_fit(
+        self,
+        X: Any,
+        y: Any,
+        classes: Any = None,
+        sample_weight: Any = None,
+        teacher_proba: Any = None,
+    ) -> Self:
+        """Train the student for one epoch on a chunk of rows.
+
+        Available only with a fitted teacher, or with ``teacher_proba`` in every call. The first
+        call decides on encoding, standardization and size of the student, so its rows should be a
+        fair sample. The learning rate stays constant. After ``fit``, training goes on from there.
+
+        Parameters
+        ----------
+        X, y, sample_weight, teacher_proba
+            As in :meth:`fit`.
+        classes : array of shape (n_classes,), default=None
+            All labels that will ever occur; None: those of the first chunk.
+
+        Returns
+        -------
+        self
+
+        Examples
+        --------
+        >>> from sklearn.datasets import make_classification
+        >>> from sklearn.linear_model import LogisticRegression
+        >>> from skkd import DistilledClassifier
+        >>> X, y = make_classification(1000, random_state=0)
+        >>> clf = DistilledClassifier(LogisticRegression().fit(X[:500], y[:500]), random_state=0)
+        >>> for start in range(0, len(X), 250):
+        ...     chunk = slice(start, start + 250)
+        ...     clf = clf.partial_fit(X[chunk], y[chunk], classes=[0, 1])
+        >>> len(clf.history_["loss"])
+        4
+        """
+        with all_or_nothing(self):
+            self._partial_fit(X, y, sample_weight, teacher_proba, classes)
+        return self
+
+    def _read_targets(self, X, y, sample_weight, known=None, *, goes_on=False) -> Targets:
+        if goes_on:
+            known = check_classes(known, self.classes_)
+        return read_targets(X, y, sample_weight, self.class_weight, known)
+
+    def _read_distillation_loss(self) -> Callable[..., Tensor]:
+        of = "student_logits, soft_targets and temperature"
+        return read_loss(self.distillation_loss, DISTILLATION_LOSSES, of)
+
     predict = prediction_methods.predict
     predict_proba = prediction_methods.predict_proba
     predict_log_proba = prediction_methods.predict_log_proba
@@ -205,4 +328,4 @@ class DistilledClassifier(ClassifierMixin, BaseDistiller):
         student : skkd.export.StudentOnly
             Fitted. It predicts as this classifier does, and can't be fitted.
         """
-        return student_only(self)
+        return student_only(self, StudentOnly)

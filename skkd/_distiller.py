@@ -1,19 +1,17 @@
 """The algorithm of a fit, whatever the task is."""
 
 import copy
+from collections.abc import Callable
 from numbers import Integral
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
-import numpy as np
 from sklearn.base import clone
 from sklearn.utils import get_tags
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping
-from sklearn.utils.metaestimators import available_if
+from torch import Tensor
 
-from ._all_or_nothing import all_or_nothing
-from ._classification import check_classes, read_targets
 from ._estimator import BaseEstimator
-from ._input import Rows, read_rows, read_unlabeled, split_rows, take
+from ._input import Rows, Targets, read_rows, read_unlabeled, split_rows, take
 from ._parameters import (
     CONSTRAINTS,
     check_plan,
@@ -53,7 +51,7 @@ def _fits_teacher(distiller: "BaseDistiller") -> bool:
     return distiller.teacher is not None and not is_fitted(distiller.teacher)
 
 
-def _can_learn_in_parts(distiller: "BaseDistiller") -> bool:
+def can_learn_in_parts(distiller: "BaseDistiller") -> bool:
     """Whether the teacher needs no fit: one that does can't be cross-fitted in parts."""
     return not _fits_teacher(distiller)
 
@@ -61,77 +59,39 @@ def _can_learn_in_parts(distiller: "BaseDistiller") -> bool:
 class BaseDistiller(BaseEstimator):
     """Base of all distillers: the fit, and what scikit-learn asks of an estimator of estimators.
 
-    A subclass has the parameters of :class:`skkd.DistilledClassifier`, and predicts.
+    A subclass has the public ``fit`` and ``partial_fit``, and predicts.
     """
 
     _parameter_constraints: ClassVar[dict] = CONSTRAINTS
+    #: The task, and the argument of ``fit`` for given answers of the teacher.
+    _task: ClassVar[str]
+    _answers: ClassVar[str]
 
     # What a subclass has; it says more of each.
     teacher: Any
     student: Any
     cv: Any
-    calibrate: Any
+    calibrate: Any = None
+    temperature: Any = 1.0
     early_stopping: bool
     validation_fraction: float
     n_iter_no_change: int
-    class_weight: Any
     memory: Any
     teacher_budget: Any
     n_jobs: int | None
     random_state: Any
     verbose: int
-    classes_: np.ndarray
 
-    def fit(
-        self,
-        X: Any,
-        y: Any,
-        sample_weight: Any = None,
-        teacher_proba: Any = None,
-        X_unlabeled: Any = None,
-        **params: Any,
-    ) -> Self:
-        """Train the student.
+    def _read_targets(self, X, y, sample_weight, known=None, *, goes_on=False) -> Targets:
+        """Return the task, and labels and weights of the rows that count.
 
-        Parameters
-        ----------
-        X : array, frame or CSR matrix (n_rows, n_features), array (n_rows, c, h, w), or Dataset
-            The teacher sees it as it is. A ``numpy.memmap`` stays on disk. A torch Dataset holds
-            images, or pairs of image and label.
-        y : array of shape (n_rows,) or None
-            Labels. None: those of a Dataset of pairs.
-        sample_weight : array of shape (n_rows,), default=None
-            Not negative. Acts in both losses, and in the fit of an unfitted teacher that takes it.
-            Rows of weight zero are left out.
-        teacher_proba : array or frame of shape (n_rows, n_classes), default=None
-            The teacher's probabilities, instead of asking it. Columns follow the sorted labels of
-            ``y``; those of a frame are found by their names.
-        X_unlabeled : rows like those of X, or a list of one such table, default=None
-            Rows without labels for the teacher to label; they carry distillation loss only. In a
-            list, ``[rows]``, no cross-validation cuts them.
-        **params : dict
-            ``groups``, an array of shape (n_rows,), for a splitter that goes by groups. With
-            metadata routing, whatever the splitter and an unfitted teacher's fit ask for.
-
-        Returns
-        -------
-        self
-
-        Raises
-        ------
-        TrainingDivergedError
-            If a loss or a weight becomes NaN or infinite.
-        ValueError, TypeError
-            If a parameter or X is not allowed. Any error leaves an earlier fit as it was.
-
-        Notes
-        -----
-        Ctrl-C in the main training ends it with what was learned so far and a warning. Before the
-        main training, and in the pruning after it, Ctrl-C ends ``fit``.
+        ``known`` is what is known of the targets before the first of several calls.
         """
-        with all_or_nothing(self):
-            self._fit(X, y, sample_weight, teacher_proba, X_unlabeled, params)
-        return self
+        raise NotImplementedError
+
+    def _read_distillation_loss(self) -> Callable[..., Tensor]:
+        """Return the distillation loss; raise an error if it is not allowed."""
+        raise NotImplementedError
 
     def _fit(self, X, y, sample_weight, teacher_answers, X_unlabeled, params) -> None:
         """Train the student. This is the whole algorithm; each line is one step of it."""
@@ -142,7 +102,7 @@ class BaseDistiller(BaseEstimator):
         X, y = read_rows(X, y)
         _check_feature_names(self, X, reset=True)
         _check_n_features(self, X, reset=True)
-        targets = read_targets(X, y, sample_weight, self.class_weight)
+        targets = self._read_targets(X, y, sample_weight)
         student, net, rows = prepare_student(self.student, X, targets, torch_state)
         task, balancer = targets.task, options.balancer
         if X_unlabeled is not None:
@@ -150,7 +110,8 @@ class BaseDistiller(BaseEstimator):
         check_plan(net, rows, task, options, X_unlabeled)
         validation = None
         if self.early_stopping or looks_at_validation_rows(net):
-            rows, validation = split_rows(rows, self.validation_fraction, seeds.split)
+            strata = task.strata(rows.labels)
+            rows, validation = split_rows(rows, strata, self.validation_fraction, seeds.split)
         metadata = metadata_of(self, rows, params, X.shape[0]) if options.fits_teacher else {}
         signal = make_signal(
             self.teacher,
@@ -193,53 +154,11 @@ class BaseDistiller(BaseEstimator):
             keeps_interrupted=True,
             progress=progress,
         )
-        prune(net, rows.X, rows.sample_weight, seeds.pruning, progress)
+        variance = task.variance_left(history)
+        prune(net, rows.X, rows.sample_weight, seeds.pruning, progress, variance)
         self._keep(student, balancer, augmenter, signal, history)
 
-    @available_if(_can_learn_in_parts)
-    def partial_fit(
-        self,
-        X: Any,
-        y: Any,
-        classes: Any = None,
-        sample_weight: Any = None,
-        teacher_proba: Any = None,
-    ) -> Self:
-        """Train the student for one epoch on a chunk of rows.
-
-        Available only with a fitted teacher, or with ``teacher_proba`` in every call. The first
-        call decides on encoding, standardization and size of the student, so its rows should be a
-        fair sample. The learning rate stays constant. After ``fit``, training goes on from there.
-
-        Parameters
-        ----------
-        X, y, sample_weight, teacher_proba
-            As in :meth:`fit`.
-        classes : array of shape (n_classes,), default=None
-            All labels that will ever occur; None: those of the first chunk.
-
-        Returns
-        -------
-        self
-
-        Examples
-        --------
-        >>> from sklearn.datasets import make_classification
-        >>> from sklearn.linear_model import LogisticRegression
-        >>> from skkd import DistilledClassifier
-        >>> X, y = make_classification(1000, random_state=0)
-        >>> clf = DistilledClassifier(LogisticRegression().fit(X[:500], y[:500]), random_state=0)
-        >>> for start in range(0, len(X), 250):
-        ...     chunk = slice(start, start + 250)
-        ...     clf = clf.partial_fit(X[chunk], y[chunk], classes=[0, 1])
-        >>> len(clf.history_["loss"])
-        4
-        """
-        with all_or_nothing(self):
-            self._partial_fit(X, y, classes, sample_weight, teacher_proba)
-        return self
-
-    def _partial_fit(self, X, y, classes, sample_weight, teacher_answers) -> None:
+    def _partial_fit(self, X, y, sample_weight, teacher_answers, known=None) -> None:
         """Train the student for one epoch on a chunk of rows; the first chunk prepares it."""
         options = read_options(self, teacher_answers, None, {})
         seeds, progress = Seeds(*draw_seeds(self.random_state)), Progress(self.verbose)
@@ -250,9 +169,7 @@ class BaseDistiller(BaseEstimator):
         n_given = X.shape[0]
         _check_feature_names(self, X, reset=not goes_on)
         _check_n_features(self, X, reset=not goes_on)
-        if goes_on:
-            classes = check_classes(classes, self.classes_)
-        targets = read_targets(X, y, sample_weight, self.class_weight, classes)
+        targets = self._read_targets(X, y, sample_weight, known, goes_on=goes_on)
         if goes_on:
             # On copies: a chunk that makes the training diverge must leave nothing behind.
             student, balancer = copied_for_training(self.student_), copy.deepcopy(self.balancer_)
@@ -306,7 +223,9 @@ class BaseDistiller(BaseEstimator):
         self.student_, self.balancer_, self.augmenter_ = student, balancer, augmenter
         self.calibration_, self._shelved_teacher = signal.calibration, signal.teacher.settled()
         self.history_, self.n_iter_ = history, len(history["epoch"])
-        self.classes_, self._row_shape = signal.task.classes, signal.rows.X.shape[1:]
+        self._row_shape = signal.rows.X.shape[1:]
+        for name, value in signal.task.learned().items():
+            setattr(self, name, value)
 
     @property
     def teacher_(self):
@@ -392,7 +311,7 @@ class BaseDistiller(BaseEstimator):
 
     def _sk_visual_block_(self):
         student = getattr(self, "student_", self.student)
-        student = as_net(student) if is_known(student) else student
+        student = as_net(student, self._task) if is_known(student) else student
         parts = {"teacher": as_teacher(self.teacher), "student": student}
         shown = {name: part for name, part in parts.items() if part is not None}
         names = [f"{name}: {type(part).__name__}" for name, part in shown.items()]

@@ -15,7 +15,10 @@ if TYPE_CHECKING:
     class ClassifierMixin:
         def score(self, X: Any, y: Any, sample_weight: Any = None) -> float: ...
 
-else:
-    from sklearn.base import BaseEstimator, ClassifierMixin
+    class RegressorMixin:
+        def score(self, X: Any, y: Any, sample_weight: Any = None) -> float: ...
 
-__all__ = ["BaseEstimator", "ClassifierMixin"]
+else:
+    from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
+
+__all__ = ["BaseEstimator", "ClassifierMixin", "RegressorMixin"]

@@ -16,7 +16,6 @@ from skorch import NeuralNet
 from torch import Tensor
 
 from . import losses
-from ._classification import METHODS
 from ._input import DatasetRows, Rows
 from ._sklearn_private import Interval, StrOptions, _check_method_params
 from ._student import as_net, is_known
@@ -27,17 +26,10 @@ from .balancers import BALANCERS, Balancer, make_balancer
 from .schedules import TemperatureSchedule
 
 CONSTRAINTS: dict = {
-    "temperature": [
-        Interval(Real, 1e-3, 1e6, closed="both"),
-        StrOptions({"teacher_entropy"}),
-        callable,
-    ],
-    "calibrate": [StrOptions({"auto", *METHODS}), None],
     "teacher_budget": [Interval(Real, 0, None, closed="left"), StrOptions({"auto"}), None],
     "early_stopping": ["boolean"],
     "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
     "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
-    "class_weight": [dict, str, None],
     "memory": [str, os.PathLike, joblib.Memory, None],
     "n_jobs": [Integral, None],
     "random_state": ["random_state"],
@@ -74,7 +66,7 @@ def read_options(distiller, teacher_answers, X_unlabeled, params: dict) -> Optio
 
     Parameters
     ----------
-    distiller : DistilledClassifier
+    distiller : DistilledClassifier or DistilledRegressor
     teacher_answers, X_unlabeled, params
         As given to ``fit``.
     """
@@ -83,20 +75,19 @@ def read_options(distiller, teacher_answers, X_unlabeled, params: dict) -> Optio
         check_schedule(distiller.temperature)
     if distiller.memory is not None:
         check_memory(distiller.memory)
-    loss = losses.DISTILLATION_LOSSES.get(str(distiller.distillation_loss))
-    if loss is None:
-        loss = custom_loss(distiller.distillation_loss)
+    loss = distiller._read_distillation_loss()
     teacher, augmenter = as_teacher(distiller.teacher), distiller.augmenter
     has_teacher = teacher is not None and is_fitted(teacher)
     if teacher_answers is None:
-        check_teachers(teacher, distiller.cv)
+        check_teachers(teacher, distiller.cv, distiller._answers)
     elif not has_teacher:
         named = augmenter is not None and augmenter != "auto"
         for name, is_given in (("augmenter", named), ("X_unlabeled", X_unlabeled is not None)):
             if is_given:
                 raise ValueError(
-                    f"{name} needs a teacher to label rows, and with teacher_proba an unfitted one "
-                    f"is not fitted. Give a fitted teacher beside teacher_proba, or {name}=None."
+                    f"{name} needs a teacher to label rows, and with {distiller._answers} an "
+                    f"unfitted one is not fitted. Give a fitted teacher beside "
+                    f"{distiller._answers}, or {name}=None."
                 )
     fits_teacher = teacher_answers is None and not has_teacher
     if augmenter is not None and augmenter != "auto":
@@ -127,13 +118,23 @@ def _check_metadata(params: dict, cv, fits_teacher: bool) -> None:
         raise ValueError(f"groups are for the splitter cv, and cv={cv!r} has none.")
 
 
-def custom_loss(loss) -> losses.DistillationLoss:
-    """Return a distillation loss of the user; raise an error for anything else."""
+def read_loss(loss, known: dict[str, Callable[..., Tensor]], of: str) -> Callable[..., Tensor]:
+    """Return a distillation loss by its name, or the user's; raise an error for anything else.
+
+    Parameters
+    ----------
+    loss : str or callable
+    known : dict
+        Losses by name.
+    of : str
+        What a loss is a function of.
+    """
+    if isinstance(loss, str) and loss in known:
+        return known[loss]
     if not callable(loss):
         raise ValueError(
             f"distillation_loss={loss!r} is not known; choose one of "
-            f"{', '.join(map(repr, losses.DISTILLATION_LOSSES))}, or give a function of "
-            "student_logits, soft_targets and temperature."
+            f"{', '.join(map(repr, known))}, or give a function of {of}."
         )
     return loss
 
@@ -166,7 +167,7 @@ def with_nested(distiller, params: dict) -> dict:
     if isinstance(distiller.augmenter, str) and distiller.augmenter in AUGMENTERS:
         parts["augmenter"] = make_augmenter(distiller.augmenter)
     if is_known(distiller.student):
-        parts["student"] = as_net(distiller.student)
+        parts["student"] = as_net(distiller.student, distiller._task)
     for name, part in parts.items():
         for key, value in part.get_params().items():
             if key not in ("estimators", "weights"):  # of several teachers: the list itself
@@ -187,7 +188,7 @@ def with_instances(distiller, params: dict) -> dict:
             )
         params["augmenter"] = make_augmenter(augmenter)
     if "student" in nested:
-        params["student"] = as_net(params.get("student", distiller.student))
+        params["student"] = as_net(params.get("student", distiller.student), distiller._task)
     _check_student_names(distiller, params)
     teacher = params.get("teacher", distiller.teacher)
     if "teacher" in nested and teacher is not None and is_fitted(teacher):
@@ -238,7 +239,7 @@ def check_plan(net: NeuralNet, rows: Rows, task, options: Options, X_unlabeled) 
     net : skorch.NeuralNet
         Initialized.
     rows : Rows
-    task : Classification
+    task : Classification or Regression
     options : Options
     X_unlabeled : rows or None
     """
@@ -246,7 +247,7 @@ def check_plan(net: NeuralNet, rows: Rows, task, options: Options, X_unlabeled) 
     if isinstance(rows.raw, DatasetRows) and (augmenter is not None or options.fits_teacher):
         raise ValueError(
             "An unfitted teacher and an augmenter need the rows in an array, and X is a torch "
-            "Dataset. Give a fitted teacher, or teacher_proba, and augmenter=None."
+            "Dataset. Give a fitted teacher, or its answers, and augmenter=None."
         )
     if augmenter is not None:
         augmenter.check_rows(rows.raw)
@@ -258,5 +259,6 @@ def check_plan(net: NeuralNet, rows: Rows, task, options: Options, X_unlabeled) 
             "augmenter and X_unlabeled need a student with skorch's own Dataset and PyTorch's own "
             "DataLoader, which take rows of X as they are."
         )
+    task.check_balancer(options.balancer)
     if options.loss not in losses.DISTILLATION_LOSSES.values():
         task.check_loss(options.loss)

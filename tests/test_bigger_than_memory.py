@@ -12,6 +12,7 @@ from sklearn.preprocessing import FunctionTransformer
 from benchmarks import memory
 from skkd import DistilledClassifier
 from skkd._classification import task
+from skkd._input import asking
 from skkd._input.containers import LARGE, MANY_TARGETS
 from skkd._training import windows as _windows
 from skkd.students import default_student
@@ -38,7 +39,7 @@ def few_are_many(monkeypatch):
     patch_everywhere(monkeypatch, "LARGE", 500)
     monkeypatch.setattr(_windows, "_WINDOW_BYTES", 2000)
     monkeypatch.setattr(_windows, "_BLOCK_BYTES", 200)
-    monkeypatch.setattr(task, "_ENTRIES_AT_ONCE", 500)
+    monkeypatch.setattr(asking, "_ENTRIES_AT_ONCE", 500)
     patch_everywhere(monkeypatch, "MANY_TARGETS", 500)
 
 
@@ -159,7 +160,7 @@ def scaled_down(function, *args):
         for module, name in (
             (_windows, "_WINDOW_BYTES"),
             (_windows, "_BLOCK_BYTES"),
-            (task, "_ENTRIES_AT_ONCE"),
+            (asking, "_ENTRIES_AT_ONCE"),
         ):
             patch.setattr(module, name, getattr(module, name) // 16)
         return function(*args)

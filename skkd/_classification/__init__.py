@@ -1,16 +1,14 @@
 """The task of classification: what is particular to it stands here."""
 
 from .calibration import METHODS, Calibration
+from .folds import short
 from .labels import check_classes, columns_of, label_column, read_targets
-from .objective import Objective
-from .task import Classification, call_with_protected, check_proba, raw_proba, short
+from .task import Classification, check_proba, raw_proba
 
 __all__ = [
     "METHODS",
     "Calibration",
     "Classification",
-    "Objective",
-    "call_with_protected",
     "check_classes",
     "check_proba",
     "columns_of",

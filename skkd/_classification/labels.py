@@ -1,33 +1,13 @@
 """Labels and their weights, as ``fit`` is given them and as training needs them."""
 
-from typing import NamedTuple
-
 import numpy as np
 from sklearn.utils import compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import check_consistent_length, column_or_1d
+from sklearn.utils.validation import column_or_1d
 
-from .._sklearn_private import _check_sample_weight, is_pandas_na
+from .._input import Targets, check_rows_of_targets, check_total, read_weight
+from .._sklearn_private import is_pandas_na
 from .task import Classification
-
-
-class Targets(NamedTuple):
-    """Labels and weights of the rows that count.
-
-    Attributes
-    ----------
-    task : Classification
-    labels : int ndarray of shape (n_rows,)
-    sample_weight : ndarray of shape (n_rows,) or None
-        Sample weight times class weight. All are positive.
-    kept : int ndarray of shape (n_rows,) or None
-        Indices of the given rows that have a positive weight. None: all.
-    """
-
-    task: Classification
-    labels: np.ndarray
-    sample_weight: np.ndarray | None
-    kept: np.ndarray | None
 
 
 def read_targets(X, y, sample_weight, class_weight, classes=None) -> Targets:
@@ -43,12 +23,7 @@ def read_targets(X, y, sample_weight, class_weight, classes=None) -> Targets:
         All possible labels. None: those of ``y``.
     """
     y = label_column(y, "y")
-    check_consistent_length(X, y)
-    if not len(y):
-        raise ValueError("Found array with 0 sample(s) in X and y; a minimum of 1 is required.")
-    if sample_weight is not None and np.ndim(given := np.asarray(sample_weight)):
-        if len(given) != len(y):
-            raise ValueError(f"sample_weight has {len(given)} entries for {len(y)} rows of X.")
+    check_rows_of_targets(X, y, sample_weight)
     try:
         found, labels = np.unique(y, return_inverse=True)
         known = found if classes is None else np.unique(classes)
@@ -61,13 +36,10 @@ def read_targets(X, y, sample_weight, class_weight, classes=None) -> Targets:
     if len(task.classes) < 2:
         label = task.classes[:1].tolist()[0]
         raise ValueError(f"y has 1 class, {label!r}; at least 2 classes are needed.")
-    if sample_weight is None and class_weight is None:
-        return Targets(task, labels, None, None)
-    weight = _positive_weights(sample_weight, class_weight, y, labels, task.classes)
-    if (weight > 0).all():
-        return Targets(task, labels, weight, None)
-    index = np.flatnonzero(weight > 0)
-    return Targets(task, labels[index], weight[index], index)
+    weight = None
+    if sample_weight is not None or class_weight is not None:
+        weight = _weights(sample_weight, class_weight, y, labels, task.classes)
+    return Targets.of(task, labels, weight)
 
 
 def check_classes(classes, known: np.ndarray) -> np.ndarray:
@@ -124,25 +96,13 @@ def _unordered(labels) -> TypeError:
     )
 
 
-def _positive_weights(sample_weight, class_weight, y, labels, classes) -> np.ndarray:
-    if isinstance(sample_weight, str):
-        raise TypeError(
-            f"sample_weight={sample_weight!r} must be an array of one number a row. For weights "
-            "by class use class_weight='balanced'."
-        )
-    weight = _check_sample_weight(
-        sample_weight, y.reshape(-1, 1), dtype=np.float64, ensure_non_negative=True
-    )
-    if not (weight > 0).any():
-        raise ValueError("sample_weight is zero for all rows; at least one must be positive.")
+def _weights(sample_weight, class_weight, y, labels, classes) -> np.ndarray:
+    """Return sample weight times class weight."""
+    hint = " For weights by class use class_weight='balanced'."
+    weight = read_weight(sample_weight, len(y), hint)
     if class_weight is not None:
         weight = weight * _class_weights(class_weight, y, labels, weight, classes)
-    if not np.isfinite(weight.sum()):
-        raise ValueError(
-            f"sample_weight has entries up to {weight.max():.3g}, whose sum overflows. Divide them "
-            "by their mean."
-        )
-    return weight
+    return check_total(weight)
 
 
 def _class_weights(class_weight, y, labels, weight, classes) -> np.ndarray:

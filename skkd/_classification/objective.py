@@ -6,16 +6,13 @@ from ``w_task * g_task + w_distill * g_distill``.
 
 import math
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from .._input import MANY_TARGETS, as_tensor
+from .._objective import Numbers, Objective
 from ..balancers import BatchRows
 from ..losses import cross_entropy, soften, takes_labels
-
-#: The numbers of a batch's rows, or a slice of all rows.
-Numbers = Tensor | slice
 
 # A row's largest temperature under "teacher_entropy": Hinton's choice for sure teachers.
 _LARGEST_TEMPERATURE = 4.0
@@ -39,7 +36,7 @@ def temperature_of_rows(proba: Tensor) -> Tensor:
     return _LARGEST_TEMPERATURE ** (1.0 - entropy)
 
 
-class Objective:
+class SoftTargets(Objective):
     """Both losses over some rows, as functions of a batch's logits. What both kinds share.
 
     Targets are made once for all rows. Many targets are made batch by batch instead, from the
@@ -51,8 +48,6 @@ class Objective:
     proba : ndarray of shape (n_rows, n_classes)
         The teacher's probabilities.
     sample_weight : ndarray of shape (n_rows,), or (2, n_rows) for both losses, or None
-        Divided by its mean: a batch's loss is an unbiased estimate of
-        ``sum(w * loss) / sum(w)``. For a batch of all rows, the two are equal.
     loss : callable
         The distillation loss.
     device, dtype
@@ -60,23 +55,15 @@ class Objective:
     """
 
     def __init__(self, labels, proba, sample_weight, loss, device, dtype):
-        self.labels = torch.as_tensor(labels, dtype=torch.int64, device=device)
+        labels = torch.as_tensor(labels, dtype=torch.int64, device=device)
+        super().__init__(labels, sample_weight, device, dtype)
         self.by_batch = proba.size > MANY_TARGETS
         proba = as_tensor(proba)
         self.proba = proba if self.by_batch else proba.double()
-        self.weight: Tensor | None = None
-        if sample_weight is not None:
-            weight = np.atleast_2d(sample_weight)
-            weight = weight / weight.mean(axis=1, keepdims=True)
-            self.weight = torch.as_tensor(weight, dtype=dtype, device=device)
         self.loss = loss
-        self.device, self.dtype = device, dtype
         self.temperature: float | Tensor = 1.0
         self._asked: float | str | None = None
         self._teacher: Tensor | None = None
-        #: Set by who needs ``row_losses`` after each call.
-        self.keeps_rows = False
-        self.row_losses: Tensor | None = None
 
     def soften(self, temperature: float | str) -> None:
         """Make the soft targets of this temperature, or of one a row for "teacher_entropy"."""
@@ -89,10 +76,6 @@ class Objective:
         else:
             self.temperature = temperature
         self._set_targets()
-
-    def __call__(self, logits: Tensor, rows: Numbers) -> tuple[Tensor, Tensor]:
-        """Return mean losses of shape (2,) and gradients of shape (2, n_rows, n_classes)."""
-        raise NotImplementedError
 
     def _set_targets(self) -> None:
         raise NotImplementedError
@@ -107,20 +90,13 @@ class Objective:
         return proba.to(device=self.device, dtype=self.dtype)
 
     @property
-    def mean_temperature(self) -> float:
+    def settings(self) -> dict[str, float]:
         """The temperature, or the mean of the rows'."""
         temperature = self.temperature
         if isinstance(temperature, Tensor):
             weight = 1.0 if self.weight is None else self.weight[-1]
             temperature = (weight * temperature).mean()
-        return float(temperature)
-
-    def row_weight(self, rows: Numbers) -> Tensor | None:
-        """Return weights of shape (1, n_rows) with a mean of one over all rows; None if equal.
-
-        They are those of the task loss.
-        """
-        return None if self.weight is None else self.weight[:1, rows]
+        return {"temperature": float(temperature)}
 
     def batch_rows(self, logits: Tensor, rows: Numbers) -> BatchRows:
         """Return a batch row by row, with the teacher's answers before they are softened."""
@@ -133,7 +109,7 @@ class Objective:
         return BatchRows(logits, self.labels[rows], self._teacher[rows])
 
 
-class ClosedForm(Objective):
+class ClosedForm(SoftTargets):
     r"""Cross-entropy and divergence, whose gradients in the logits are known.
 
     p is the softmax of the logits, y the one-hot label, q the soft target and :math:`p_T` the
@@ -201,7 +177,7 @@ class ClosedForm(Objective):
         return row_losses.sum(-1) * loss_scale, gradients * gradient_scale
 
 
-class Autograd(Objective):
+class Autograd(SoftTargets):
     """Any distillation loss of :mod:`skkd.losses`' form, differentiated by torch."""
 
     def _set_targets(self) -> None:

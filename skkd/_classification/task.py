@@ -1,33 +1,34 @@
 """Classification as a task: how a teacher is asked, and how answers are judged."""
 
-import math
+import re
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import ClassVar
 
 import numpy as np
 import torch
-from scipy import sparse
 from torch import Tensor
 
-from .._input import MANY_TARGETS, LazyRows, Rows, is_frame, is_large, row_slices, take
+from .._input import Rows, asked_in_parts, call_with_protected, is_frame
 from .._warnings import warn
-from ..balancers import TeacherKnowledge
+from ..balancers import Balancer, Pilot, TeacherKnowledge
 from ..losses import check_loss_values, kl, takes_labels
 from .calibration import Calibration, calibrate
-from .knowledge import knowledge_of, of_labels
+from .folds import short, warn_of_missing_classes, with_unknown_classes
+from .knowledge import gain_after, knowledge_of, of_labels, stacking_weight
 from .mixture import mixture_weights
-from .objective import Autograd, ClosedForm, Objective
+from .objective import Autograd, ClosedForm, SoftTargets
 from .seen_rows import unseen_errors
-
-# Entries of X that the teacher is asked about at once.
-_ENTRIES_AT_ONCE = 2**23
 
 # Off by so much from zero or one, probabilities are taken to be rounded.
 _NEGATIVE, _SUM = 1e-6, 0.02
 
 # A teacher that misses a larger share of the labels was not trained on them.
 _SUSPICIOUS = 0.02
+
+# What errors about labels say.
+_ABOUT_LABELS = re.compile(r"\b(labels?|class(es)?|target|y|numpy\.str_)\b")
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,12 @@ class Classification:
         Sorted labels, in the order of all columns.
     """
 
+    name: ClassVar[str] = "classification"
+    #: The largest trust in a teacher that a pilot may show.
+    most_trust: ClassVar[float] = 1.0
+    #: A distillation loss for trainings on labels only, where it has no weight.
+    silent_loss: ClassVar[Callable[..., Tensor]] = staticmethod(kl)
+
     classes: np.ndarray
 
     @property
@@ -47,37 +54,79 @@ class Classification:
         """Outputs of the student's net."""
         return len(self.classes)
 
+    @property
+    def columns(self) -> np.ndarray:
+        """What the columns of all answers stand for."""
+        return self.classes
+
+    def learned(self) -> dict:
+        """Return what an estimator learns of its targets."""
+        return {"classes_": self.classes}
+
     def given(self, labels: np.ndarray) -> np.ndarray:
         """Return labels as the user gave them, from their columns."""
         return self.classes[labels]
+
+    def strata(self, labels: np.ndarray) -> np.ndarray:
+        """Return groups of rows of which each split has its share."""
+        return labels
+
+    def for_net(self, labels: np.ndarray) -> np.ndarray:
+        """Return labels as the net is to give them."""
+        return labels
 
     def most_likely(self, proba: np.ndarray) -> np.ndarray:
         """Return a label for each answer, for rows that have no label."""
         return proba.argmax(axis=1)
 
-    def one_hot(self, labels: np.ndarray) -> np.ndarray:
+    def as_answers(self, labels: np.ndarray) -> np.ndarray:
         """Return labels as answers that are sure."""
         return np.eye(len(self.classes), dtype=np.float32)[labels]
 
     # The teacher's answers
 
     def ask(self, teacher, X) -> np.ndarray:
-        """Return a fitted teacher's probabilities for X, in the order of ``classes``.
+        """Return a fitted teacher's probabilities for X, in the order of ``classes``."""
+        return asked_in_parts(lambda part: self.align(*raw_proba(teacher, part)), X, self.n_outputs)
 
-        An X so large that the teacher's own temporary arrays might not fit into memory is asked
-        about in parts, each row once. Many answers to float32 are kept in float32.
-        """
-        if sparse.issparse(X) or math.prod(X.shape) <= _ENTRIES_AT_ONCE:
-            proba, known = raw_proba(teacher, X[:] if isinstance(X, LazyRows) else X)
-            return self.align(proba, known)
-        shape = (X.shape[0], len(self.classes))
-        is_single = math.prod(shape) > MANY_TARGETS and getattr(X, "dtype", None) == np.float32
-        parts = np.empty(shape, dtype=np.float32 if is_single else np.float64)
-        for rows in row_slices(X, _ENTRIES_AT_ONCE):
-            is_view = isinstance(X, LazyRows) or type(X) is np.ndarray  # not a copy, as of a file
-            part = X[rows] if is_view else take(X, np.arange(rows.start, rows.stop))
-            parts[rows] = self.align(*raw_proba(teacher, part))
-        return parts
+    @staticmethod
+    def raw_answers(teacher, X) -> tuple[np.ndarray, np.ndarray]:
+        """Return a fitted teacher's answers, and what their columns are."""
+        return raw_proba(teacher, X)
+
+    @staticmethod
+    def raw_oob_answers(teacher) -> tuple[np.ndarray, np.ndarray]:
+        """Return a bagged teacher's out-of-bag answers, and what their columns are."""
+        proba = np.asarray(teacher.oob_decision_function_)
+        # A row without a vote has zeros or NaN.
+        return np.where(np.isfinite(proba), proba, 0.0), np.asarray(teacher.classes_)
+
+    def oob_answers(self, proba: np.ndarray, known: np.ndarray, y) -> np.ndarray:
+        """Return out-of-bag answers in the order of ``classes``."""
+        if not np.array_equal(known, self.classes):
+            self.check_known(known)
+        return self.align(proba, known)
+
+    def fold_answers(self, results: list, y: np.ndarray, sample_weight) -> list[np.ndarray]:
+        """Return the answers of each fold's teacher, from raw ones, in the order of ``classes``."""
+        warn_of_missing_classes([known for _, known in results], np.unique(y))
+        return [
+            with_unknown_classes(self.align(proba, known), known, self.classes, y, sample_weight)
+            for proba, known in results
+        ]
+
+    @staticmethod
+    def note_on_fit(y: np.ndarray, message: str) -> str:
+        """Say what of the labels may have made a teacher's fit fail with an error."""
+        labels = np.unique(y)
+        is_encoded = np.array_equal(labels, np.arange(len(labels)))
+        names_labels = any(repr(label) in message for label in labels.tolist())
+        if is_encoded or not (names_labels or _ABOUT_LABELS.search(message)):
+            return ""
+        return (
+            f" Its labels were {short(labels)}. If it takes only 0, 1, 2, ..., encode y by "
+            "sklearn.preprocessing.LabelEncoder, and let every fold have all classes."
+        )
 
     def align(self, proba: np.ndarray, known: np.ndarray) -> np.ndarray:
         """Reorder columns from a teacher's classes to ``classes``, by value.
@@ -136,11 +185,13 @@ class Classification:
                 + ". The former get probability 0, the latter are dropped."
             )
 
-    def has_seen(self, rows: Rows) -> bool:
+    def has_seen(self, teacher, rows: Rows) -> bool:
         """Whether a fitted teacher answers as only a model that was trained on these rows does.
 
-        If so, warn.
+        If so, warn; and if it has other classes.
         """
+        if not np.array_equal(teacher.classes_, self.classes):
+            self.check_known(np.asarray(teacher.classes_))
         misses = rows.answers.argmax(axis=1) != rows.labels
         if misses.mean() > _SUSPICIOUS or len(rows.X.shape) != 2:
             return False
@@ -157,26 +208,36 @@ class Classification:
     def calibrate(self, method: str, rows: Rows) -> Calibration | None:
         """Fit a calibration of the teacher's answers."""
         folds = None if rows.folds is None else rows.folds[rows.answered]
-        proba, labels, weight = _answered(rows)
+        proba, labels, weight = rows.of_teacher()
         return calibrate(method, proba, labels, weight, folds)
 
     def mixture_weights(self, answers: Sequence[np.ndarray], rows: Rows) -> np.ndarray:
         """Return the weights of several teachers, whose mean is to predict the labels."""
-        parts = [_answered(replace(rows, answers=proba)) for proba in answers]
+        parts = [replace(rows, answers=proba).of_teacher() for proba in answers]
         return mixture_weights([proba for proba, *_ in parts], *parts[0][1:])
 
     def knowledge(self, rows: Rows) -> TeacherKnowledge:
         """Return what the teacher's answers tell of the labels."""
-        return knowledge_of(*_answered(rows))
+        return knowledge_of(*rows.of_teacher())
 
     # The student's training
 
     def objective(
         self, labels, proba, sample_weight, loss: Callable[..., Tensor], device, dtype: torch.dtype
-    ) -> Objective:
+    ) -> SoftTargets:
         """Return both losses over some rows, as functions of the student's logits."""
         kind = ClosedForm if loss is kl else Autograd
         return kind(labels, proba, sample_weight, loss, device, dtype)
+
+    def variance_left(self, history: dict) -> None:
+        """Return None: outputs are logits."""
+
+    def trusts_teacher(self, pilot: Pilot | None) -> bool:
+        """Whether a teacher may label synthetic rows: not if labels teach more than it knows."""
+        return pilot is None or not pilot.labels_teach_on
+
+    def check_balancer(self, balancer: Balancer) -> None:
+        """All rules work with classes."""
 
     def check_loss(self, loss: Callable[..., Tensor]) -> None:
         """Raise an error unless a user's distillation loss gives a value a row."""
@@ -186,8 +247,8 @@ class Classification:
         check_loss_values(loss(logits, soft_targets, 1.0, **labels), logits)
 
     @staticmethod
-    def log_proba(logits: Tensor) -> Tensor:
-        """Return what validation scores are made of."""
+    def for_scores(logits: Tensor) -> Tensor:
+        """Return what validation scores are made of: log-probabilities."""
         return torch.log_softmax(logits, -1)
 
     @staticmethod
@@ -204,11 +265,21 @@ class Classification:
             "valid_accuracy": float(np.average(hit, weights=rows.sample_weight)),
         }
 
+    def gain_after(self, history: dict, teacher_loss: float, n_rows: int) -> tuple[float, float]:
+        """Return what labels taught after the own loss passed the teacher's, and its error."""
+        return gain_after(history, teacher_loss, n_rows)
 
-def _answered(rows: Rows) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
-    """Return answers, labels and weights of the rows that the teacher answered."""
-    known, weight = rows.answered, rows.sample_weight
-    return rows.answers[known], rows.labels[known], None if weight is None else weight[known]
+    @staticmethod
+    def described_gain(gain: float, error: float) -> str:
+        """Say what labels taught."""
+        return (
+            f"labels teach {100 * gain:+.1f} percentage points of accuracy beyond what the teacher "
+            f"knows of them (standard error {100 * error:.1f}); "
+        )
+
+    def stacking_weight(self, logits: np.ndarray, rows: Rows) -> float:
+        """Return the teacher's share in its best mixture with a student, on validation rows."""
+        return stacking_weight(logits[rows.answered], *rows.of_teacher())
 
 
 def raw_proba(teacher, X) -> tuple[np.ndarray, np.ndarray]:
@@ -231,23 +302,6 @@ def raw_proba(teacher, X) -> tuple[np.ndarray, np.ndarray]:
         proba = _as_array(proba)
     source = f"{type(teacher).__name__}.predict_proba"
     return check_proba(np.asarray(proba), X.shape[0], len(known), source), known
-
-
-def call_with_protected(function, X):
-    """Call a function of a teacher such that it can't change the user's rows.
-
-    A function that needs memory it can write to, as some compiled ones do, gets a copy.
-    """
-    if not isinstance(X, np.ndarray):
-        return function(X.copy(deep=False) if hasattr(X, "iloc") else X)
-    view = X.view()
-    view.flags.writeable = False
-    try:
-        return function(view)
-    except ValueError as error:
-        if "read-only" not in str(error) or is_large(X):
-            raise
-    return function(X.copy())
 
 
 def _as_array(proba) -> np.ndarray:
@@ -292,10 +346,3 @@ def _divided(proba: np.ndarray) -> np.ndarray:
     if np.abs(total - 1).max(initial=0.0) < 1e-5:
         return proba
     return (proba / total).astype(proba.dtype)
-
-
-def short(labels) -> str:
-    """Return the first labels as a user would write them."""
-    labels = np.asarray(labels).tolist()
-    shown = ", ".join(map(repr, labels[:6]))
-    return f"[{shown}{', ...' if len(labels) > 6 else ''}]"

@@ -1,5 +1,6 @@
 """Reading what the user gives: rows in any container, as teacher and student take them."""
 
+from .asking import asked_in_parts, call_with_protected
 from .containers import (
     LARGE,
     MANY_TARGETS,
@@ -26,6 +27,7 @@ from .read import (
     read_rows,
 )
 from .table_encoder import TableEncoder, table_encoder, to_float, with_plain_missing
+from .targets import Targets, check_rows_of_targets, check_total, read_weight
 from .unlabeled import read_unlabeled
 from .validation_split import hash_rows, split_rows, split_validation_rows
 
@@ -38,8 +40,13 @@ __all__ = [
     "NumberedImages",
     "Rows",
     "TableEncoder",
+    "Targets",
     "as_tensor",
+    "asked_in_parts",
+    "call_with_protected",
     "check_finite",
+    "check_rows_of_targets",
+    "check_total",
     "column_kinds",
     "described",
     "dtypes_of",
@@ -56,6 +63,7 @@ __all__ = [
     "read_numbers",
     "read_rows",
     "read_unlabeled",
+    "read_weight",
     "release",
     "row_slices",
     "split_rows",

@@ -51,6 +51,11 @@ class Rows:
         weight = np.ones(len(self.labels)) if self.sample_weight is None else self.sample_weight
         return np.stack([weight, weight * self.answered])
 
+    def of_teacher(self) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
+        """Return answers, labels and weights of the rows that the teacher answered."""
+        known, weight = self.answered, self.sample_weight
+        return self.answers[known], self.labels[known], None if weight is None else weight[known]
+
     def take(self, index: np.ndarray) -> "Rows":
         """Return the rows of an index array."""
         X = take(self.X, index)

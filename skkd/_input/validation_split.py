@@ -16,13 +16,13 @@ from .data import Rows
 _CHUNK = 2**18
 
 
-def split_rows(rows: Rows, fraction: float, seed: int) -> tuple[Rows, Rows]:
+def split_rows(rows: Rows, strata: np.ndarray, fraction: float, seed: int) -> tuple[Rows, Rows]:
     """Return training and validation rows; raise a ValueError where rows are too few for both."""
-    train, validation = split_validation_rows(rows.X, rows.labels, fraction, seed)
+    train, validation = split_validation_rows(rows.X, strata, fraction, seed)
     if not len(validation):
         raise ValueError(
             f"early_stopping, or a callback of the student, needs validation rows, and "
-            f"{len(rows.labels)} rows are too few: some class must have at least 3 distinct rows. "
+            f"{len(strata)} rows are too few: at least 3 distinct rows, of one class, are needed. "
             "Set early_stopping=False, or give more rows."
         )
     return rows.take(train), rows.take(validation)

@@ -2,7 +2,7 @@
 
 from .answers import (
     as_seen_by,
-    fitted_classifier,
+    fitted_in,
     indexable,
     is_fitted,
     label_columns,
@@ -27,7 +27,7 @@ __all__ = [
     "LatencyDisplay",
     "as_seen_by",
     "compare",
-    "fitted_classifier",
+    "fitted_in",
     "import_pyplot",
     "indexable",
     "is_fitted",

@@ -23,8 +23,8 @@ from .._teacher import ask_teacher, is_fitted
 __all__ = [
     "as_seen_by",
     "check_proba",
-    "classifier_in",
-    "fitted_classifier",
+    "distilled_in",
+    "fitted_in",
     "indexable",
     "is_fitted",
     "is_search",
@@ -40,22 +40,27 @@ def is_search(estimator: Any) -> bool:
     return hasattr(estimator, "estimator") and hasattr(estimator, "error_score")
 
 
-def classifier_in(estimator: Any, name: str = "estimator") -> DistilledClassifier:
-    """Return the DistilledClassifier that an estimator is or, as a Pipeline, ends in."""
+def distilled_in(
+    estimator: Any, name: str = "estimator", kinds: tuple[type, ...] = (DistilledClassifier,)
+) -> Any:
+    """Return the distilled estimator that an estimator is or, as a Pipeline, ends in."""
     last = estimator
     while isinstance(last, Pipeline):
         last = last.steps[-1][1]
-    if isinstance(last, DistilledClassifier):
+    if isinstance(last, kinds):
         return last
     kind = "a Pipeline that ends in " if last is not estimator else ""
     raise TypeError(
-        f"{name} must be a DistilledClassifier, a Pipeline that ends in one or a search over "
+        f"{name} must be a {' or '.join(one.__name__ for one in kinds)}, a Pipeline that ends in "
+        f"one or a search over "
         f"either; got {kind}{last.__name__ if isinstance(last, type) else type(last).__name__}."
     )
 
 
-def fitted_classifier(estimator: Any, name: str = "estimator") -> DistilledClassifier:
-    """Return the fitted DistilledClassifier in an estimator; of a search, the best one."""
+def fitted_in(
+    estimator: Any, name: str = "estimator", kinds: tuple[type, ...] = (DistilledClassifier,)
+) -> Any:
+    """Return the fitted distilled estimator in an estimator; of a search, the best one."""
     if is_search(estimator):
         check_is_fitted(estimator, "cv_results_")
         if not hasattr(estimator, "best_estimator_"):
@@ -64,7 +69,7 @@ def fitted_classifier(estimator: Any, name: str = "estimator") -> DistilledClass
                 "estimator; search with refit=True."
             )
         estimator = estimator.best_estimator_
-    clf = classifier_in(estimator, name)
+    clf = distilled_in(estimator, name, kinds)
     check_is_fitted(clf)
     return clf
 
@@ -77,7 +82,7 @@ def indexable(X: Any) -> Any:
 
 
 def as_seen_by(estimator: Any, X: Any) -> Any:
-    """Return X as the DistilledClassifier in an estimator sees it, after a Pipeline's steps."""
+    """Return X as the distilled estimator in an estimator sees it, after a Pipeline's steps."""
     X = indexable(X)
     estimator = estimator.best_estimator_ if is_search(estimator) else estimator
     while isinstance(estimator, Pipeline):

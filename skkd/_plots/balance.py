@@ -5,7 +5,9 @@ from typing import Any, Self
 
 import numpy as np
 
-from .answers import fitted_classifier
+from .._classifier import DistilledClassifier
+from .._regressor import DistilledRegressor
+from .answers import fitted_in
 from .styles import import_pyplot, line_style
 
 COLUMNS = (
@@ -17,6 +19,8 @@ COLUMNS = (
     "distillation_loss",
     "distillation_share",
 )
+
+_KINDS = (DistilledClassifier, DistilledRegressor)
 
 _WEIGHT, _SHARE = "teacher's\nweight λ", "distillation's\nshare"
 
@@ -39,7 +43,7 @@ class BalanceDisplay:
         By name, the columns of a ``history_`` as float arrays with one entry per epoch:
         ``epoch``, ``weight``, ``weight_min``, ``weight_max``, ``task_loss``,
         ``distillation_loss``, ``distillation_share``. ``valid_score`` is optional. It is
-        drawn as the validation log-loss, for a single training.
+        drawn as the validation loss, for a single training.
     target_shares : dict of float or None, default=None
         The target of each rule by name, in (0, 1). None: no targets.
     loss_unit : str, default="nats"
@@ -99,8 +103,8 @@ class BalanceDisplay:
 
         Parameters
         ----------
-        estimator : DistilledClassifier, Pipeline or search
-            Fitted. A Pipeline must end in a DistilledClassifier; of a search, the
+        estimator : DistilledClassifier, DistilledRegressor, Pipeline or search
+            Fitted. A Pipeline must end in one of the first two; of a search, the
             ``best_estimator_`` is drawn.
         name : str, default=None
             Title, the name of the rule. None: the class of the balancer.
@@ -116,10 +120,10 @@ class BalanceDisplay:
         NotFittedError
             If the estimator is not fitted.
         TypeError
-            If it neither is nor contains a DistilledClassifier.
+            If it neither is nor contains one of these.
         """
         import_pyplot(f"{cls.__name__}.from_estimator")
-        clf = fitted_classifier(estimator)
+        clf = fitted_in(estimator, kinds=_KINDS)
         name = type(clf.balancer_).__name__ if name is None else name
         return cls.from_histories(
             {name: clf}, ax=ax, line_kw=line_kw, fill_between_kw=fill_between_kw
@@ -168,7 +172,7 @@ class BalanceDisplay:
             if isinstance(value, Mapping) or hasattr(value, "columns"):
                 columns[name] = _read_history(name, value)
                 continue
-            clf = fitted_classifier(value, f"histories[{name!r}]")
+            clf = fitted_in(value, f"histories[{name!r}]", _KINDS)
             columns[name] = _read_history(name, clf.history_)
             targets[name] = getattr(clf.balancer_, "target_share", None)
             in_nats &= clf.distillation_loss in ("kl", "reverse_kl", "js", "dkd")
@@ -230,14 +234,14 @@ class BalanceDisplay:
         self.lines_[name] = {"weight": _draw(ax, history, "weight", style)}
 
     def _draw_losses(self, name, style, line_kw) -> None:
-        """Draw both losses in one style, or in a style each with the validation log-loss."""
+        """Draw both losses in one style, or in a style each with the validation loss."""
         history, (task, distillation) = self.histories[name], self.axes_[[1, -2]]
         curves = [
             ("task_loss", "task loss", task),
             ("distillation_loss", "distillation loss", distillation),
         ]
         if style is None and "valid_score" in history:
-            curves.append(("valid_score", "validation log-loss", task))
+            curves.append(("valid_score", "validation loss", task))
         for i, (column, label, ax) in enumerate(curves, start=1):
             own = {"label": label, **(style or line_style(i)), **line_kw}
             self.lines_[name][column] = _draw(ax, history, column, own)

@@ -8,7 +8,7 @@ from sklearn.utils.validation import check_consistent_length
 from .answers import (
     as_seen_by,
     check_proba,
-    fitted_classifier,
+    fitted_in,
     label_columns,
     proba_of,
     teacher_proba_of,
@@ -117,7 +117,7 @@ class FidelityDisplay:
             If it neither is nor contains a DistilledClassifier.
         """
         import_pyplot(f"{cls.__name__}.from_estimator")
-        clf = fitted_classifier(estimator)
+        clf = fitted_in(estimator)
         X = as_seen_by(estimator, X)
         teacher_proba = teacher_proba_of(clf, X)
         if teacher_proba is None:

@@ -10,7 +10,7 @@ from sklearn.base import clone
 from sklearn.utils.validation import check_is_fitted
 
 from ..balancers import BALANCERS, Balancer, FixedBalance
-from .answers import classifier_in, is_search
+from .answers import distilled_in, is_search
 from .styles import import_pyplot, line_style
 
 _MARKERS = ("o", "s", "^", "D", "v", "P")  # one for each temperature that gets a line
@@ -226,7 +226,7 @@ def _check_search(search) -> None:
             f"DistilledClassifier; got {kind}."
         )
     check_is_fitted(search, "cv_results_")
-    classifier_in(search.estimator, "search.estimator")
+    distilled_in(search.estimator, "search.estimator")
 
 
 def _metric(search, metric: str | None) -> tuple[str, str]:
@@ -258,7 +258,7 @@ def _scored_candidates(search, column: str) -> Iterator[tuple]:
         if np.isfinite(mean[i]):
             # The search sets parameters in the same way, so every form of a grid works.
             values = {k: clone(v, safe=False) for k, v in results["params"][i].items()}
-            clf = classifier_in(clone(search.estimator).set_params(**values))
+            clf = distilled_in(clone(search.estimator).set_params(**values))
             error = std[i] / np.sqrt(search.n_splits_)
             rule = BALANCERS[clf.balancer]() if isinstance(clf.balancer, str) else clf.balancer
             yield rule, _temperature(clf), mean[i], error

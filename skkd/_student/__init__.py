@@ -25,12 +25,13 @@ from .predict import (
     student_input,
     student_outputs,
 )
-from .student_only import StudentOnly, student_only, without_training
+from .student_only import StudentOnly, StudentOnlyRegressor, student_only, without_training
 
 __all__ = [
     "DEFAULT_CALLBACKS",
     "Forward",
     "StudentOnly",
+    "StudentOnlyRegressor",
     "as_net",
     "copied",
     "copied_for_training",

@@ -15,7 +15,7 @@ from scipy import sparse
 from sklearn.base import clone
 from sklearn.decomposition import TruncatedSVD
 from sklearn.pipeline import Pipeline
-from skorch import NeuralNet, NeuralNetClassifier
+from skorch import NeuralNet, NeuralNetClassifier, NeuralNetRegressor
 from skorch.callbacks import EpochScoring
 from torch import Tensor, nn
 
@@ -23,6 +23,7 @@ from .._input import (
     DatasetRows,
     Rows,
     TableEncoder,
+    Targets,
     as_tensor,
     check_finite,
     float_for,
@@ -39,7 +40,6 @@ from ..students import (
     PeriodicMLP,
     ResidualConvNet,
     TabularMLP,
-    default_student,
     make_student,
 )
 from .accelerator import initialize_unwrapped
@@ -53,11 +53,23 @@ _WIDE, _PROJECTED = 2**11, 256
 DEFAULT_CALLBACKS = frozenset({"epoch_timer", "train_loss", "valid_loss", "valid_acc", "print_log"})
 
 
-def as_net(student):
+# By task: the kind of net, its criterion, and others that say the same.
+_NETS: dict[str, tuple[type[NeuralNet], type[nn.Module], tuple[type[nn.Module], ...]]] = {
+    "classification": (NeuralNetClassifier, nn.CrossEntropyLoss, (nn.NLLLoss,)),
+    "regression": (NeuralNetRegressor, nn.MSELoss, ()),
+}
+# By task: the task loss, and what weighs it.
+_TASK_LOSSES = {
+    "classification": ("cross-entropy", "Weigh classes by class_weight of DistilledClassifier."),
+    "regression": ("loss=... of DistilledRegressor", "Weigh rows by sample_weight."),
+}
+
+
+def as_net(student, task: str = "classification"):
     """Return the net that a name or None stands for; any other student as it is."""
-    if student is None:
-        return default_student()
-    return make_student(student) if isinstance(student, str) else student
+    if student is None or isinstance(student, str):
+        return make_student("mlp" if student is None else student, task=task)
+    return student
 
 
 def is_known(student) -> bool:
@@ -70,48 +82,49 @@ def is_default(net: NeuralNet) -> bool:
     return net.module in (TabularMLP, PeriodicMLP)
 
 
-def split_student(student) -> tuple[list, NeuralNetClassifier]:
+def split_student(student, task: str = "classification") -> tuple[list, NeuralNet]:
     """Return the preprocessing steps of a student and its net; raise a TypeError for others.
 
     Returns
     -------
     steps : list of (name, transformer)
         Empty unless the student is a Pipeline.
-    net : skorch.NeuralNetClassifier
+    net : skorch.NeuralNet
+        Of the task.
     """
-    if student is None or isinstance(student, str):
-        student = as_net(student)
+    student = as_net(student, task)
     steps, net = [], student
     if isinstance(student, Pipeline):
         steps, (_, net) = student.steps[:-1], student.steps[-1]
-    if not isinstance(net, NeuralNetClassifier):
+    kind, criterion, others = _NETS[task]
+    if not isinstance(net, kind):
         raise TypeError(
-            f"student must be a skorch NeuralNetClassifier, a Pipeline that ends in one, a name of "
+            f"student must be a skorch {kind.__name__}, a Pipeline that ends in one, a name of "
             f"skkd.students.STUDENTS, or None for the default; got {student!r}."
         )
-    kind = net.criterion if isinstance(net.criterion, type) else type(net.criterion)
-    if kind not in (nn.NLLLoss, nn.CrossEntropyLoss):
+    loss, weights = _TASK_LOSSES[task]
+    given = net.criterion if isinstance(net.criterion, type) else type(net.criterion)
+    if given not in (criterion, *others):
         raise ValueError(
             f"criterion={net.criterion!r} of the student would not be used: the task loss is "
-            "cross-entropy. Leave the criterion at skorch's default."
+            f"{loss}. Leave the criterion at skorch's default."
         )
     for name in vars(net):
         if name.startswith("criterion__"):
             raise ValueError(
-                f"{name} of the student would not be used: the task loss is cross-entropy. Weigh "
-                "classes by class_weight of DistilledClassifier."
+                f"{name} of the student would not be used: the task loss is {loss}. {weights}"
             )
     return steps, net
 
 
 def prepare_student(
-    student, X, targets, torch_state: PrivateTorchState
-) -> tuple[NeuralNetClassifier | Pipeline, NeuralNetClassifier, Rows]:
+    student, X, targets: Targets, torch_state: PrivateTorchState
+) -> tuple[NeuralNet | Pipeline, NeuralNet, Rows]:
     """Fit a student's preprocessing and initialize its net for some rows.
 
     Parameters
     ----------
-    student : skorch.NeuralNetClassifier, Pipeline, str or None
+    student : skorch.NeuralNet, Pipeline, str or None
     X : array, frame or CSR matrix of shape (n_given, ...)
         All rows that the user gave.
     targets : Targets
@@ -121,14 +134,14 @@ def prepare_student(
 
     Returns
     -------
-    student : skorch.NeuralNetClassifier or Pipeline
+    student : skorch.NeuralNet or Pipeline
         Ready to be trained.
-    net : skorch.NeuralNetClassifier
+    net : skorch.NeuralNet
         The student, or the last step of it.
     rows : Rows
         The rows that count, as the net takes them; not yet with the teacher's answers.
     """
-    steps, net = split_student(student)
+    steps, net = split_student(student, targets.task.name)
     raw = X if targets.kept is None else take(X, targets.kept)
     inputs, dtype = raw, None if steps else float_for(X)
     if steps and isinstance(X, DatasetRows):
@@ -216,10 +229,12 @@ def _parts(net) -> list:
 
 def _initialized(net, X, targets, torch_state) -> NeuralNet:
     """Return a fresh copy of the net, initialized for these rows, with one output a column."""
-    net, n_outputs = cloned(net), targets.task.n_outputs
-    net.set_params(**_filled_in(net, X, n_outputs))
+    net, task = cloned(net), targets.task
+    is_classifier = task.name == "classification"
+    net.set_params(criterion=_NETS[task.name][1], **_filled_in(net, X, task.n_outputs))
     check_settings(net)
-    net.classes = targets.task.classes
+    if is_classifier:
+        net.classes = task.columns
     with torch_state.active():
         try:
             net.initialize() if not hasattr(net, "accelerator") else initialize_unwrapped(net)
@@ -233,9 +248,13 @@ def _initialized(net, X, targets, torch_state) -> NeuralNet:
         net.module_.to(getattr(torch, X.dtype.name))
     if hasattr(net.module_, "adapt"):
         net.module_.adapt(X, targets.sample_weight)
-    output = _probe(net, X, n_outputs, torch_state)
+    output = _probe(net, X, task, torch_state)
     sums = output.sum(-1)
-    if (output >= 0).all() and torch.allclose(sums, torch.ones_like(sums), atol=1e-4):
+    if (
+        is_classifier
+        and (output >= 0).all()
+        and torch.allclose(sums, torch.ones_like(sums), atol=1e-4)
+    ):
         net.set_params(criterion=nn.NLLLoss)  # the module ends in a softmax
     return net
 
@@ -298,7 +317,6 @@ def looks_at_validation_rows(net: NeuralNet) -> bool:
 def _filled_in(net: NeuralNet, X, n_outputs: int) -> dict:
     """Return parameters that skkd sets: what depends on the data, and what the loop does itself."""
     params: dict = {
-        "criterion": nn.CrossEntropyLoss,
         "predict_nonlinearity": "auto",
         "train_split": None,
         "verbose": 0,
@@ -306,7 +324,11 @@ def _filled_in(net: NeuralNet, X, n_outputs: int) -> dict:
     }
     if not isinstance(net.module, type):
         return params
-    filled = {"n_features": math.prod(X.shape[1:]), "n_classes": n_outputs}
+    filled = {
+        "n_features": math.prod(X.shape[1:]),
+        "n_classes": n_outputs,
+        "n_outputs": n_outputs,
+    }
     if issubclass(net.module, ResidualConvNet):  # elsewhere the name may mean another thing
         filled["n_channels"] = X.shape[1] if len(X.shape) == 4 else 1
     known = inspect.signature(net.module).parameters
@@ -316,21 +338,23 @@ def _filled_in(net: NeuralNet, X, n_outputs: int) -> dict:
     return params
 
 
-def _probe(net: NeuralNet, X, n_outputs: int, torch_state: PrivateTorchState) -> Tensor:
+def _probe(net: NeuralNet, X, task, torch_state: PrivateTorchState) -> Tensor:
     """Return the module's output for the first rows; raise a ValueError for a wrong one."""
     net.module_.eval()
     with torch_state.active(), torch.no_grad():
         output = net.infer(as_tensor(X[:8], net.device))
     net.module_.train()
     output = output[0] if isinstance(output, tuple) else output
-    name = type(net.module_).__name__
+    name, n_outputs = type(net.module_).__name__, task.n_outputs
     if output.ndim != 2 or output.shape[1] != n_outputs:
-        hint = ""
-        if n_outputs == 2 and output.numel() == len(output):
-            hint = " Two classes need two outputs, one for each."
+        what, hint = "outputs", ""
+        if task.name == "classification":
+            what = "classes"
+            if n_outputs == 2 and output.numel() == len(output):
+                hint = " Two classes need two outputs, one for each."
         raise ValueError(
             f"The student's module {name} gives output of shape {tuple(output.shape)} for "
-            f"{len(output)} rows, but y has {n_outputs} classes: its last layer must have "
+            f"{len(output)} rows, but y has {n_outputs} {what}: its last layer must have "
             f"{n_outputs} outputs.{hint}"
         )
     if not torch.is_floating_point(output):
@@ -370,7 +394,7 @@ def net_dtype(net: NeuralNet) -> np.dtype:
     return np.dtype(np.float32)
 
 
-def net_of(student) -> NeuralNetClassifier:
+def net_of(student) -> NeuralNet:
     """Return the net at the end of a student."""
     return student.steps[-1][1] if isinstance(student, Pipeline) else student
 
@@ -381,21 +405,27 @@ def guide(net: NeuralNet, rows: Rows, task, *, hears_teacher: bool) -> None:
     That is the teacher's answers, or the labels where no balancer listens to the teacher.
     """
     if isinstance(net.module_, (TabularMLP, PeriodicMLP)):
-        targets = rows.answers if hears_teacher else task.one_hot(rows.labels)
-        net.module_.adapt(rows.X, rows.sample_weight, targets)
+        targets = rows.answers if hears_teacher else task.as_answers(rows.labels)
+        net.module_.adapt(rows.X, rows.sample_weight, task.for_net(targets))
 
 
-def prune(net: NeuralNet, X, sample_weight, seed: int, progress: Progress) -> None:
+def prune(
+    net: NeuralNet, X, sample_weight, seed: int, progress: Progress, variance: float | None = None
+) -> None:
     """Take out of a trained net what it does not need, where its module knows how to tell.
 
     Parameters
     ----------
     X : array or CSR matrix
         The training rows as the net takes them.
+    variance : float or None
+        Of numbers around the net's outputs. None: these are logits.
     """
     if hasattr(net.module_, "prune"):
+        # A module of the user's, for classes, need not know of a variance.
+        known = {} if variance is None else {"variance": variance}
         with progress.phase("pruning"):
-            params = net.module_.prune(X, sample_weight, seed)
+            params = net.module_.prune(X, sample_weight, seed, **known)
         for name, value in params.items():
             # Not by set_params, which would begin anew.
             setattr(net, f"module__{name}", value)

@@ -1,4 +1,4 @@
-"""Methods of a classifier whose predictions are its student's."""
+"""Methods of an estimator whose predictions are its student's."""
 
 from typing import Any
 
@@ -11,7 +11,14 @@ from .._input import TableEncoder, described
 from .net import is_default, net_of
 from .predict import predicted
 
-__all__ = ["decision_function", "describe_columns", "predict", "predict_log_proba", "predict_proba"]
+__all__ = [
+    "decision_function",
+    "describe_columns",
+    "predict",
+    "predict_log_proba",
+    "predict_proba",
+    "predict_values",
+]
 
 
 def predict_proba(self: Any, X: Any) -> np.ndarray:
@@ -96,3 +103,19 @@ def describe_columns(self: Any) -> Any:
     if is_default(net_of(student)) and not steps:
         return described(names, None, "number", "number")
     return described(names, None, "own", "as the student's own steps and net read it")
+
+
+def predict_values(self: Any, X: Any) -> np.ndarray:
+    """Return the student's predictions, in the unit of y.
+
+    Parameters
+    ----------
+    X : array, frame, CSR matrix or Dataset
+        Rows like those of ``fit``.
+
+    Returns
+    -------
+    values : ndarray of shape (n_rows,) or (n_rows, n_outputs), in the student's dtype
+    """
+    outputs = predicted(self, X)
+    return self.target_scaling_.values(outputs)

@@ -1,22 +1,69 @@
 """A fitted student by itself, to deploy or to pickle."""
 
+from typing import Any, TypeVar
+
 import numpy as np
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
-from skorch import NeuralNetClassifier
+from skorch import NeuralNet
 
-from .._estimator import BaseEstimator, ClassifierMixin
+from .._estimator import BaseEstimator, ClassifierMixin, RegressorMixin
 from . import prediction_methods
 from .copies import copied
 from .predict import has_own_encoder, input_tags
 
-__all__ = ["StudentOnly"]
+__all__ = ["StudentOnly", "StudentOnlyRegressor"]
 
 # What `fit` learns besides the student. Only frames have `feature_names_in_`.
-_LEARNED = ("classes_", "n_features_in_", "feature_names_in_", "_row_shape")
+_LEARNED = ("classes_", "target_scaling_", "n_features_in_", "feature_names_in_", "_row_shape")
 
 
-class StudentOnly(ClassifierMixin, BaseEstimator):
+class _Alone(BaseEstimator):
+    """Base of fitted students without teacher, optimizer and history."""
+
+    student_: NeuralNet | Pipeline
+    n_features_in_: int
+    feature_names_in_: np.ndarray
+    _row_shape: tuple[int, ...]
+
+    def fit(self, X, y=None):
+        """Raise a TypeError: a student without its teacher cannot be fitted.
+
+        Parameters
+        ----------
+        X, y : object
+            Ignored.
+
+        Raises
+        ------
+        TypeError
+            Always.
+        """
+        raise TypeError(
+            f"A {type(self).__name__} cannot be fitted, because it has no teacher. Fit the "
+            "distilled estimator and call student_only() again. Where scikit-learn fits a clone, "
+            "wrap the student: sklearn.frozen.FrozenEstimator(student)."
+        )
+
+    describe_columns = prediction_methods.describe_columns
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return hasattr(self, "student_")
+
+    def __sklearn_clone__(self) -> "_Alone":
+        return self
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        student = getattr(self, "student_", None)
+        accepted = input_tags(student)
+        imputes = isinstance(student, Pipeline) and accepted.allow_nan
+        tags.input_tags.sparse = accepted.sparse
+        tags.input_tags.allow_nan = imputes or has_own_encoder(student)
+        return tags
+
+
+class StudentOnly(ClassifierMixin, _Alone):
     """Predict with a fitted student, without its teacher, optimizer and history.
 
     ``DistilledClassifier.student_only()`` makes it. Its predictions are those of the classifier.
@@ -51,60 +98,46 @@ class StudentOnly(ClassifierMixin, BaseEstimator):
     """
 
     classes_: np.ndarray
-    student_: NeuralNetClassifier | Pipeline
-    n_features_in_: int
-    feature_names_in_: np.ndarray
-    _row_shape: tuple[int, ...]
-
-    def fit(self, X, y=None):
-        """Raise a TypeError: a student without its teacher cannot be fitted.
-
-        Parameters
-        ----------
-        X, y : object
-            Ignored.
-
-        Raises
-        ------
-        TypeError
-            Always.
-        """
-        raise TypeError(
-            "A StudentOnly cannot be fitted, because it has no teacher. Fit the "
-            "DistilledClassifier and call student_only() again. Where scikit-learn fits a clone, "
-            "wrap the student: sklearn.frozen.FrozenEstimator(student)."
-        )
 
     predict = prediction_methods.predict
     predict_proba = prediction_methods.predict_proba
     predict_log_proba = prediction_methods.predict_log_proba
     decision_function = prediction_methods.decision_function
-    describe_columns = prediction_methods.describe_columns
-
-    def __sklearn_is_fitted__(self) -> bool:
-        return hasattr(self, "student_")
-
-    def __sklearn_clone__(self) -> "StudentOnly":
-        return self
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        student = getattr(self, "student_", None)
-        accepted = input_tags(student)
-        imputes = isinstance(student, Pipeline) and accepted.allow_nan
-        tags.input_tags.sparse = accepted.sparse
-        tags.input_tags.allow_nan = imputes or has_own_encoder(student)
-        return tags
 
 
-def student_only(clf) -> StudentOnly:
-    """Return the student of a fitted classifier by itself; both share the weights."""
-    check_is_fitted(clf)
-    alone = StudentOnly()
+class StudentOnlyRegressor(RegressorMixin, _Alone):
+    """Predict with a fitted regression student, without its teacher, optimizer and history.
+
+    ``DistilledRegressor.student_only()`` makes it. All else is as in :class:`StudentOnly`.
+
+    Attributes
+    ----------
+    target_scaling_ : TargetScaling
+        How the net's outputs relate to y.
+    student_ : skorch.NeuralNetRegressor or Pipeline
+        The preprocessing and the net.
+    n_features_in_ : int
+        Number of features in ``fit``.
+    feature_names_in_ : ndarray of shape (n_features,)
+        Names of the features. Only if X was a frame.
+    """
+
+    target_scaling_: Any
+
+    predict = prediction_methods.predict_values
+
+
+Alone = TypeVar("Alone", bound=_Alone)
+
+
+def student_only(estimator, kind: type[Alone]) -> Alone:
+    """Return the student of a fitted estimator by itself; both share the weights."""
+    check_is_fitted(estimator)
+    alone = kind()
     for name in _LEARNED:
-        if hasattr(clf, name):
-            setattr(alone, name, getattr(clf, name))
-    alone.student_ = without_training(clf.student_)
+        if hasattr(estimator, name):
+            setattr(alone, name, getattr(estimator, name))
+    alone.student_ = without_training(estimator.student_)
     return alone
 
 

@@ -46,7 +46,13 @@ class TeacherAverage(ClassifierMixin, _BaseComposition):
     def fit(self, X, y, sample_weight=None) -> Self:
         """Fit a clone of each estimator."""
         self.estimators_ = [
-            fit_clone(estimator, X, y, weight_argument(estimator, sample_weight))
+            fit_clone(
+                estimator,
+                X,
+                y,
+                weight_argument(estimator, sample_weight),
+                Classification.note_on_fit,
+            )
             for _, estimator in self.estimators
         ]
         return self
@@ -105,17 +111,22 @@ def as_teacher(teacher) -> Any:
     return TeacherAverage(list(teacher) if named else _name_estimators(teacher))
 
 
-def check_teachers(teacher, cv) -> None:
-    """Raise unless a teacher, or each of several, can give probabilities."""
+def check_teachers(teacher, cv, answers: str) -> None:
+    """Raise unless a teacher, or each of several, can be asked."""
     if not isinstance(teacher, TeacherAverage):
-        check_teacher(teacher, cv)
+        check_teacher(teacher, cv, answers)
         return
+    if answers != "teacher_proba":
+        raise TypeError(
+            "A list of teachers is for classifiers. Average regressors by "
+            "sklearn.ensemble.VotingRegressor."
+        )
     names = [name for name, _ in teacher.estimators]
     if not names:
         raise ValueError("teacher=[] has no teacher in it; give one or more classifiers.")
     teacher._validate_names(names)
     for member in teacher.members:
-        check_teacher(member, cv)
+        check_teacher(member, cv, answers)
     if len({is_fitted(member) for member in teacher.members}) > 1:
         raise ValueError(
             "Of several teachers all must be fitted, or none. Give clone(teacher) for those that "

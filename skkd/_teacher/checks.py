@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from numbers import Integral
 
+from sklearn.base import is_classifier
 from sklearn.ensemble import StackingClassifier
 from sklearn.exceptions import NotFittedError
 from sklearn.frozen import FrozenEstimator
@@ -32,26 +33,30 @@ def members_of(teachers) -> list:
     return [one[1] if isinstance(one, tuple) and len(one) == 2 else one for one in teachers]
 
 
-def check_teacher(teacher, cv) -> None:
-    """Raise unless the teacher can give probabilities, as it is or cross-fitted."""
+def check_teacher(teacher, cv, answers: str) -> None:
+    """Raise unless the teacher can be asked, as it is or cross-fitted.
+
+    Parameters
+    ----------
+    teacher : estimator or None
+    cv : int, splitter, iterable of splits, "oob" or None
+    answers : {"teacher_proba", "teacher_prediction"}
+        What ``fit`` takes instead.
+    """
     if teacher is None:
         raise ValueError(
-            "teacher=None needs teacher_proba=... in fit: the teacher's probabilities, one row for "
-            "each row of X and one column for each class."
+            f"teacher=None needs {answers}=... in fit: the teacher's answers, one row for each row "
+            "of X and one column for each class or output."
         )
     if isinstance(teacher, type):
         raise TypeError(f"teacher must be an instance; got the class {teacher.__name__}.")
-    if not hasattr(teacher, "predict_proba") and not _will_give_proba(teacher):
-        name = type(teacher).__name__
-        way_out = (
-            "Ask it yourself, and give its probabilities: DistilledClassifier(None), and "
-            "fit(X, y, teacher_proba=...)"
+    if answers == "teacher_proba":
+        _check_gives_proba(teacher)
+    elif not hasattr(teacher, "predict") or is_classifier(teacher):
+        raise TypeError(
+            f"teacher must be a regressor with predict; got a {type(teacher).__name__}. Give a "
+            "regressor, or teacher_prediction=... to fit."
         )
-        if hasattr(teacher, "decision_function"):
-            way_out = "Wrap it in sklearn.calibration.CalibratedClassifierCV"
-        elif isinstance(teacher, nn.Module):
-            way_out += ", with torch.softmax of its logits"
-        raise TypeError(f"teacher must have predict_proba; this {name} has not. {way_out}.")
     if cv is None:
         return
     check_cv_parameter(cv)
@@ -60,6 +65,21 @@ def check_teacher(teacher, cv) -> None:
             f"This {type(teacher).__name__} teacher is fitted, and cv={cv!r} would fit it again. "
             "Use cv=None to distill it as it is, or teacher=clone(teacher) to cross-fit it."
         )
+
+
+def _check_gives_proba(teacher) -> None:
+    if hasattr(teacher, "predict_proba") or _will_give_proba(teacher):
+        return
+    name = type(teacher).__name__
+    way_out = (
+        "Ask it yourself, and give its probabilities: DistilledClassifier(None), and "
+        "fit(X, y, teacher_proba=...)"
+    )
+    if hasattr(teacher, "decision_function"):
+        way_out = "Wrap it in sklearn.calibration.CalibratedClassifierCV"
+    elif isinstance(teacher, nn.Module):
+        way_out += ", with torch.softmax of its logits"
+    raise TypeError(f"teacher must have predict_proba; this {name} has not. {way_out}.")
 
 
 def check_cv_parameter(cv) -> None:

@@ -2,20 +2,25 @@
 
 import re
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from sklearn.base import clone
-from sklearn.ensemble import StackingClassifier, VotingClassifier
+from sklearn.ensemble import (
+    StackingClassifier,
+    StackingRegressor,
+    VotingClassifier,
+    VotingRegressor,
+)
 from sklearn.model_selection import GridSearchCV, RandomizedSearchCV, check_cv
 from sklearn.pipeline import Pipeline
 from sklearn.utils.metadata_routing import get_routing_for_object
 from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import has_fit_parameter
 
-from .._classification import Classification, call_with_protected, raw_proba, short
-from .._input import Rows, materialized
+from .._input import Rows, call_with_protected, materialized
 from .._progress import SILENT, Phase, Progress
 from .._sklearn_private import _check_method_params, _safe_indexing
 from .._warnings import warn
@@ -25,8 +30,7 @@ from .cost import Cost, timed
 #: Folds where ``cv`` is None, as in scikit-learn's CalibratedClassifierCV and StackingClassifier.
 DEFAULT_FOLDS = 5
 
-# What errors about labels, and about the input, say.
-_ABOUT_LABELS = re.compile(r"\b(labels?|class(es)?|target|y|numpy\.str_)\b")
+# What errors about the input say.
 _ABOUT_INPUT = re.compile(r"convert|NaN|missing|infinit|dtype|categor|non-numeric", re.IGNORECASE)
 
 # A splitter that tests a smaller share of the rows is probably meant for something else.
@@ -48,7 +52,7 @@ class UnfittedTeacher:
     y : ndarray of shape (n_rows,)
         Labels as the user gave them.
     sample_weight : ndarray of shape (n_rows,) or None
-    task : Classification
+    task : Classification or Regression
     cv : int, splitter, iterable of splits, "oob" or None
     fit_params, split_params : dict
         Metadata for the teacher's ``fit`` and for the splitter.
@@ -62,7 +66,7 @@ class UnfittedTeacher:
     X: Any
     y: np.ndarray
     sample_weight: np.ndarray | None
-    task: Classification
+    task: Any
     cv: Any
     fit_params: dict
     split_params: dict
@@ -91,7 +95,10 @@ class UnfittedTeacher:
     def fit(self) -> Shelved:
         """Return a clone of the teacher, fitted on all rows."""
         return self.cache.shelve(
-            self.key_of("fit"), lambda: fit_clone(self.estimator, self.X, self.y, self.fit_params)
+            self.key_of("fit"),
+            lambda: fit_clone(
+                self.estimator, self.X, self.y, self.fit_params, self.task.note_on_fit
+            ),
         )
 
     def key_of(self, work: str, *parts) -> str | None:
@@ -127,18 +134,18 @@ def cross_fit(
         results = teacher.cache.get(
             teacher.key_of("cross_fit", splits),
             lambda: _Folds(phase, teacher.n_jobs)(
-                delayed(_fit_and_ask)(teacher.estimator, X, y, teacher.fit_params, *split)
+                delayed(_fit_and_ask)(teacher.estimator, X, y, teacher.fit_params, task, *split)
                 for split in splits
             ),
         )
     total, count = np.zeros((len(y), task.n_outputs)), np.zeros(len(y))
     folds = np.full(len(y), -1)
-    for fold, ((_, test), (answers, known, *_)) in enumerate(zip(splits, results, strict=True)):
-        answers = _with_unknown_classes(task.align(answers, known), known, teacher)
+    raw = [(answers, known) for answers, known, _ in results]
+    of_folds = task.fold_answers(raw, y, teacher.sample_weight)
+    for fold, ((_, test), answers) in enumerate(zip(splits, of_folds, strict=True)):
         np.add.at(total, test, answers)
         np.add.at(count, test, 1)
         folds[test] = np.where(folds[test] < 0, fold, folds[test])
-    _warn_of_missing_classes([known for _, known, *_ in results], np.unique(y))
     of_fits, of_answers = np.sum([seconds for *_, seconds in results], axis=0)
     cost = Cost(float(of_fits + of_answers), float(of_answers / count.sum()))
     tested = count > 0
@@ -163,23 +170,6 @@ class _Folds(Parallel):
         self.phase.reach(self.n_completed_tasks)
 
 
-def _with_unknown_classes(answers: np.ndarray, known: np.ndarray, teacher) -> np.ndarray:
-    """Give classes that a fold's teacher could not know their share of all labels."""
-    classes = teacher.task.classes
-    unknown = ~np.isin(classes, known)
-    if not unknown.any():
-        return answers
-    share = np.array(
-        [
-            np.average(teacher.y == label, weights=teacher.sample_weight)
-            for label in classes[unknown]
-        ]
-    )
-    answers = answers * (1 - share.sum())
-    answers[:, unknown] = share
-    return answers
-
-
 def _splits(teacher: UnfittedTeacher) -> list[tuple[np.ndarray, np.ndarray]]:
     cv, params = teacher.cv, teacher.split_params
     if isinstance(cv, list):  # pairs of indices
@@ -189,7 +179,7 @@ def _splits(teacher: UnfittedTeacher) -> list[tuple[np.ndarray, np.ndarray]]:
             f"cv={cv!r} splits by groups, and got none. Give fit(..., groups=...); inside of "
             "scikit-learn's searches, set_config(enable_metadata_routing=True) lets them through."
         )
-    splitter = check_cv(cv, teacher.y, classifier=True)
+    splitter = check_cv(cv, teacher.y, classifier=teacher.task.name == "classification")
     with warnings.catch_warnings():
         # scikit-learn's warning of rare classes; ours names them and says what follows.
         warnings.filterwarnings("ignore", "The least populated class", UserWarning)
@@ -223,29 +213,24 @@ def _needs_groups(cv) -> bool:
     return bool(get_routing_for_object(cv).consumes("split", {"groups"}))
 
 
-def _fit_and_ask(teacher, X, y, fit_params, train, test) -> tuple:
-    """Fit a teacher on ``train``, ask it about ``test``; return answers, classes and seconds."""
+def _fit_and_ask(teacher, X, y, fit_params, task, train, test) -> tuple:
+    """Fit a teacher on ``train``, ask it about ``test``; return raw answers and seconds."""
     params = _check_method_params(X, fit_params, indices=train)
     X_train, X_test = _safe_indexing(X, train), _safe_indexing(X, test)
-    fitted, of_fit = timed(lambda: fit_clone(teacher, X_train, y[train], params))
-    answers, of_answers = timed(lambda: raw_proba(fitted, X_test))
+    fitted, of_fit = timed(lambda: fit_clone(teacher, X_train, y[train], params, task.note_on_fit))
+    answers, of_answers = timed(lambda: task.raw_answers(fitted, X_test))
     return *answers, (of_fit, of_answers)
 
 
-def fit_clone(teacher, X, y, fit_params: dict):
+def fit_clone(teacher, X, y, fit_params: dict, note_on_fit: Callable[[np.ndarray, str], str]):
     """Return a fitted clone. An error that the teacher raises says so, and what may help."""
     try:
         return call_with_protected(lambda X: clone(teacher).fit(X, y, **fit_params), X)
     except Exception as error:
         note = f"Raised by the teacher {type(teacher).__name__}, as it was cloned and fitted."
-        labels, message = np.unique(y), str(error)
-        is_encoded = np.array_equal(labels, np.arange(len(labels)))
-        names_labels = any(repr(label) in message for label in labels.tolist())
-        if not is_encoded and (names_labels or _ABOUT_LABELS.search(message)):
-            note += (
-                f" Its labels were {short(labels)}. If it takes only 0, 1, 2, ..., encode y by "
-                "sklearn.preprocessing.LabelEncoder, and let every fold have all classes."
-            )
+        message = str(error)
+        if about_labels := note_on_fit(y, message):
+            note += about_labels
         elif _ABOUT_INPUT.search(message):
             note += (
                 " The teacher gets X as it is. If it needs numbers without gaps, put an encoder or "
@@ -255,19 +240,6 @@ def fit_clone(teacher, X, y, fit_params: dict):
             note += " A parameter of which it makes a copy can be a tuple instead of a list."
         error.add_note(note)
         raise
-
-
-def _warn_of_missing_classes(known_of_folds: list, present: np.ndarray) -> None:
-    """Warn once for all folds. A class whose rows all have weight zero is not ``present``."""
-    missing = [np.setdiff1d(present, known) for known in known_of_folds]
-    n_folds = sum(len(labels) > 0 for labels in missing)
-    if n_folds:
-        warn(
-            f"In {n_folds} of {len(missing)} folds the teacher could not learn "
-            f"{short(np.unique(np.concatenate(missing)))}: all rows of these classes were in the "
-            "rest. There they get their share of all labels as probability. With few rows of a "
-            "class this is all that can be known; merge rare classes if that is too little."
-        )
 
 
 def fitted_out_of_fold(
@@ -292,7 +264,7 @@ def fit_oob(teacher: UnfittedTeacher) -> tuple[Shelved, np.ndarray, Cost]:
     teacher : Shelved
         The fitted clone.
     answers : ndarray of shape (n_rows, n_outputs)
-        Uniform for a row that every member saw.
+        Uniform, or the mean, for a row that every member saw.
     cost : Cost
         Without the fit.
     """
@@ -306,18 +278,16 @@ def fit_oob(teacher: UnfittedTeacher) -> tuple[Shelved, np.ndarray, Cost]:
     teacher = replace(teacher, estimator=clone(teacher.estimator).set_params(**extra))
     fitted = teacher.fit()
 
+    task = teacher.task
+
     def votes():
         known, some = fitted.get(), np.arange(min(_TIMED_ROWS, len(teacher.y)))
-        _, seconds = timed(lambda: raw_proba(known, _safe_indexing(teacher.X, some)))
-        votes = np.asarray(known.oob_decision_function_)
-        return votes, np.asarray(known.classes_), seconds / len(some)
+        _, seconds = timed(lambda: task.raw_answers(known, _safe_indexing(teacher.X, some)))
+        return *task.raw_oob_answers(known), seconds / len(some)
 
     answers, known, row_seconds = teacher.cache.get(teacher.key_of("oob"), votes)
-    # A row without a vote has zeros or NaN.
-    answers = np.where(np.isfinite(answers), answers, 0.0)
-    if not np.array_equal(known, teacher.task.classes):
-        teacher.task.check_known(known)
-    return fitted, teacher.task.align(answers, known), Cost(row_seconds=row_seconds)
+    answers = task.oob_answers(answers, known, teacher.y)
+    return fitted, answers, Cost(row_seconds=row_seconds)
 
 
 def weight_argument(teacher, sample_weight) -> dict:
@@ -335,7 +305,9 @@ def _name_of_weight(estimator) -> str | None:
         return None if name is None else f"{step}__{name}"
     if isinstance(estimator, (GridSearchCV, RandomizedSearchCV)):
         return _name_of_weight(estimator.estimator)
-    if isinstance(estimator, (StackingClassifier, VotingClassifier)):
+    if isinstance(
+        estimator, (StackingClassifier, StackingRegressor, VotingClassifier, VotingRegressor)
+    ):
         parts = [part for _, part in estimator.estimators if part != "drop"]
         final = getattr(estimator, "final_estimator", None)
         parts += [] if final is None else [final]

@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 
-from .._classification import Calibration, Classification
 from .._input import MANY_TARGETS, LazyRows, Rows, hash_rows
 from .._progress import SILENT, Progress
 from .average import TeacherAverage, as_teacher, average_out_of_fold
@@ -29,9 +28,10 @@ class TeacherSignal:
     teacher : Shelved
         The fitted teacher, read from the cache when it is needed; None inside if there is none.
     calibration : Calibration or None
+        What has corrected the answers.
     unfitted : UnfittedTeacher or None
         The teacher and what it is fitted on, where skkd fits it.
-    task : Classification
+    task : Classification or Regression
     memory : str, path, joblib.Memory or None
     keeps_synthetic : bool
         Whether ``memory`` keeps answers about synthetic rows. A seed makes the same rows again.
@@ -46,9 +46,9 @@ class TeacherSignal:
     rows: Rows
     validation: Rows | None
     teacher: Shelved
-    calibration: Calibration | None
+    calibration: Any
     unfitted: UnfittedTeacher | None
-    task: Classification
+    task: Any
     memory: Any
     keeps_synthetic: bool
     are_given: bool
@@ -65,7 +65,7 @@ class TeacherSignal:
         memory = self.memory if self.keeps_synthetic else None
         return calibrated(ask_teacher(self.teacher, X, self.task, memory), self.calibration)
 
-    def calibrated_by(self, calibration: Calibration | None) -> "TeacherSignal":
+    def calibrated_by(self, calibration) -> "TeacherSignal":
         """Return the same signal, calibrated as an earlier one was."""
         rows = replace(self.rows, answers=calibrated(self.rows.answers, calibration))
         return replace(self, rows=rows, calibration=calibration)
@@ -75,7 +75,7 @@ def make_signal(
     teacher,
     rows: Rows,
     validation: Rows | None,
-    task: Classification,
+    task,
     *,
     given=None,
     cv=None,
@@ -96,7 +96,7 @@ def make_signal(
         A fitted teacher is asked as it is.
     rows, validation : Rows
         A teacher that is fitted here does not see the validation rows.
-    task : Classification
+    task : Classification or Regression
     given : array or frame of shape (n_given, n_outputs) or None
         The teacher's answers, where the user gave them. Then the teacher is neither fitted nor
         asked about these rows.
@@ -127,9 +127,7 @@ def make_signal(
         with progress.phase(f"teacher's answers about {n_rows:,} rows"):
             answers, seconds = _timed_answers(shelved, rows.raw, task, memory)
         rows, cost = replace(rows, answers=answers), Cost(seconds, seconds / n_rows)
-        if not np.array_equal(teacher.classes_, task.classes):
-            task.check_known(np.asarray(teacher.classes_))
-        has_seen_rows = task.has_seen(rows)
+        has_seen_rows = task.has_seen(teacher, rows)
     else:
         if isinstance(cv, Iterable) and not isinstance(cv, str):
             cv = splits_of_part(cv, rows.numbers, n_given)
@@ -170,24 +168,24 @@ def make_signal(
     )
 
 
-def calibrated(answers: np.ndarray, calibration: Calibration | None) -> np.ndarray:
+def calibrated(answers: np.ndarray, calibration) -> np.ndarray:
     """Return answers as a calibration changes them."""
     return answers if calibration is None else calibration.apply(answers)
 
 
-def ask_teacher(teacher: Shelved, X, task: Classification, memory) -> np.ndarray:
+def ask_teacher(teacher: Shelved, X, task, memory) -> np.ndarray:
     """Return a fitted teacher's answers about X; those in the cache are not asked for again."""
     return _timed_answers(teacher, X, task, memory)[0]
 
 
-def _timed_answers(teacher: Shelved, X, task: Classification, memory) -> tuple[np.ndarray, float]:
+def _timed_answers(teacher: Shelved, X, task, memory) -> tuple[np.ndarray, float]:
     """Return a fitted teacher's answers about X, and the seconds that they took."""
     if memory is None or teacher.key is None:
         return timed(lambda: task.ask(teacher.get(), X))
     cache = Cache(memory)
     content = hash_rows(X, seed=0) if isinstance(X, LazyRows) else X
     return cache.get(
-        cache.key("ask", teacher.key, content, task.classes),
+        cache.key("ask", teacher.key, content, task.columns),
         lambda: timed(lambda: task.ask(teacher.get(), X)),
         mapped=X.shape[0] * task.n_outputs > MANY_TARGETS,
     )

@@ -59,8 +59,8 @@ def choose_augmenter(
         return None
     # Synthetic rows regularize any student. That is no reason to have them where the teacher that
     # labels them knows nothing, or less than the labels teach.
-    knows_more = recipe.pilot is None or not recipe.pilot.labels_teach_on
-    if not (knows_more and recipe.task.knowledge(signal.rows).is_any):
+    task = recipe.task
+    if not (task.trusts_teacher(recipe.pilot) and task.knowledge(signal.rows).is_any):
         return None
     n_epochs = net.max_epochs
     augmenter = within_budget(

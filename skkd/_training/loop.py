@@ -7,6 +7,7 @@ batches is our own, for losses, gradients and balancer meet in each step.
 import copy
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -14,7 +15,6 @@ from skorch import NeuralNet
 from skorch.callbacks import Callback, EpochScoring
 from torch import Tensor
 
-from .._classification import Classification
 from .._input import Rows
 from .._progress import SILENT, Progress
 from .._random import PrivateTorchState
@@ -38,7 +38,7 @@ class Recipe:
 
     Attributes
     ----------
-    task : Classification
+    task : Classification or Regression
     loss : callable
         The distillation loss.
     temperature : float, "teacher_entropy" or callable
@@ -47,7 +47,7 @@ class Recipe:
         What a short training on labels only showed, for a balancer that asks for it.
     """
 
-    task: Classification
+    task: Any
     loss: Callable[..., Tensor]
     temperature: float | str | Callable[[float], float] = 1.0
     pilot: Pilot | None = None
@@ -210,18 +210,20 @@ class Epochs:
         self.validation = validation
         self.record: EpochRecord | None = None
         self.hooks = _batch_hooks(net)
-        self.labels = torch.as_tensor(rows.labels, dtype=torch.int64, device=net.device)
+        self.labels = step.objective.labels
         self.datasets: dict = {"dataset_train": None, "dataset_valid": None}
         if net.callbacks_:
-            self.datasets["dataset_train"] = net.get_dataset(rows.X, rows.labels)
+            for_net = recipe.task.for_net
+            self.datasets["dataset_train"] = net.get_dataset(rows.X, for_net(rows.labels))
             if validation is not None:
-                self.datasets["dataset_valid"] = net.get_dataset(validation.X, validation.labels)
+                of_validation = net.get_dataset(validation.X, for_net(validation.labels))
+                self.datasets["dataset_valid"] = of_validation
 
     @property
     def settings(self) -> dict[str, float]:
         """What an epoch ran with, for the record."""
         return {
-            "temperature": self.step.objective.mean_temperature,
+            **self.step.objective.settings,
             "lr": self.net.optimizer_.param_groups[0]["lr"],
         }
 
@@ -251,8 +253,8 @@ class Epochs:
         state.epoch_losses.append((row["task_loss"], row["distillation_loss"]))
         if self.validation is not None:
             task = self.recipe.task
-            log_proba = student_outputs(self.net, self.validation.X, task.log_proba)
-            row.update(task.scores(log_proba, self.validation))
+            outputs = student_outputs(self.net, self.validation.X, task.for_scores)
+            row.update(task.scores(outputs, self.validation))
         _record_for_callbacks(self.net, row)
         return row
 
@@ -319,7 +321,9 @@ def _record_for_callbacks(net: NeuralNet, row: dict[str, float]) -> None:
         history.new_batch()  # which some callbacks look into
     values = {"train_loss": row["loss"]}
     if "valid_score" in row:
-        values.update(valid_loss=-row["valid_score"], valid_acc=row["valid_accuracy"])
+        values["valid_loss"] = -row["valid_score"]
+    if "valid_accuracy" in row:
+        values["valid_acc"] = row["valid_accuracy"]
     for name, value in values.items():
         sign = -1.0 if name == "valid_acc" else 1.0
         earlier = [sign * old[name] for old in history[:-1] if name in old]

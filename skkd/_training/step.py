@@ -10,7 +10,7 @@ from skorch import NeuralNet
 from torch import Tensor
 from torch.nn import Parameter
 
-from .._classification import Objective
+from .._objective import Objective
 from .._random import PrivateTorchState
 from .._student import Forward
 from ..balancers import Balancer, StepState

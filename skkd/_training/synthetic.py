@@ -19,7 +19,6 @@ import torch
 from scipy import sparse
 from torch import Tensor
 
-from .._classification import Classification
 from .._input import take
 from .._progress import SILENT, Progress
 from .._sklearn_private import _num_samples
@@ -158,7 +157,7 @@ class SyntheticRows:
     Parameters
     ----------
     sources : list of AugmentedRows or UnlabeledRows
-    task : Classification
+    task : Classification or Regression
     n_batches : int
         Batches of an epoch. A source spreads its rows evenly over them.
     seed : int
@@ -170,7 +169,7 @@ class SyntheticRows:
     def __init__(
         self,
         sources: Sequence[Source],
-        task: Classification,
+        task,
         *,
         n_batches: int,
         seed: int,

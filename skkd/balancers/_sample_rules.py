@@ -136,10 +136,10 @@ class SampleWise(Balancer):
         assert rows is not None
         rule = self.rule if callable(self.rule) else RULES[self.rule]
         factors = rule(rows)
-        if factors.shape != rows.labels.shape:
+        if factors.shape != rows.logits.shape[:1]:
             raise ValueError(
                 f"The rule of SampleWise gave factors of shape {tuple(factors.shape)}; expected "
-                f"one per row, {tuple(rows.labels.shape)}."
+                f"one per row, {tuple(rows.logits.shape[:1])}."
             )
         factors = torch.nan_to_num(factors.to(rows.logits.dtype), nan=0.0).clamp(0.0, 1.0)
         distillation = self.weight * factors

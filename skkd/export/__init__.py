@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from ..exceptions import ExportError, LoadError
 
 if TYPE_CHECKING:
-    from .._student import StudentOnly
+    from .._student import StudentOnly, StudentOnlyRegressor
     from ._exported import Exported
     from ._onnx_student import OnnxStudent
     from ._save import load, save
@@ -22,6 +22,7 @@ __all__ = [
     "LoadError",
     "OnnxStudent",
     "StudentOnly",
+    "StudentOnlyRegressor",
     "load",
     "save",
     "to_onnx",
@@ -32,6 +33,7 @@ _MODULES = {
     "Exported": "._exported",
     "OnnxStudent": "._onnx_student",
     "StudentOnly": ".._student.student_only",
+    "StudentOnlyRegressor": ".._student.student_only",
     "load": "._save",
     "save": "._save",
     "to_onnx": "._to_onnx",

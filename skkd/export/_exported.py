@@ -10,7 +10,7 @@ from ._onnx_inputs import Inputs
 
 @dataclass(frozen=True)
 class Exported:
-    """Describe an exported file, which was compared with ``predict_proba``.
+    """Describe an exported file, which was compared with the student's answers.
 
     Attributes
     ----------
@@ -21,7 +21,7 @@ class Exported:
     n_rows_checked : int
         Number of compared rows.
     max_difference : float
-        Largest difference of two probabilities on these rows.
+        Largest difference of two probabilities, or relative one of two numbers, on these rows.
     inputs, outputs : dict
         Dtype and shape by name. None is the number of rows. "str" is text.
     """

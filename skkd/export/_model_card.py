@@ -9,7 +9,7 @@ def model_card(clf, inputs: Inputs, levels: dict, versions: dict, report) -> str
 
     Parameters
     ----------
-    clf : DistilledClassifier or StudentOnly
+    clf : DistilledClassifier, DistilledRegressor or a student by itself
     inputs : Inputs
     levels : dict
         The known categories of columns.
@@ -18,12 +18,15 @@ def model_card(clf, inputs: Inputs, levels: dict, versions: dict, report) -> str
     """
     teacher = getattr(clf, "teacher", None)
     taught = "" if teacher is None else f", distilled from a {kind_of(teacher)}"
+    if hasattr(clf, "classes_"):
+        task = f"{len(clf.classes_)} classes{taught}.\n\nClasses: "
+        task += ", ".join(map(str, clf.classes_.tolist()))
+    else:
+        task = f"{len(clf.target_scaling_.mean)} output(s) of a regression{taught}"
     lines = [
         "# Model card",
         "",
-        f"A student of skkd for {len(clf.classes_)} classes{taught}.",
-        "",
-        f"Classes: {', '.join(map(str, clf.classes_.tolist()))}.",
+        f"A student of skkd for {task}.",
         "",
         "## Inputs",
         "",

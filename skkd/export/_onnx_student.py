@@ -29,7 +29,7 @@ class OnnxStudent:
     Attributes
     ----------
     classes_ : ndarray of shape (n_classes,)
-        The labels, in the order of the columns of all answers.
+        The labels, in the order of the columns of all answers. A regressor has none.
     inputs : Inputs
         Names, dtypes and places of the columns.
     levels : dict
@@ -71,7 +71,8 @@ class OnnxStudent:
         self._session = open_session(self._file, n_threads)
         metadata = self._session.get_modelmeta().custom_metadata_map
         self.inputs = _inputs_from(json.loads(metadata["inputs"]))
-        self.classes_ = np.array(json.loads(metadata["classes"]))
+        if (classes := json.loads(metadata["classes"])) is not None:
+            self.classes_ = np.array(classes)
         self.levels: dict[str, list] = json.loads(metadata["levels"])
         self.versions: dict[str, str] = json.loads(metadata["versions"])
         self.card: str = metadata["card"]
@@ -100,11 +101,17 @@ class OnnxStudent:
         ------
         ValueError
             If a column is unknown or has another type, or if the student cannot take a value.
+        AttributeError
+            If the student is a regressor.
         """
+        if not hasattr(self, "classes_"):
+            raise AttributeError(
+                "The student is a regressor: it has predict, and no probabilities."
+            )
         return self._run(self._outputs[1:], rows)[0]
 
     def predict(self, rows) -> np.ndarray:
-        """Return the most probable labels.
+        """Return the most probable labels, or a regressor's numbers.
 
         Parameters
         ----------
@@ -113,13 +120,14 @@ class OnnxStudent:
 
         Returns
         -------
-        labels : ndarray of shape (n_rows,)
+        answers : ndarray of shape (n_rows,), or (n_rows, n_outputs) for several numbers
         """
         return self._run(self._outputs, rows)[0]
 
     def _run(self, outputs: list[str], rows) -> list[np.ndarray]:
         found = self._session.run(outputs, self.inputs.feed(rows))
-        first = found[-1][:, 0]  # a refused row has only NaN as probabilities
+        # A refused row has only NaN as probabilities or numbers.
+        first = found[-1].reshape(len(found[-1]), -1)[:, 0]
         if (first != first).any():
             raise ValueError(
                 f"Rows {np.flatnonzero(first != first)[:5].tolist()} have infinite values, or "
@@ -150,7 +158,9 @@ def _checked(path) -> bytes:
     return file
 
 
-def metadata_of(inputs: Inputs, classes: list, levels: dict, versions: dict, card: str) -> dict:
+def metadata_of(
+    inputs: Inputs, classes: list | None, levels: dict, versions: dict, card: str
+) -> dict:
     """Return what :class:`OnnxStudent` reads, as texts."""
     described = {
         "names": inputs.names,

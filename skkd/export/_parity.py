@@ -14,13 +14,13 @@ _ROWS_AT_ONCE = 8192
 
 
 def check_parity(answer: Callable, clf, X, tolerance: float) -> tuple[int, float]:
-    """Compare with ``predict_proba`` on all rows of X, and on the first row alone.
+    """Compare with ``predict_proba``, or ``predict``, on all rows of X, and on one row alone.
 
     Parameters
     ----------
     answer : callable
-        Returns probabilities, and labels or None, for some rows of X.
-    clf : fitted DistilledClassifier or StudentOnly
+        Returns probabilities, and labels or None, for some rows of X; numbers for a regressor.
+    clf : fitted DistilledClassifier, DistilledRegressor or student of one
     X : array, frame or CSR matrix
     tolerance : float
 
@@ -29,7 +29,8 @@ def check_parity(answer: Callable, clf, X, tolerance: float) -> tuple[int, float
     n_rows : int
         Number of rows compared.
     difference : float
-        The largest between two probabilities.
+        The largest between two probabilities, or two numbers: relative to the larger one of the
+        number and the standard deviation of y.
 
     Raises
     ------
@@ -37,18 +38,22 @@ def check_parity(answer: Callable, clf, X, tolerance: float) -> tuple[int, float
         If the difference is above ``tolerance``, or a label differs without a tie.
     """
     n_rows, worst = _num_samples(X), 0.0
+    scaling = getattr(clf, "target_scaling_", None)
+    method = "predict_proba" if scaling is None else "predict"
     starts = range(0, n_rows, _ROWS_AT_ONCE)
     # One row as well, because tracing may have fixed the number of rows.
     for rows in [slice(0, 1), *(slice(start, start + _ROWS_AT_ONCE) for start in starts)]:
         part = _safe_indexing(X, rows)
-        expected = clf.predict_proba(part)
-        proba, labels = answer(part)
-        if proba.shape != expected.shape:
+        expected = getattr(clf, method)(part)
+        found, labels = answer(part)
+        if found.shape != expected.shape:
             raise ExportError(
-                f"The export gives probabilities of shape {proba.shape}; predict_proba gives "
-                f"{expected.shape}."
+                f"The export gives answers of shape {found.shape}; {method} gives {expected.shape}."
             )
-        apart = np.abs(proba.astype(np.float64) - expected).max()
+        differences = np.abs(found.astype(np.float64) - expected)
+        if scaling is not None:
+            differences /= np.maximum(np.abs(expected), scaling.scale)
+        apart = differences.max()
         worst = max(worst, np.inf if np.isnan(apart) else float(apart))
         if worst > tolerance:
             break
@@ -56,7 +61,7 @@ def check_parity(answer: Callable, clf, X, tolerance: float) -> tuple[int, float
             _check_labels(labels, clf.classes_, expected, tolerance)
     if worst > tolerance:
         raise ExportError(
-            f"The export's probabilities differ from predict_proba by {worst:.2g}; "
+            f"The export's answers differ from {method} by {worst:.2g}; "
             f"tolerance={tolerance:.2g} is allowed."
         )
     return n_rows, worst

@@ -1,4 +1,4 @@
-"""Save a fitted classifier to a file that runs no code when it is loaded."""
+"""Save a fitted estimator to a file that runs no code when it is loaded."""
 
 import os
 from typing import Any
@@ -8,7 +8,9 @@ from sklearn.utils.validation import check_is_fitted
 
 from .._atomic_write import write
 from .._classifier import DistilledClassifier
-from .._student import StudentOnly, net_dtype, net_of, without_training
+from .._regression import TargetScaling
+from .._regressor import DistilledRegressor
+from .._student import StudentOnly, StudentOnlyRegressor, net_dtype, net_of, without_training
 from .._teacher import Shelved, is_fitted
 from ..exceptions import ExportError, LoadError
 from ._archive import packed, unpacked
@@ -16,7 +18,7 @@ from ._objects import current, dumped, loaded, types_in
 from ._require import require
 from ._saved_net import check_restored, initialize, recorded, restored, tensors_of
 from ._saved_types import is_net, name_of, names_of, refuse_unknown, trusted_by_default
-from ._stand_ins import MissingTeacher, kind_of
+from ._stand_ins import MissingRegressor, MissingTeacher, kind_of
 
 __all__ = ["load", "save"]
 
@@ -25,10 +27,20 @@ _OBJECTS, _WEIGHTS = "classifier.skops", "student.safetensors"
 # Parameters that are saved in another way, or not at all: a folder of this machine.
 _APART = ("teacher", "student", "memory")
 
+# By kind, what it learns of its targets.
+_KINDS: dict[type, str] = {
+    DistilledClassifier: "classes_",
+    DistilledRegressor: "target_scaling_",
+    StudentOnly: "classes_",
+    StudentOnlyRegressor: "target_scaling_",
+}
+_OF_NAME = {kind.__name__: kind for kind in _KINDS}
+
 # What a file may set besides parameters, student and teacher.
-_NEEDED = ("classes_", "n_features_in_")
 _LEARNED = (
-    *_NEEDED,
+    "classes_",
+    "target_scaling_",
+    "n_features_in_",
     "feature_names_in_",
     "_row_shape",
     "history_",
@@ -42,7 +54,7 @@ _NAMES = {"teachers": "The teacher", "student_": "The student", "student": "The 
 
 
 def save(clf, path: str | os.PathLike[str], teacher: bool = False) -> None:
-    """Save a fitted classifier to a file that :func:`load` reads safely.
+    """Save a fitted estimator to a file that :func:`load` reads safely.
 
     A pickle can run code when it is loaded. This file is a zip of plain parts: the student's
     weights by safetensors, everything else by skops, and a manifest with a hash of each part. The
@@ -50,7 +62,7 @@ def save(clf, path: str | os.PathLike[str], teacher: bool = False) -> None:
 
     Parameters
     ----------
-    clf : DistilledClassifier or StudentOnly
+    clf : DistilledClassifier, DistilledRegressor, StudentOnly or StudentOnlyRegressor
         Fitted. ``clf.student_only()`` gives the smallest file, without training parameters.
     path : str or path
         Where to write. An existing file is replaced once everything else has succeeded.
@@ -89,10 +101,8 @@ def save(clf, path: str | os.PathLike[str], teacher: bool = False) -> None:
     True
     >>> folder.cleanup()
     """
-    if type(clf) not in (DistilledClassifier, StudentOnly):
-        raise TypeError(
-            f"save takes a DistilledClassifier or a StudentOnly; got a {type(clf).__name__}."
-        )
+    if type(clf) not in _KINDS:
+        raise TypeError(f"save takes one of {', '.join(_OF_NAME)}; got a {type(clf).__name__}.")
     check_is_fitted(clf)
     safetensors = _required()
     net = net_of(clf.student_)
@@ -118,7 +128,7 @@ def save(clf, path: str | os.PathLike[str], teacher: bool = False) -> None:
     write(path, packed({_OBJECTS: objects, _WEIGHTS: weights}))
 
 
-def load(path: str | os.PathLike[str], trusted=()) -> DistilledClassifier | StudentOnly:
+def load(path: str | os.PathLike[str], trusted=()) -> Any:
     """Load a file of :func:`save`, without running code from it.
 
     Predictions are those of the saved classifier, bit by bit on the same machine.
@@ -132,7 +142,7 @@ def load(path: str | os.PathLike[str], trusted=()) -> DistilledClassifier | Stud
 
     Returns
     -------
-    clf : DistilledClassifier or StudentOnly
+    clf : DistilledClassifier, DistilledRegressor, StudentOnly or StudentOnlyRegressor
 
     Raises
     ------
@@ -193,7 +203,7 @@ def _dumped(clf, teacher: bool) -> bytes:
         "student_": recorded(clf.student_),
         "dtype": net_dtype(net_of(clf.student_)).name,
     }
-    if isinstance(clf, DistilledClassifier):
+    if hasattr(clf, "teacher"):
         content["teachers"] = [clf.teacher, clf.teacher_] if teacher else _stand_ins(clf)
         content["student"] = recorded(clf.student)
     try:
@@ -216,11 +226,12 @@ def _which_fails(content: dict) -> str:
     return "The classifier"
 
 
-def _stand_ins(clf: DistilledClassifier) -> list[MissingTeacher | None]:
+def _stand_ins(clf) -> list[MissingTeacher | MissingRegressor | None]:
     """Return what takes the place of the teacher and of the fitted one, which is not read."""
     kind = kind_of(clf.teacher)
-    given = None if clf.teacher is None else MissingTeacher(kind, is_fitted(clf.teacher))
-    return [given, MissingTeacher(kind, True) if clf._shelved_teacher.has_value else None]
+    missing = MissingTeacher if isinstance(clf, DistilledClassifier) else MissingRegressor
+    given = None if clf.teacher is None else missing(kind, is_fitted(clf.teacher))
+    return [given, missing(kind, True) if clf._shelved_teacher.has_value else None]
 
 
 def _made(content: dict, tensors: dict, trusted: list[str]):
@@ -228,19 +239,24 @@ def _made(content: dict, tensors: dict, trusted: list[str]):
     student, learned = restored(content["student_"], trusted), content["learned"]
     if unknown := set(learned) - set(_LEARNED):
         raise LoadError(f"it sets {sorted(map(str, unknown))}, which no fit learns")
-    if missing := set(_NEEDED) - set(learned):
+    kind = _OF_NAME.get(content["kind"], DistilledClassifier)
+    if missing := {_KINDS[kind], "n_features_in_"} - set(learned):
         raise LoadError(f"it lacks {sorted(missing)}")
-    if np.ndim(learned["classes_"]) != 1 or not isinstance(learned["n_features_in_"], int):
-        raise LoadError("its classes_ or n_features_in_ are of another type")
+    targets = learned[_KINDS[kind]]
+    is_right = isinstance(targets, TargetScaling) or (
+        _KINDS[kind] == "classes_" and np.ndim(targets) == 1
+    )
+    if not (is_right and isinstance(learned["n_features_in_"], int)):
+        raise LoadError(f"its {_KINDS[kind]} or n_features_in_ are of another type")
     initialize(net_of(student), tensors, np.dtype(content["dtype"]))
-    if content["kind"] == StudentOnly.__name__:
-        clf: Any = StudentOnly()
+    if kind in (StudentOnly, StudentOnlyRegressor):
+        clf: Any = kind()
         student = without_training(student)
     else:
         teacher, fitted_teacher = content["teachers"]
         unfitted = restored(content["student"], trusted)
         params = {name: value for name, value in content["params"].items() if name not in _APART}
-        clf = DistilledClassifier(teacher, unfitted, **params)
+        clf = kind(teacher, unfitted, **params)
         clf._shelved_teacher = Shelved(fitted_teacher)
     for name, value in learned.items():
         setattr(clf, name, value)

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from sklearn.base import clone
 from sklearn.pipeline import Pipeline
-from skorch import NeuralNet, NeuralNetClassifier
+from skorch import NeuralNet, NeuralNetClassifier, NeuralNetRegressor
 from torch import Tensor, nn
 
 from .._random import PrivateTorchState
@@ -19,7 +19,7 @@ from ..exceptions import ExportError, LoadError
 from ..students import PeriodicMLP, ResidualConvNet, TabularMLP
 from ._saved_types import is_net, name_of, refuse_unknown
 
-_PLAIN_NET = name_of(NeuralNetClassifier)
+_PLAIN_NETS = [name_of(NeuralNetClassifier), name_of(NeuralNetRegressor)]
 _OF_SKKD = (TabularMLP, PeriodicMLP, ResidualConvNet)
 
 
@@ -68,7 +68,7 @@ def restored(record: dict | str | None, trusted: list[str]):
 
 
 def _class(name: str, trusted: list[str]) -> type[NeuralNet]:
-    refuse_unknown([name], [_PLAIN_NET, *trusted], "The file")
+    refuse_unknown([name], [*_PLAIN_NETS, *trusted], "The file")
     if not is_net(name):
         raise LoadError(f"{name} in place of the net is not a net of skorch.")
     module, _, kind = name.rpartition(".")

@@ -15,11 +15,12 @@ from torch.utils.data import DataLoader
 from .. import losses, schedules, students
 from .._classification import Calibration
 from .._input import DateEncoder, to_float, with_plain_missing
-from .._student import StudentOnly
+from .._regression import TargetScaling
+from .._student import StudentOnly, StudentOnlyRegressor
 from ..augmenters import AUGMENTERS
 from ..balancers import BALANCERS, ScalarAdam
 from ..exceptions import LoadError
-from ._stand_ins import MissingTeacher, SavedTensor
+from ._stand_ins import MissingRegressor, MissingTeacher, SavedTensor
 
 # Plain data. A ColumnTransformer of scikit-learn 1.6 keeps its remaining columns in the second.
 _BY_NAME = ("numpy.dtype", "sklearn.compose._column_transformer._RemainderColsList")
@@ -40,9 +41,12 @@ OF_SKKD: dict[str, Any] = {
     "skkd.columns.to_float": to_float,
     "skkd.columns.with_plain_missing": with_plain_missing,
     "skkd.Calibration": Calibration,
+    "skkd.TargetScaling": TargetScaling,
+    "skkd.export.MissingRegressor": MissingRegressor,
     "skkd.export.MissingTeacher": MissingTeacher,
     "skkd.export.SavedTensor": SavedTensor,
     "skkd.export.StudentOnly": StudentOnly,
+    "skkd.export.StudentOnlyRegressor": StudentOnlyRegressor,
 }
 
 
@@ -55,6 +59,7 @@ def trusted_by_default() -> list[str]:
     of_torch = [
         *_classes_in(torch.optim, torch.optim.Optimizer),
         nn.CrossEntropyLoss,
+        nn.MSELoss,
         nn.NLLLoss,
         DataLoader,
         Dataset,

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import Pipeline
 
@@ -14,7 +14,7 @@ from ..balancers import Balancer
 from ..balancers._learned_rules import ScalarAdam
 
 
-class MissingTeacher(ClassifierMixin, BaseEstimator):
+class _Missing(BaseEstimator):
     """Stand in for a teacher that was not saved; raise an error if asked.
 
     Parameters
@@ -22,23 +22,18 @@ class MissingTeacher(ClassifierMixin, BaseEstimator):
     kind : str
         Class of the teacher.
     fitted : bool
-        Whether the teacher was fitted when the classifier was saved.
+        Whether the teacher was fitted when the estimator was saved.
     """
 
     def __init__(self, kind: str, fitted: bool):
         self.kind = kind
         self.fitted = fitted
 
-    @property
-    def classes_(self):
-        """Raise a RuntimeError."""
-        raise self._error()
-
     def fit(self, X, y):
         """Raise a RuntimeError."""
         raise self._error()
 
-    def predict_proba(self, X):
+    def predict(self, X):
         """Raise a RuntimeError."""
         raise self._error()
 
@@ -47,10 +42,27 @@ class MissingTeacher(ClassifierMixin, BaseEstimator):
 
     def _error(self) -> RuntimeError:
         return RuntimeError(
-            f"This classifier was saved without its teacher, a {self.kind}, and this call needs "
+            f"This estimator was saved without its teacher, a {self.kind}, and this call needs "
             "the teacher. Save it with save(clf, path, teacher=True), set another teacher with "
-            "set_params(teacher=...), or give teacher_proba=... to fit and partial_fit."
+            "set_params(teacher=...), or give the teacher's answers to fit and partial_fit."
         )
+
+
+class MissingTeacher(ClassifierMixin, _Missing):
+    """Stand in for a classifier."""
+
+    @property
+    def classes_(self):
+        """Raise a RuntimeError."""
+        raise self._error()
+
+    def predict_proba(self, X):
+        """Raise a RuntimeError."""
+        raise self._error()
+
+
+class MissingRegressor(RegressorMixin, _Missing):
+    """Stand in for a regressor."""
 
 
 def kind_of(teacher) -> str:
@@ -59,7 +71,7 @@ def kind_of(teacher) -> str:
         return kind_of(teacher.estimator)
     if isinstance(teacher, Pipeline):
         return kind_of(teacher.steps[-1][1])
-    return teacher.kind if isinstance(teacher, MissingTeacher) else type(teacher).__name__
+    return teacher.kind if isinstance(teacher, _Missing) else type(teacher).__name__
 
 
 @dataclass

@@ -1,4 +1,4 @@
-"""Write a student to one ONNX file, from raw rows to probabilities and labels."""
+"""Write a student to one ONNX file, from raw rows to answers."""
 
 import math
 import os
@@ -13,8 +13,9 @@ from sklearn.utils.validation import check_is_fitted
 
 from .._atomic_write import write
 from .._classifier import DistilledClassifier
+from .._regressor import DistilledRegressor
 from .._sklearn_private import _safe_indexing
-from .._student import StudentOnly, net_dtype, net_of, run_steps
+from .._student import StudentOnly, StudentOnlyRegressor, net_dtype, net_of, run_steps
 from ..exceptions import ExportError
 from ..report import DistillationReport
 from ._archive import written_with
@@ -36,7 +37,7 @@ __all__ = ["to_onnx"]
 
 
 def to_onnx(
-    clf: DistilledClassifier | StudentOnly,
+    clf: DistilledClassifier | DistilledRegressor | StudentOnly | StudentOnlyRegressor,
     path: str | os.PathLike[str],
     X_sample=None,
     *,
@@ -44,15 +45,15 @@ def to_onnx(
     tolerance: float = TOLERANCE,
     report: DistillationReport | None = None,
 ) -> Exported:
-    """Write one ONNX file that takes raw rows and gives probabilities and labels.
+    """Write one ONNX file that takes raw rows and gives labels and probabilities, or numbers.
 
     The file holds the student's preprocessing, its standardization, the net, the softmax and the
     labels. onnxruntime runs it without torch, scikit-learn or skkd. The file is compared with
-    ``predict_proba`` before it is written.
+    ``predict_proba`` before it is written, that of a regressor with ``predict``.
 
     Parameters
     ----------
-    clf : DistilledClassifier or StudentOnly
+    clf : DistilledClassifier, DistilledRegressor, StudentOnly or StudentOnlyRegressor
         Fitted.
     path : str or path
         Where to write. An existing file is replaced once everything else has succeeded.
@@ -63,7 +64,8 @@ def to_onnx(
         What the net computes in, after the standardization. None: the student's dtype, which is
         float64 unless X had only small numbers. "float32" is faster, and less exact.
     tolerance : float, default=1e-5
-        The largest difference allowed between two probabilities.
+        The largest difference allowed between two probabilities. For numbers it is relative to the
+        larger one of the number and the standard deviation of y.
     report : DistillationReport, default=None
         Its measures and its verdict go into the model card, see :class:`OnnxStudent`.
 
@@ -88,7 +90,8 @@ def to_onnx(
     text for a missing one. Dates are float64 seconds since 1970.
 
     *Outputs.* ``probabilities`` has shape (n_rows, n_classes), in the order of ``classes_``.
-    ``label`` has shape (n_rows,), and is str, int64, bool or float64.
+    ``label`` has shape (n_rows,), and is str, int64, bool or float64. A regressor has the only
+    output ``prediction``, of the shape that ``predict`` gives.
 
     *Metadata.* Classes, columns, categories and versions as JSON, and a model card.
     :class:`OnnxStudent` reads them.
@@ -137,11 +140,11 @@ def to_onnx(
     features = graph.cast(columns, example.dtype)
     logits = add_net(graph, clf.student_, features, example, computed_in)
     logits = _nan_where_refused(graph, logits, features, example, computed_in)
-    outputs = _add_outputs(graph, logits, clf.classes_, computed_in)
+    outputs = _add_outputs(graph, logits, clf, computed_in)
     try:
         data = _serialized(graph, outputs, _metadata(clf, inputs, report))
         run = _runner(data, list(outputs), inputs)
-        n_rows, difference = check_parity(lambda rows: run(rows)[::-1], clf, X, tolerance)
+        n_rows, difference = check_parity(lambda rows: _answers(run(rows)), clf, X, tolerance)
     except ExportError as error:
         raise ExportError(f"{error} {_blame(graph, stages, inputs, X)}") from None
     write(path, data)
@@ -202,8 +205,17 @@ def _nan_where_refused(graph: Graph, logits: str, features: str, example, dtype)
     return graph.node("Add", logits, graph.cast(nothing, dtype))
 
 
-def _add_outputs(graph: Graph, logits: str, classes: np.ndarray, dtype) -> dict[str, tuple]:
-    """Add labels and probabilities; return tensor, dtype and shape by name."""
+def _answers(outputs: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray | None]:
+    """Return probabilities and labels, or numbers and None."""
+    *labels, answers = outputs
+    return answers, labels[0] if labels else None
+
+
+def _add_outputs(graph: Graph, logits: str, clf, dtype) -> dict[str, tuple]:
+    """Add labels and probabilities, or numbers; return tensor, dtype and shape by name."""
+    if hasattr(clf, "target_scaling_"):
+        return _add_prediction(graph, logits, clf.target_scaling_, dtype)
+    classes = clf.classes_
     columns = graph.node("ArgMax", logits, axis=1, keepdims=0)
     labels = as_labels(classes)
     label = graph.node("Gather", graph.constant(labels), columns, axis=0)
@@ -212,6 +224,19 @@ def _add_outputs(graph: Graph, logits: str, classes: np.ndarray, dtype) -> dict[
         graph.fresh_name("label"): (label, labels.dtype, (None,)),
         graph.fresh_name("probabilities"): (probabilities, dtype, (None, len(classes))),
     }
+
+
+def _add_prediction(graph: Graph, outputs: str, scaling, dtype) -> dict[str, tuple]:
+    """Add numbers in the unit of y, computed in float64 as ``predict`` does."""
+    values = graph.cast(outputs, np.float64)
+    if scaling.link == "log":
+        values = graph.node("Exp", values)
+    values = graph.node("Mul", values, graph.constant(scaling.scale))
+    values = graph.cast(graph.node("Add", values, graph.constant(scaling.mean)), dtype)
+    shape: tuple = (None, len(scaling.mean))
+    if scaling.is_flat:
+        values, shape = graph.node("Squeeze", values, graph.constant(np.array([1]))), (None,)
+    return {graph.fresh_name("prediction"): (values, dtype, shape)}
 
 
 def _serialized(graph: Graph, outputs: dict, metadata: dict[str, str]) -> bytes:
@@ -229,7 +254,8 @@ def _metadata(clf, inputs: Inputs, report) -> dict[str, str]:
     }
     versions = written_with()
     card = model_card(clf, inputs, levels, versions, report)
-    return metadata_of(inputs, as_labels(clf.classes_).tolist(), levels, versions, card)
+    classes = as_labels(clf.classes_).tolist() if hasattr(clf, "classes_") else None
+    return metadata_of(inputs, classes, levels, versions, card)
 
 
 def _runner(data: bytes, outputs: list[str], inputs: Inputs) -> Callable:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from sklearn.base import is_regressor
 from sklearn.utils.validation import check_is_fitted
 
 from .._atomic_write import write
@@ -58,6 +59,8 @@ def to_torch_program(
     ------
     ExportError
         If the module cannot be exported, or if the program differs. Nothing is written then.
+    TypeError
+        If ``clf`` is a regressor.
 
     Examples
     --------
@@ -78,6 +81,8 @@ def to_torch_program(
     >>> folder.cleanup()
     """
     check_is_fitted(clf)
+    if is_regressor(clf):
+        raise TypeError("to_torch_program is for classifiers. Use to_onnx for a regressor.")
     X = rows_to_check(clf, X_sample)
     net = net_of(clf.student_)
     check_net(net)

@@ -1,6 +1,6 @@
 """Paired bootstrap: the same rows are drawn for all models, so their common noise cancels."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -42,7 +42,12 @@ class Resampled(NamedTuple):
 
 
 def resample(
-    terms: dict[str, Terms], scores: dict[str, list], n_bootstrap: int, seed: int, advance
+    terms: dict[str, Terms],
+    scores: dict[str, list],
+    n_bootstrap: int,
+    seed: int,
+    advance,
+    measures: Callable[[dict], dict] = measures_of,
 ) -> dict[str, Resampled]:
     """Measure all models on the test set and on resamples of its rows.
 
@@ -56,18 +61,21 @@ def resample(
     seed : int
     advance : callable
         Called with the number of repeats done.
+    measures : callable
+        From sums of terms to measures.
     """
     n_rows = len(next(iter(terms.values()))["weight"])
     repeats: dict[str, list] = {model: [] for model in terms}
     n_scored = min(n_bootstrap, MAX_SCORE_REPEATS)
     for counts in draw_counts(n_rows, n_bootstrap, seed):
         for model in terms:
-            repeats[model].append(_measure(terms[model], scores[model], counts, n_scored))
+            measured = _measure(terms[model], scores[model], counts, n_scored, measures)
+            repeats[model].append(measured)
         n_scored = max(n_scored - counts.shape[1], 0)
         advance(counts.shape[1])
     found = {}
     for model in terms:
-        estimate = _measure(terms[model], scores[model], np.ones((n_rows, 1)), 1)
+        estimate = _measure(terms[model], scores[model], np.ones((n_rows, 1)), 1, measures)
         found[model] = Resampled(
             {name: float(values[0]) for name, values in estimate.items()},
             {name: np.concatenate([chunk[name] for chunk in repeats[model]]) for name in estimate},
@@ -75,9 +83,11 @@ def resample(
     return found
 
 
-def _measure(terms: Terms, scores: list, counts: np.ndarray, n_scored: int) -> dict:
+def _measure(
+    terms: Terms, scores: list, counts: np.ndarray, n_scored: int, measures: Callable[[dict], dict]
+) -> dict:
     """All measures for the columns of ``counts``; scores for the first ``n_scored`` only."""
-    measured = measures_of(sums_of(terms, counts))
+    measured = measures(sums_of(terms, counts))
     for score in scores:
         measured |= score.measures(counts[:, :n_scored])
     return measured

@@ -9,7 +9,7 @@ from sklearn.pipeline import Pipeline
 from skorch import NeuralNet
 from skorch.history import History
 
-from .._classifier import DistilledClassifier
+from .._distiller import BaseDistiller
 from .._sklearn_private import _safe_indexing
 from .._student import net_of
 from .._timing import first_rows, time_in_turn
@@ -59,7 +59,7 @@ def costs_of(models: dict, latency: bool, advance) -> dict[str, dict[str, float]
 
 def deployed(model):
     """Return what a model needs to predict: of a distilled one the student without history."""
-    if not isinstance(model, DistilledClassifier):
+    if not isinstance(model, BaseDistiller):
         return model
     student = model.student_
     net = copy.copy(net_of(student))
@@ -98,8 +98,13 @@ class _Counter:
         return size
 
 
+def ask_of(model):
+    """Return what a model is asked by: ``predict_proba``, or ``predict`` of a regressor."""
+    return model.predict_proba if hasattr(model, "predict_proba") else model.predict
+
+
 def time_predictions(asked: dict, advance) -> dict[str, dict[str, float]]:
-    """Time ``predict_proba`` of all models, in turn.
+    """Time ``predict_proba`` of all models in turn, or ``predict`` of regressors.
 
     Parameters
     ----------
@@ -115,7 +120,7 @@ def time_predictions(asked: dict, advance) -> dict[str, dict[str, float]]:
         ``rows_per_second_*`` in batches, NaN if a batch would take too long or be too large.
     """
     times = time_in_turn(
-        {name: (model.predict_proba, first_rows(X)) for name, (model, X) in asked.items()}
+        {name: (ask_of(model), first_rows(X)) for name, (model, X) in asked.items()}
     )
     costs = {
         name: {
@@ -132,7 +137,7 @@ def time_predictions(asked: dict, advance) -> dict[str, dict[str, float]]:
             if size * math.prod(X.shape[1:]) <= _ENTRIES
         }
         batches = {
-            name: (model.predict_proba, [_safe_indexing(X, np.arange(size) % X.shape[0])])
+            name: (ask_of(model), [_safe_indexing(X, np.arange(size) % X.shape[0])])
             for name, (model, X) in asked.items()
         }
         times = time_in_turn(batches, n_rounds=1, n_least=1)

@@ -38,10 +38,26 @@ MEASURES = {
     "retained_accuracy": Measure("share of teacher's accuracy", 1),
 }
 
+#: The measures of a regressor.
+ERRORS = {
+    "r2": Measure("R2", 1),
+    "rmse": Measure("RMSE", -1),
+    "mae": Measure("MAE", -1),
+    "rmse_to_teacher": Measure("RMSE to the teacher", 0),
+}
+
+
+_ALL = MEASURES | ERRORS
+
 
 def label_of(name: str) -> str:
     """Return what a measure or a user's score is called."""
-    return MEASURES[name].label if name in MEASURES else name.replace("_", " ")
+    return _ALL[name].label if name in _ALL else name.replace("_", " ")
+
+
+def is_neutral(name: str) -> bool:
+    """Whether neither direction of a measure is better: it compares with the teacher."""
+    return name in _ALL and not _ALL[name].better
 
 
 Terms = dict[str, np.ndarray | sparse.csr_matrix]

@@ -99,17 +99,17 @@ def fit_on_labels_only(clf: DistilledClassifier, X, y, sample_weight, verbose: i
     return supervised.fit(X, y, sample_weight=sample_weight, teacher_proba=uniform)
 
 
-def check_baseline(baseline, classes, X_train, y_train) -> None:
-    """Raise unless the baseline can be asked, or fitted."""
+def check_baseline(baseline, X_train, y_train, method: str) -> None:
+    """Raise unless the baseline can be asked by a method, or fitted."""
     if isinstance(baseline, str):
         if baseline != "fit":
             raise ValueError(
-                f"baseline={baseline!r} is not allowed; give 'fit', a fitted classifier or None."
+                f"baseline={baseline!r} is not allowed; give 'fit', a fitted estimator or None."
             )
         if X_train is None or y_train is None:
             raise ValueError(
                 "baseline='fit' trains the student on labels only, and needs the rows that clf was "
-                "fitted on: X_train=..., y_train=.... Give these, or a fitted classifier as "
+                "fitted on: X_train=..., y_train=.... Give these, or a fitted estimator as "
                 "baseline, or baseline=None to compare with the teacher only."
             )
         return
@@ -120,9 +120,9 @@ def check_baseline(baseline, classes, X_train, y_train) -> None:
         )
     if baseline is None:
         return
-    if isinstance(baseline, type) or not hasattr(baseline, "predict_proba"):
+    if isinstance(baseline, type) or not hasattr(baseline, method):
         raise TypeError(
-            "baseline must be 'fit', None or a classifier with predict_proba; got "
+            f"baseline must be 'fit', None or an estimator with {method}; got "
             f"{baseline.__name__ if isinstance(baseline, type) else type(baseline).__name__}."
         )
     if not is_fitted(baseline):
@@ -130,6 +130,12 @@ def check_baseline(baseline, classes, X_train, y_train) -> None:
             f"The baseline {type(baseline).__name__} is not fitted; fit it on the rows that clf "
             "was fitted on."
         )
+
+
+def check_classes_of(baseline, classes: np.ndarray) -> None:
+    """Raise a ValueError unless a baseline that was given has the classes."""
+    if baseline is None or isinstance(baseline, str):
+        return
     known = np.asarray(getattr(baseline, "classes_", []))
     if set(known.tolist()) != set(classes.tolist()):
         raise ValueError(

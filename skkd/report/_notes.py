@@ -6,7 +6,6 @@ import platform
 
 import torch
 
-from .._classifier import DistilledClassifier
 from .._plots import proba_of, short
 from .._teacher import TeacherAverage
 from ._bootstrap import MAX_SCORE_REPEATS
@@ -25,7 +24,12 @@ def notes_on(report, models) -> list[str]:
     models : dict
         By name, a model and its rows.
     """
-    notes = _classes(report) + _margin(report)
+    return _classes(report) + _margin(report) + notes_on_models(report, models)
+
+
+def notes_on_models(report, models) -> list[str]:
+    """Return what is to be said of models of any task."""
+    notes = []
     if report.differences:
         n_scores = min(report.n_bootstrap, MAX_SCORE_REPEATS)
         notes.append(
@@ -37,7 +41,7 @@ def notes_on(report, models) -> list[str]:
     if report.n_rows == 1:
         notes.append("There is only one test row, so nothing has an interval.")
     if "teacher" not in report.measures:
-        notes.append("There is no teacher to ask, and teacher_proba was not given.")
+        notes.append("There is no teacher to ask, and its answers were not given.")
     return notes + _training(report, models) + _costs(report)
 
 
@@ -116,7 +120,7 @@ def _training(report, models) -> list[str]:
     n_epochs = [len(model.history_["epoch"]) for model in (baseline, student)]
     epochs = [f"{n} epoch{'s' * (n != 1)}" for n in n_epochs]
     note = f"The model on labels only was trained for {epochs[0]}, the student for {epochs[1]}"
-    if isinstance(student, DistilledClassifier) and student.augmenter_ is not None:
+    if getattr(student, "augmenter_", None) is not None:
         note += " with synthetic rows"
     return [note + "."]
 
@@ -131,7 +135,7 @@ def _costs(report) -> list[str]:
     ]
     if "milliseconds" in report.costs["student"]:
         notes.append(
-            "Times are of predict_proba in one process, each model in turn: "
+            "Times are of predictions in one process, each model in turn: "
             f"{platform.machine()}, {os.cpu_count()} cores, {torch.get_num_threads()} of them for "
             "PyTorch."
         )

@@ -6,21 +6,22 @@ from typing import Any
 
 import numpy as np
 
-from .._plots import FidelityDisplay, compare, fitted_classifier, label_columns
+from .._input import read_weight
+from .._plots import FidelityDisplay, compare, fitted_in, label_columns
 from .._progress import Progress
 from .._random import draw_seeds
-from .._sklearn_private import _check_sample_weight
 from ._bootstrap import Difference, differences, resample
 from ._costs import BATCH_SIZES, costs_of
 from ._measures import (
     MEASURES,
     RankedScores,
+    is_neutral,
     per_class,
     reliability,
     row_terms,
     sums_of,
 )
-from ._models import NAMES, ask_models, check_baseline
+from ._models import NAMES, ask_models, check_baseline, check_classes_of
 from ._notes import notes_on, notes_on_teachers
 from ._result import DistillationReport
 from ._scores import GivenScores, Scoring, default_scores, read_scoring
@@ -142,13 +143,14 @@ def distillation_report(
     >>> report.measures["student"]["accuracy"] > 0.95
     True
     """
-    distilled = fitted_classifier(clf, "clf")
+    distilled = fitted_in(clf, "clf")
     classes = distilled.classes_
-    _check_numbers(margin, confidence_level, n_bootstrap, verbose)
-    check_baseline(baseline, classes, X_train, y_train)
+    check_numbers(margin, confidence_level, n_bootstrap, verbose)
+    check_baseline(baseline, X_train, y_train, "predict_proba")
+    check_classes_of(baseline, classes)
     scorers = read_scoring(scoring)
     labels = label_columns(y_test, X_test, classes, "y_test")
-    weight = _weight_of(sample_weight, labels)
+    weight = read_weight(sample_weight, len(labels))
     [seed] = draw_seeds(random_state, 1)
     progress = Progress(verbose)
 
@@ -167,7 +169,7 @@ def distillation_report(
     with progress.phase("bootstrap", n_bootstrap) as phase:
         resampled = resample(terms, scores, n_bootstrap, seed, phase.advance)
     n_rows = int((weight > 0).sum())
-    found = _differences(resampled, confidence_level, n_rows)
+    found = differences_of(resampled, confidence_level, n_rows)
     with progress.phase("costs", 1 + latency * (1 + len(BATCH_SIZES))) as phase:
         costs = costs_of(models, latency, phase.advance)
     tables = _tables(terms)
@@ -200,7 +202,8 @@ def distillation_report(
     return replace(report, verdict=verdict_of(report))
 
 
-def _check_numbers(margin, confidence_level, n_bootstrap, verbose) -> None:
+def check_numbers(margin, confidence_level, n_bootstrap, verbose) -> None:
+    """Raise a ValueError for numbers that a report can't be made with."""
     if not (isinstance(margin, Real) and 0 <= float(margin) <= 1):
         raise ValueError(f"margin={margin!r} must be a loss of a score in [0, 1], such as 0.01.")
     if not (isinstance(confidence_level, Real) and 0 < float(confidence_level) < 1):
@@ -214,23 +217,14 @@ def _check_numbers(margin, confidence_level, n_bootstrap, verbose) -> None:
         raise ValueError(f"verbose={verbose!r} must be 0, 1 or 2.")
 
 
-def _weight_of(sample_weight, labels) -> np.ndarray:
-    weight = _check_sample_weight(
-        sample_weight, labels.reshape(-1, 1), dtype=np.float64, ensure_non_negative=True
-    )
-    if not (weight > 0).any():
-        raise ValueError("sample_weight is zero for all rows; at least one must be positive.")
-    return weight
-
-
-def _differences(resampled, level, n_rows) -> dict[str, dict[str, Difference]]:
+def differences_of(resampled, level, n_rows) -> dict[str, dict[str, Difference]]:
     """Return the student's measures less the others'."""
     found = {}
     for other in ("teacher", "baseline"):
         if other in resampled:
             found[other] = differences(resampled["student"], resampled[other], level)
     for name in list(found.get("teacher", {})):
-        if name.startswith("agreement"):  # the teacher agrees with itself
+        if is_neutral(name):  # the teacher agrees with itself
             del found["teacher"][name]
     if n_rows == 1:  # all resamples are the same
         for of_other in found.values():

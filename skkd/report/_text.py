@@ -29,13 +29,17 @@ DEFINITIONS = {
 
 
 def decimal(value: float) -> str:
-    """Write a measure."""
-    return "" if math.isnan(value) else f"{value:z.4f}"
+    """Write a measure; large ones, in the unit of y, with fewer digits."""
+    if math.isnan(value):
+        return ""
+    return f"{value:z.4f}" if abs(value) < 100 else f"{value:,.1f}"
 
 
 def signed(value: float) -> str:
     """Write a difference."""
-    return "" if math.isnan(value) else f"{value:+z.4f}"
+    if math.isnan(value):
+        return ""
+    return f"{value:+z.4f}" if abs(value) < 100 else f"{value:+,.1f}"
 
 
 def interval(difference) -> str:
@@ -95,20 +99,25 @@ def class_rows(report, names: tuple[str, ...]) -> list[list[str]]:
 def as_text(report) -> str:
     """Write the whole report for a terminal."""
     title = f"Distillation report on {report.n_rows:,} rows of {len(report.classes)} classes"
-    verdict = "\n".join(fill(sentence, _WIDTH) for sentence in report.verdict.split("\n"))
-    parts = [title, verdict, _aligned(measure_rows(report))]
-    costs = cost_rows(report)
-    if len(costs) > 1:
-        parts.append(_aligned(costs))
+    parts = head_of_text(report, title)
     classes = class_rows(report, ("recall",))
     table = "Recall by class\n" + _aligned(classes[: _MOST_CLASSES + 1])
     if (n_more := len(classes) - 1 - _MOST_CLASSES) > 0:
         table += f"\n... and {n_more} more: to_frame('per_class')"
-    parts.append(table)
-    parts.append(
-        "\n".join(fill(f"* {note}", _WIDTH, subsequent_indent="  ") for note in report.notes)
-    )
-    return "\n\n".join(parts)
+    return "\n\n".join([*parts, table, notes_of_text(report)])
+
+
+def head_of_text(report, title: str) -> list[str]:
+    """Write title, verdict, measures and costs."""
+    verdict = "\n".join(fill(sentence, _WIDTH) for sentence in report.verdict.split("\n"))
+    parts = [title, verdict, _aligned(measure_rows(report))]
+    costs = cost_rows(report)
+    return [*parts, _aligned(costs)] if len(costs) > 1 else parts
+
+
+def notes_of_text(report) -> str:
+    """Write the notes as a list."""
+    return "\n".join(fill(f"* {note}", _WIDTH, subsequent_indent="  ") for note in report.notes)
 
 
 def _aligned(rows: list[list[str]]) -> str:

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 import torch
-from skorch import NeuralNetClassifier
+from skorch import NeuralNet, NeuralNetClassifier, NeuralNetRegressor
 from torch import nn
 
 from ._convnet import ResidualConvNet
@@ -30,10 +30,14 @@ def default_student() -> NeuralNetClassifier:
     >>> default_student().set_params(lr=0.01).lr
     0.01
     """
-    return _mlp("small")
+    net = _mlp("small")
+    assert isinstance(net, NeuralNetClassifier)
+    return net
 
 
-def make_student(name: str, size: str = "small") -> NeuralNetClassifier:
+def make_student(
+    name: str, size: str = "small", task: str = "classification"
+) -> NeuralNetClassifier | NeuralNetRegressor:
     """Make a student by its name, to be searched, changed or put into a Pipeline.
 
     ``DistilledClassifier(teacher, student="convnet")`` trains ``make_student("convnet")``. Its
@@ -47,16 +51,18 @@ def make_student(name: str, size: str = "small") -> NeuralNetClassifier:
         "convnet": a :class:`ResidualConvNet`, for images.
     size : {"small", "medium"}, default="small"
         "medium" has three to four times the parameters.
+    task : {"classification", "regression"}, default="classification"
+        "regression" is for :class:`skkd.DistilledRegressor`.
 
     Returns
     -------
-    net : skorch.NeuralNetClassifier
+    net : skorch.NeuralNetClassifier or skorch.NeuralNetRegressor
         Not initialized. Parameters of ``"auto"`` are sized to the data in ``fit``.
 
     Raises
     ------
     ValueError
-        If name or size is not known.
+        If name, size or task is not known.
 
     Examples
     --------
@@ -67,17 +73,19 @@ def make_student(name: str, size: str = "small") -> NeuralNetClassifier:
     if name not in STUDENTS:
         raise ValueError(
             f"student={name!r} is not known; choose one of {', '.join(map(repr, STUDENTS))}, or "
-            "give a skorch NeuralNetClassifier, a Pipeline that ends in one, or None for the "
-            "default."
+            "give a net of skorch, a Pipeline that ends in one, or None for the default."
         )
     if size not in ("small", "medium"):
         raise ValueError(f"size={size!r} is not known; choose 'small' or 'medium'.")
-    return STUDENTS[name](size)
+    if task not in _NETS:
+        raise ValueError(f"task={task!r} is not known; choose one of {', '.join(_NETS)}.")
+    return STUDENTS[name](size, task)
 
 
-def _mlp(size: str) -> NeuralNetClassifier:
+def _mlp(size: str, task: str = "classification") -> NeuralNet:
     hidden = {"small": "auto", "medium": (512, 512, 256)}[size]
     return _net(
+        task,
         TabularMLP,
         2e-3,
         optimizer__weight_decay=0.1,
@@ -88,12 +96,13 @@ def _mlp(size: str) -> NeuralNetClassifier:
     )
 
 
-def _mlp_plr(size: str) -> NeuralNetClassifier:
+def _mlp_plr(size: str, task: str = "classification") -> NeuralNet:
     sizes = {
         "small": {"hidden": "auto", "n_frequencies": 16, "embedding_size": 8},
         "medium": {"hidden": (512, 256), "n_frequencies": 32, "embedding_size": 16},
     }[size]
     return _net(
+        task,
         PeriodicMLP,
         2e-3,
         optimizer__weight_decay=0.1,
@@ -104,10 +113,11 @@ def _mlp_plr(size: str) -> NeuralNetClassifier:
     )
 
 
-def _convnet(size: str) -> NeuralNetClassifier:
+def _convnet(size: str, task: str = "classification") -> NeuralNet:
     widths = {"small": (16, 32, 64), "medium": (32, 64, 128)}[size]
     lr = {"small": 5e-3, "medium": 3e-3}[size]
     return _net(
+        task,
         ResidualConvNet,
         lr,
         optimizer__weight_decay=0.1,
@@ -116,10 +126,17 @@ def _convnet(size: str) -> NeuralNetClassifier:
     )
 
 
-def _net(module: type[nn.Module], lr: float, **params) -> NeuralNetClassifier:
-    return NeuralNetClassifier(
+_NETS: dict[str, tuple[type[NeuralNet], type[nn.Module]]] = {
+    "classification": (NeuralNetClassifier, nn.CrossEntropyLoss),
+    "regression": (NeuralNetRegressor, nn.MSELoss),
+}
+
+
+def _net(task: str, module: type[nn.Module], lr: float, **params) -> NeuralNet:
+    kind, criterion = _NETS[task]
+    return kind(
         module,
-        criterion=nn.CrossEntropyLoss,
+        criterion=criterion,
         optimizer=torch.optim.AdamW,
         optimizer__fused=True,
         lr=lr,
@@ -132,7 +149,7 @@ def _net(module: type[nn.Module], lr: float, **params) -> NeuralNetClassifier:
     )
 
 
-STUDENTS: dict[str, Callable[[str], NeuralNetClassifier]] = {
+STUDENTS: dict[str, Callable[..., NeuralNet]] = {
     "mlp": _mlp,
     "mlp_plr": _mlp_plr,
     "convnet": _convnet,

@@ -139,7 +139,9 @@ class Perceptron(nn.Module):
         """
         self.numeric_input.learn(X, sample_weight, targets)
 
-    def prune(self, X, sample_weight: np.ndarray | None, seed: int) -> dict[str, tuple[int, ...]]:
+    def prune(
+        self, X, sample_weight: np.ndarray | None, seed: int, variance: float | None = None
+    ) -> dict[str, tuple[int, ...]]:
         """Take out what is not needed; return the parameters that make a module like it.
 
         Weights are then rounded to what half precision holds, in the dtype that they have.
@@ -150,9 +152,11 @@ class Perceptron(nn.Module):
             Training rows.
         sample_weight : ndarray of shape (n_rows,) or None
         seed : int
+        variance : float or None
+            Of numbers around the outputs. None: these are logits.
         """
         if self.pruning > 0:
-            prune_layers(self, X, sample_weight, seed)
+            prune_layers(self, X, sample_weight, seed, variance)
         layers = [layer for layer in self.layers if isinstance(layer, HiddenLayer)]
         return {"hidden": tuple(layer.out_features for layer in layers)}
 
@@ -178,14 +182,16 @@ class TabularMLP(Perceptron):
     Parameters
     ----------
     n_features, n_classes : int
-        Widths of input and output. ``DistilledClassifier`` fills them in.
+        Widths of input and output. ``DistilledClassifier`` fills them in. In regression,
+        ``n_classes`` is the number of outputs.
     hidden : sequence of int, default=(128, 128)
         Widths of the hidden layers.
     dropout : float, default=0.0
         Share of hidden units dropped in a training step. 0: no dropout.
     pruning : float, default=0.0
         How far pruning after training may change the probabilities. This is a mean
-        Kullback-Leibler divergence in nats. 0: no pruning, and no rounding to half precision.
+        Kullback-Leibler divergence in nats; in regression, between normal distributions around the
+        outputs. 0: no pruning, and no rounding to half precision.
     bins : sequence of int, default=()
         The column of each bin. Bins of one column stand together.
 
@@ -214,9 +220,11 @@ class TabularMLP(Perceptron):
         widths = [n_features + len(bins), *hidden, n_classes]
         super().__init__(NumericInput(n_features, bins), widths, dropout, pruning)
 
-    def prune(self, X, sample_weight: np.ndarray | None, seed: int) -> dict[str, tuple[int, ...]]:
+    def prune(
+        self, X, sample_weight: np.ndarray | None, seed: int, variance: float | None = None
+    ) -> dict[str, tuple[int, ...]]:
         """Take out what is not needed; return the parameters that make a module like it."""
-        made_by = super().prune(X, sample_weight, seed)
+        made_by = super().prune(X, sample_weight, seed, variance)
         return made_by | {"bins": self.numeric_input.bins}
 
     def spare_inputs(self) -> tuple[Tensor, Tensor]:

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ._meaning import answers_of, divergence, importance_of
 from ._numeric_input import dense
 
 if TYPE_CHECKING:
@@ -45,7 +46,13 @@ _NONE = torch.arange(0)
 Layers = list[tuple[Tensor, Tensor]]
 
 
-def prune_layers(module: "Perceptron", X, sample_weight: np.ndarray | None, seed: int) -> None:
+def prune_layers(
+    module: "Perceptron",
+    X,
+    sample_weight: np.ndarray | None,
+    seed: int,
+    variance: float | None = None,
+) -> None:
     """Prune a perceptron in place, as far as its ``pruning`` allows.
 
     Parameters
@@ -55,6 +62,8 @@ def prune_layers(module: "Perceptron", X, sample_weight: np.ndarray | None, seed
         Training rows.
     sample_weight : ndarray of shape (n_rows,) or None
     seed : int
+    variance : float or None
+        Of numbers around the outputs. None: these are logits.
     """
     layers = [layer for layer in module.layers if isinstance(layer, nn.Linear)]
     n_inputs = max(layers[0].in_features, math.prod(X.shape[1:]))
@@ -68,8 +77,10 @@ def prune_layers(module: "Perceptron", X, sample_weight: np.ndarray | None, seed
         before: Layers = [
             (layer.weight.double().cpu(), layer.bias.double().cpu()) for layer in layers
         ]
-        after, kept = pruned(before, features, weight, module.pruning, *module.spare_inputs())
-        log_proba = torch.log_softmax(outputs(before, features), 1).to(like)
+        after, kept = pruned(
+            before, features, weight, module.pruning, *module.spare_inputs(), variance=variance
+        )
+        answers = answers_of(outputs(before, features), variance).to(like)
     if after is not before:
         if len(kept) < features.shape[1]:
             module.keep_inputs(kept)  # and so does features
@@ -77,7 +88,7 @@ def prune_layers(module: "Perceptron", X, sample_weight: np.ndarray | None, seed
             layer.weight = nn.Parameter(weights.to(like))
             layer.bias = nn.Parameter(biases.to(like))
             layer.out_features, layer.in_features = weights.shape
-        distill_again(module.layers, features, log_proba, weight.to(like), seed)
+        distill_again(module.layers, features, answers, weight.to(like), seed, variance)
     for layer in layers:
         round_to_half_precision(layer.weight)
 
@@ -156,6 +167,7 @@ def pruned(
     tolerance: float,
     spare: Tensor = _NONE,
     kin: Tensor = _NONE,
+    variance: float | None = None,
 ) -> tuple[Layers, Tensor]:
     """Return layers with as few units and spare features as the tolerance allows.
 
@@ -173,6 +185,8 @@ def pruned(
         Features that may go.
     kin : int Tensor
         Features that stay. They may replace spare ones.
+    variance : float or None
+        As in :func:`prune_layers`.
 
     Returns
     -------
@@ -180,21 +194,19 @@ def pruned(
     kept : int Tensor
         The features that go into the first layer, in their order.
     """
-    log_proba = torch.log_softmax(outputs(layers, features), 1)
-    proba = log_proba.exp()
-    importance = weight * ((proba * (1.0 - proba)).sum(1) + _LEAST_IMPORTANCE)
+    before = answers_of(outputs(layers, features), variance)
+    importance = weight * (importance_of(before, variance) + _LEAST_IMPORTANCE)
     importance /= importance.sum()
 
     def is_close(budget: float, fewer: Layers) -> bool:
-        difference = log_proba - torch.log_softmax(outputs(fewer, features), 1)
-        return bool(weight @ (proba * difference).sum(1) <= budget)
+        return bool(weight @ divergence(before, outputs(fewer, features), variance) <= budget)
 
     n_hidden = len(layers) - 1
     n_steps = n_hidden + (len(spare) > 0)
     # From the last layer to the first, so that units are only kept for units that are kept.
     for i in reversed(range(n_hidden)):
         close_enough = partial(is_close, tolerance * (n_hidden - i) / n_steps)
-        layers = with_fewer_units(layers, i, features, importance, close_enough)
+        layers = with_fewer_units(layers, i, features, importance, close_enough, variance)
     close_enough = partial(is_close, tolerance)
     return with_fewer_features(layers, features, importance, close_enough, spare, kin)
 
@@ -205,6 +217,7 @@ def with_fewer_units(
     features: Tensor | Features,
     importance: Tensor,
     close_enough: Callable[[Layers], bool],
+    variance: float | None = None,
 ) -> Layers:
     """Return layers with as few units in hidden layer i as is close enough.
 
@@ -214,8 +227,9 @@ def with_fewer_units(
     if after:
         importance_of = after[0][0].norm(dim=0)
     else:
-        # What all logits have in common is no part of the probabilities.
-        next_layer = next_layer[0] - next_layer[0].mean(0), next_layer[1] - next_layer[1].mean()
+        if variance is None:
+            # What all logits have in common is no part of the probabilities.
+            next_layer = next_layer[0] - next_layer[0].mean(0), next_layer[1] - next_layer[1].mean()
         importance_of = torch.ones_like(next_layer[1])
 
     def units_of(rows: Tensor) -> Tensor:
@@ -349,17 +363,23 @@ def refitted_to(
 
 
 def distill_again(
-    layers: nn.Sequential, features: Tensor | Features, log_proba: Tensor, weight: Tensor, seed: int
+    layers: nn.Sequential,
+    features: Tensor | Features,
+    answers: Tensor,
+    weight: Tensor,
+    seed: int,
+    variance: float | None = None,
 ) -> None:
-    """Train layers for a moment to give the log-probabilities from before pruning.
+    """Train layers for a moment to give the answers from before pruning.
 
     Parameters
     ----------
     layers : nn.Sequential
     features : Tensor or Features of shape (n_rows, n_features)
-    log_proba : Tensor of shape (n_rows, n_classes)
+    answers : Tensor of shape (n_rows, n_outputs)
     weight : Tensor of shape (n_rows,)
         Sums to one.
+    variance : float or None
     """
     generator = torch.Generator().manual_seed(seed)
     weight = weight * len(weight)
@@ -368,10 +388,9 @@ def distill_again(
         optimizer.param_groups[0]["lr"] = _LR * (0.5 + 0.5 * math.cos(math.pi * step / _N_STEPS))
         rows = torch.randint(len(features), (_BATCH_SIZE,), generator=generator)
         rows = rows.to(features.device)
-        wanted = log_proba[rows]
-        divergence = wanted.exp() * (wanted - torch.log_softmax(layers(features[rows]), 1))
+        distance = divergence(answers[rows], layers(features[rows]), variance)
         optimizer.zero_grad()
-        (weight[rows] @ divergence.sum(1) / _BATCH_SIZE).backward()
+        (weight[rows] @ distance / _BATCH_SIZE).backward()
         optimizer.step()
     for parameter in layers.parameters():
         parameter.grad = None

@@ -14,9 +14,10 @@ from sklearn.tree import DecisionTreeClassifier
 
 from skkd import DistilledClassifier, _distiller
 from skkd._classification import Classification
+from skkd._classification.knowledge import gain_after, stacking_weight
 from skkd._input.data import Rows
 from skkd._student import copied_for_training
-from skkd._training.pilot import gain_after, run_pilot, stacking_weight
+from skkd._training.pilot import run_pilot
 from skkd.balancers import DescentShare, FixedBalance, Pilot
 from skkd.students import default_student
 from tests.helpers import quick_net
