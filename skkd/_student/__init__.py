@@ -2,20 +2,17 @@
 
 from . import prediction_methods
 from .copies import copied, copied_for_training
+from .given_net import as_net, is_default, is_known, split_student
 from .net import (
     DEFAULT_CALLBACKS,
     Forward,
-    as_net,
     drop_default_callbacks,
     guide,
-    is_default,
-    is_known,
     looks_at_validation_rows,
     net_dtype,
     net_of,
     prepare_student,
     prune,
-    split_student,
 )
 from .predict import (
     has_own_encoder,

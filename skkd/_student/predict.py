@@ -23,7 +23,8 @@ from .._input import (
 )
 from .._sklearn_private import _check_feature_names, _check_n_features
 from ..students import ResidualConvNet
-from .net import Forward, as_net, as_net_input, is_default, is_empty, is_known, net_dtype, net_of
+from .given_net import as_net, is_default, is_known
+from .net import Forward, as_net_input, is_empty, net_dtype, net_of
 
 # Entries of X that one forward pass takes: large enough to keep the processor busy, small enough
 # for its cache and for the activations of a convolutional net.

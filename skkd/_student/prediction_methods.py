@@ -8,7 +8,8 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
 from .._input import TableEncoder, described
-from .net import is_default, net_of
+from .given_net import is_default
+from .net import net_of
 from .predict import predicted
 
 __all__ = [

@@ -35,28 +35,12 @@ class RegressionReport:
 
     Attributes
     ----------
-    verdict : str
-        A line against the baseline, and one against the teacher.
-    outcome : {"better", "no worse", "worse", "mixed", "undecided"} or None
-        The student against the baseline, or against the teacher without a baseline.
-    outcomes : dict of dicts of str
-        By the other model and measure: "better", "no worse", "worse" or "undecided".
     measures : dict of dicts of float
         By model: ``r2``, ``rmse``, ``mae``, and ``rmse_to_teacher``. Means over several outputs.
-    differences : dict of dicts of Difference
-        By the other model and measure. The student's value less the other's: ``estimate``, ``low``
-        and ``high``.
-    costs : dict of dicts of float
+    verdict, outcome, outcomes, differences, costs, labels, n_rows, notes
         As in :class:`DistillationReport`.
-    labels : dict of str
-        Names of the models in texts.
-    n_rows : int
-        Test rows with a positive weight.
-    margin, confidence_level : float
-    n_bootstrap : int
+    margin, confidence_level, n_bootstrap
         As given.
-    notes : list of str
-        How the report was made, and what is missing.
     """
 
     verdict: str
@@ -112,13 +96,11 @@ def regression_report(
     baseline : "fit", estimator or None, default="fit"
         What to compare with besides the teacher. "fit" trains a clone of ``reg`` on labels only,
         without synthetic rows. An estimator must be fitted. None: nothing.
-    X_train, y_train, sample_weight_train : arrays, default=None
-        What ``reg`` was fitted on. ``baseline="fit"`` needs the first two.
-    sample_weight : array of shape (n_rows,), default=None
-        Weights of the test rows in all measures. None: all rows count equally.
     teacher_prediction : array of shape (n_rows,) or (n_rows, n_outputs), default=None
         The teacher's predictions for X_test. None: the teacher is asked, if there is one.
-    latency, confidence_level, n_bootstrap, random_state, verbose
+    X_train, y_train, sample_weight_train, sample_weight, latency, confidence_level
+        As in :func:`distillation_report`.
+    n_bootstrap, random_state, verbose
         As in :func:`distillation_report`.
     margin : float, default=0.01
         The relative increase of an error up to which the student is "no worse".
@@ -126,13 +108,6 @@ def regression_report(
     Returns
     -------
     report : RegressionReport
-
-    Raises
-    ------
-    NotFittedError
-        If ``reg`` or the baseline is not fitted.
-    ValueError
-        If rows and numbers don't fit together, or a parameter is out of its range.
 
     Notes
     -----

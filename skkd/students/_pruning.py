@@ -47,11 +47,7 @@ Layers = list[tuple[Tensor, Tensor]]
 
 
 def prune_layers(
-    module: "Perceptron",
-    X,
-    sample_weight: np.ndarray | None,
-    seed: int,
-    variance: float | None = None,
+    module: "Perceptron", X, sample_weight: np.ndarray | None, seed: int, variance: float | None
 ) -> None:
     """Prune a perceptron in place, as far as its ``pruning`` allows.
 
@@ -185,8 +181,6 @@ def pruned(
         Features that may go.
     kin : int Tensor
         Features that stay. They may replace spare ones.
-    variance : float or None
-        As in :func:`prune_layers`.
 
     Returns
     -------
@@ -379,7 +373,6 @@ def distill_again(
     answers : Tensor of shape (n_rows, n_outputs)
     weight : Tensor of shape (n_rows,)
         Sums to one.
-    variance : float or None
     """
     generator = torch.Generator().manual_seed(seed)
     weight = weight * len(weight)
