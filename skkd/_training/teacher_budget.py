@@ -44,7 +44,7 @@ def within_budget(
     n_asked = augmenter.n_new * math.ceil(n_epochs / augmenter.refresh) * n_rows
     seconds = cost.row_seconds * n_asked
     progress.say(
-        f"synthetic rows: the teacher labels {n_asked:,.0f}, which takes about {duration(seconds)}"
+        f"synthetic rows: the teacher labels {n_asked:,.0f} rows in about {duration(seconds)}"
     )
     limit = math.inf if budget is None else budget
     if isinstance(limit, str):  # "auto"
