@@ -206,9 +206,9 @@ def with_instances(distiller, params: dict) -> dict:
 def _check_student_names(distiller, params: dict) -> None:
     """Raise a ValueError for a misspelled parameter of the student that has a likely meaning."""
     student = params.get("student", distiller.student)
-    if not (is_known(student) or hasattr(student, "get_params")):
+    if isinstance(student, type) or not (is_known(student) or hasattr(student, "get_params")):
         return
-    known = list(as_net(student).get_params())
+    known = list(as_net(student, distiller._task).get_params())
     own = distiller.get_params(deep=False)
     for name in params:
         wanted = name.removeprefix("student__")

@@ -76,7 +76,10 @@ def _check_gives_proba(teacher) -> None:
         "fit(X, y, teacher_proba=...)"
     )
     if hasattr(teacher, "decision_function"):
-        way_out = "Wrap it in sklearn.calibration.CalibratedClassifierCV"
+        way_out = (
+            "Wrap it in sklearn.calibration.CalibratedClassifierCV, or give teacher_proba=... to "
+            "fit"
+        )
     elif isinstance(teacher, nn.Module):
         way_out += ", with torch.softmax of its logits"
     raise TypeError(f"teacher must have predict_proba; this {name} has not. {way_out}.")
