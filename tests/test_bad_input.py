@@ -278,6 +278,8 @@ PARAMETERS = {
     "epochs_nan": ({"student": quick_net(max_epochs=NAN)}, ValueError, "max_epochs=nan of the st"),
     "no_batch": ({"student": quick_net(batch_size=0)}, ValueError, "batch_size=0.*-1"),
     "batch_negative": ({"student": quick_net(batch_size=-2)}, ValueError, "batch_size=-2.*-1"),
+    "device": ({"student": quick_net(device=NAN)}, ValueError, "device=nan of the student"),
+    "memory_surrogate": ({"memory": "\ud800"}, ValueError, "memory=.* is no path"),
     "no_device": ({"student": quick_net(device=None)}, ValueError, "device=None of the student"),
     "iterator": ({"student": quick_net(iterator_train=2.5)}, TypeError, "iterator_train=2.5"),
     "early_stopping": ({"early_stopping": "yes"}, ValueError, "'early_stopping'"),

@@ -1,5 +1,6 @@
 """Ask a teacher about rows: it must not change them, and large ones are asked about in parts."""
 
+import copy
 import math
 from collections.abc import Callable
 from typing import Any
@@ -36,13 +37,22 @@ def call_with_protected(function: Callable[[Any], Any], X) -> Any:
 
     A function that needs memory it can write to, as some compiled ones do, gets a copy.
     """
-    if not isinstance(X, np.ndarray):
+    if not isinstance(X, np.ndarray) and not sparse.issparse(X):
         return function(X.copy(deep=False) if hasattr(X, "iloc") else X)
-    view = X.view()
-    view.flags.writeable = False
     try:
-        return function(view)
+        return function(_read_only(X))
     except ValueError as error:
         if "read-only" not in str(error) or is_large(X):
             raise
     return function(X.copy())
+
+
+def _read_only(X):
+    """Return an array or CSR matrix over the same memory that can't be written."""
+    if sparse.issparse(X):
+        X = copy.copy(X)
+        X.data = _read_only(X.data)
+        return X
+    X = X.view()
+    X.flags.writeable = False
+    return X

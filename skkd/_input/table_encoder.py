@@ -179,7 +179,10 @@ def table_encoder(X, *, drops: bool = False) -> ColumnTransformer:
         ("categorical", categorical, kinds["categorical"]),
         ("date", DateEncoder(), kinds["date"]),
     ]
-    return ColumnTransformer([step for step in steps if step[2]], verbose_feature_names_out=False)
+    encoder = ColumnTransformer(
+        [step for step in steps if step[2]], verbose_feature_names_out=False
+    )
+    return encoder.set_output(transform="default")  # whatever the user's configuration is
 
 
 def _with_frequent_levels(X, columns: list, least: int) -> list:

@@ -209,8 +209,14 @@ def check_settings(net: NeuralNet) -> None:
             f"lr={net.lr!r} of the student is not allowed; give a finite number above 0 "
             "(student__lr=...)."
         )
-    if net.device is None and not hasattr(net, "accelerator"):
-        raise ValueError("device=None of the student is not allowed; name one (student__device).")
+    if not hasattr(net, "accelerator"):
+        try:
+            torch.device(net.device)
+        except (TypeError, RuntimeError) as error:
+            raise ValueError(
+                f"device={net.device!r} of the student is not allowed; name one, such as 'cpu' "
+                "(student__device=...)."
+            ) from error
     if not callable(net.iterator_train):
         raise TypeError(
             f"iterator_train={net.iterator_train!r} of the student can't be called; give a class "

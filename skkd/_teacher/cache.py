@@ -295,7 +295,11 @@ def check_memory(memory) -> None:
     if isinstance(memory, joblib.Memory):
         return
     path = os.fspath(memory)
-    if not path or "\0" in str(path):
+    try:
+        is_path = bool(path) and b"\0" not in os.fsencode(path)
+    except UnicodeEncodeError:
+        is_path = False
+    if not is_path:
         raise ValueError(f"memory={path!r} is no path; give the path of a folder, or None.")
     if os.path.isfile(path):
         raise ValueError(f"memory={path!r} is a file; give the path of a folder.")

@@ -48,7 +48,7 @@ def frame_with_holes(n_rows=60, seed=0):
             "real": np.where(rng.random(n_rows) < 0.2, np.nan, rng.normal(1e6, 1, n_rows)),
             "whole": rng.integers(0, 5, n_rows),
             "empty": np.full(n_rows, np.nan),
-            "letter": np.where(rng.random(n_rows) < 0.2, None, letters),
+            "letter": np.where(rng.random(n_rows) < 0.2, np.nan, letters),
             "city": rng.choice(["Rome", "Oslo"], n_rows).astype(object),
         }
     )

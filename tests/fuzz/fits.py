@@ -233,6 +233,21 @@ def default_float64():
         torch.set_default_dtype(torch.float32)
 
 
+@contextlib.contextmanager
+def array_api():
+    """Let scikit-learn dispatch to array libraries, where it can."""
+    try:
+        context = config_context(array_api_dispatch=True)
+        context.__enter__()
+    except ImportError:  # scikit-learn before 1.8 needs a further package
+        yield
+        return
+    try:
+        yield
+    finally:
+        context.__exit__(None, None, None)
+
+
 WORLDS: dict[str, Callable] = {
     "plain": contextlib.nullcontext,
     "no_grad": torch.no_grad,
@@ -241,7 +256,7 @@ WORLDS: dict[str, Callable] = {
     "errstate": lambda: np.errstate(all="raise"),
     "pandas_output": lambda: config_context(transform_output="pandas"),
     "routing": lambda: config_context(enable_metadata_routing=True),
-    "array_api": lambda: config_context(array_api_dispatch=True),
+    "array_api": array_api,
     "assume_finite": lambda: config_context(assume_finite=True),
 }
 

@@ -70,8 +70,9 @@ def plain_numbers(X) -> np.ndarray:
         X = np.array([[_number(value) for value in column] for column in columns]).T
     X = np.asarray(X)
     if X.dtype.kind in "OU":
-        X = np.vectorize(_number, otypes=[float])(X)
-    return np.nan_to_num(X.reshape(len(X), -1).astype(np.float64)).clip(-1e6, 1e6)
+        X = np.array([_number(value) for value in X.flat]).reshape(X.shape)
+    with np.errstate(all="ignore"):
+        return np.nan_to_num(X.reshape(len(X), -1).astype(np.float64)).clip(-1e6, 1e6)
 
 
 def _number(value) -> float:

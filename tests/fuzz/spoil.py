@@ -36,7 +36,7 @@ def spoil(rng, fit) -> None:
     if where == "param":
         names = list(DistilledClassifier(None).get_params(deep=False))
         name = str(rng.choice([name for name in names if name not in ("n_jobs", "verbose")]))
-        if name == "memory" and isinstance(value, str) and value:
+        if name == "memory" and isinstance(value, str) and value.isalpha():
             value += "\0"  # any other text is a folder
         fit.params[name] = value
         if name in ("student", "balancer", "augmenter"):

@@ -7,11 +7,13 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sklearn import config_context
 from sklearn.tree import DecisionTreeClassifier
 
 from skkd import DistilledClassifier
 from skkd._input.frame_encoder import FrameEncoder
 from skkd.students import TableEncoder
+from tests.helpers import quick
 
 LEVELS = ["red", "green", "blue", "never in fit"]
 
@@ -133,6 +135,16 @@ def test_what_is_wrong_with_a_frame_is_left_to_scikit_learn(spoil, n_rows):
     assert FrameEncoder(ENCODER).transform(X) is None
     with pytest.raises((ValueError, TypeError)):
         TableEncoder().fit(FIT).transform(X)
+
+
+def test_the_user_s_output_configuration_does_not_matter():
+    frame, y = FIT.set_axis([0] * len(FIT)), np.arange(len(FIT)) % 2
+    clf = quick(None, student=None).set_params(student__max_epochs=1)
+    proba = np.eye(2)[y]
+    expected = clf.fit(frame, y, teacher_proba=proba).predict_proba(frame)
+    with config_context(transform_output="pandas"):
+        found = clf.fit(frame, y, teacher_proba=proba).predict_proba(frame)
+    np.testing.assert_array_equal(found, expected)
 
 
 def test_a_classifier_predicts_the_same_by_either():

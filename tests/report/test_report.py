@@ -260,7 +260,9 @@ def test_teacher_on_a_raw_frame():
     rng = np.random.default_rng(0)
     frame = pl.DataFrame({"word": rng.choice(["a", "b", "c"], 300), "number": rng.normal(size=300)})
     y = np.where((frame["word"].to_numpy() == "a") ^ (frame["number"].to_numpy() > 0), "yes", "no")
-    encode = make_column_transformer((OneHotEncoder(), ["word"]), remainder="passthrough")
+    encode = make_column_transformer(
+        (OneHotEncoder(sparse_output=False), ["word"]), remainder="passthrough"
+    )
     teacher = make_pipeline(encode, RandomForestClassifier(20, random_state=0))
     clf = DistilledClassifier(teacher, cv=3, random_state=0).set_params(student__max_epochs=3)
     clf.fit(frame[:200], y[:200])

@@ -8,7 +8,13 @@ from sklearn.compose import make_column_transformer
 from sklearn.dummy import DummyClassifier
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import average_precision_score, f1_score, get_scorer, make_scorer
+from sklearn.metrics import (
+    average_precision_score,
+    cohen_kappa_score,
+    f1_score,
+    get_scorer,
+    make_scorer,
+)
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
@@ -203,7 +209,7 @@ def test_scorers_of_scikit_learn(clf):
 
 def test_one_scorer_is_enough(clf):
     assert reported(clf, "balanced_accuracy").scoring == ["balanced_accuracy"]
-    assert reported(clf, make_scorer(f1_score, average="macro")).scoring == ["score"]
+    assert reported(clf, make_scorer(cohen_kappa_score)).scoring == ["score"]
 
 
 def test_scorer_that_looks_at_the_rows(clf):

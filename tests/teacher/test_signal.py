@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
+from scipy import sparse
 from sklearn.base import clone
 from sklearn.ensemble import BaggingClassifier, ExtraTreesClassifier, RandomForestClassifier
 from sklearn.frozen import FrozenEstimator
@@ -463,12 +464,15 @@ def test_a_scaler_that_works_in_place_changes_no_rows(cv):
 
 
 @pytest.mark.parametrize("cv", [None, 3])
-@pytest.mark.parametrize("container", [np.asarray, pd.DataFrame], ids=["array", "pandas"])
+@pytest.mark.parametrize(
+    "container", [np.asarray, pd.DataFrame, sparse.csr_array], ids=["array", "pandas", "sparse"]
+)
 def test_a_teacher_that_works_in_place_changes_no_rows(container, cv):
     rows = container(X.copy())
     teacher = InPlace() if cv else InPlace().fit(container(X.copy()), Y)
     clf = quick(teacher, cv=cv).fit(rows, Y)
-    np.testing.assert_array_equal(np.asarray(rows), X)
+    after = rows.toarray() if sparse.issparse(rows) else np.asarray(rows)
+    np.testing.assert_array_equal(after, X)
     assert np.isfinite(clf.predict_proba(rows)).all()
 
 
