@@ -7,7 +7,8 @@ from sklearn.linear_model import LinearRegression, Ridge
 from skkd._input.data import Rows
 from skkd._regression import Regression, TargetScaling, loss_at
 from skkd.augmenters import RandomSwap
-from tests.regression.regressors import BOTH, X, Y, quick
+from skkd.balancers import FixedBalance
+from tests.regression.regressors import BOTH, X, Y, linear_net, quick
 
 RNG = np.random.default_rng(0)
 
@@ -63,6 +64,16 @@ def test_unlabeled_and_synthetic_rows_are_labeled_by_the_teacher():
     assert np.isfinite(reg.history_["synthetic_loss"]).all()
     reg = quick(teacher, cv=None, augmenter=RandomSwap()).fit(X, BOTH)
     assert np.isfinite(reg.history_["synthetic_loss"]).all()
+
+
+def test_rows_that_no_fold_tests_carry_task_loss_only():
+    # Half of the rows have no answer: with λ = 1 they count for nothing.
+    tested = np.arange(120)
+    splits = [(np.arange(120, 240), tested)]
+    reg = quick(Ridge(), linear_net(), cv=splits, balancer=FixedBalance(1.0)).fit(X, Y)
+    answers = Ridge().fit(X[120:], Y[120:]).predict(X[tested])
+    expected = LinearRegression().fit(X[tested], answers).predict(X)
+    np.testing.assert_allclose(reg.predict(X), expected, atol=1e-3 * Y.std())
 
 
 def test_memory_asks_the_teacher_once(tmp_path):
