@@ -36,6 +36,9 @@ _LIKELY = 1.0
 class BatchRows:
     """The rows of one batch, for rules that give each row its own λ.
 
+    In regression, all three have shape (n_rows, n_outputs): the student's outputs, and y and the
+    teacher's predictions, standardized.
+
     Attributes
     ----------
     logits : Tensor of shape (n_rows, n_classes)
