@@ -16,27 +16,38 @@ def columns_of(X) -> list[Any]:
     return X.get_columns() if is_frame(X) else list(X.T)
 
 
-def numbers_in(column) -> np.ndarray:
-    """Return a column of numbers as float64: NaN where one is missing, durations in seconds.
+def is_duration(column) -> bool:
+    """Whether a column holds durations."""
+    if hasattr(column, "iloc"):
+        found = sys.modules["pandas"].api.types.infer_dtype(column)
+        return found in ("timedelta", "timedelta64")
+    return str(getattr(column, "dtype", "")).lower().startswith("duration")
+
+
+def numbers_in(column, duration: bool = False) -> np.ndarray:
+    """Return numbers, or the seconds of durations, as float64: NaN where one is missing.
 
     Raises
     ------
     ValueError
-        If a column of pandas holds anything else.
+        If the column holds anything else.
     """
-    if not hasattr(column, "iloc"):
-        values = column.to_numpy() if hasattr(column, "to_numpy") else column
-        return seconds_of(values) if values.dtype.kind == "m" else np.asarray(values, np.float64)
     try:
-        if column.dtype.kind in "Mc":
+        is_pandas = hasattr(column, "iloc")
+        values = column if is_pandas or not hasattr(column, "to_numpy") else column.to_numpy()
+        kind = values.dtype.kind
+        if kind in "Mc" or (kind in "biuf" if duration else kind == "m"):
             raise TypeError(f"its dtype is {column.dtype}")
-        if isinstance(column.dtype, np.dtype) and column.dtype.kind in "biuf":
-            return column.to_numpy().astype(np.float64, copy=False)
-        if sys.modules["pandas"].api.types.infer_dtype(column) in ("timedelta", "timedelta64"):
+        if not is_pandas:
+            return seconds_of(values) if duration else np.asarray(values, np.float64)
+        if duration:
             return seconds_of(sys.modules["pandas"].to_timedelta(column).to_numpy("m8[us]"))
+        if isinstance(column.dtype, np.dtype) and kind in "biuf":
+            return column.to_numpy().astype(np.float64, copy=False)
         return column.to_numpy(dtype=np.float64, na_value=np.nan)
     except (TypeError, ValueError) as error:
-        raise ValueError(f"Column {column.name!r} of X must hold numbers: {error}.") from error
+        name, wanted = getattr(column, "name", ""), "durations" if duration else "numbers"
+        raise ValueError(f"Column {name!r} of X must hold {wanted}: {error}.") from error
 
 
 def zone_of(column) -> str | None:

@@ -3,7 +3,6 @@
 from typing import Any
 
 from sklearn.compose import ColumnTransformer
-from sklearn.pipeline import Pipeline
 
 _KINDS = {"numeric": "number", "categorical": "category", "date": "date"}
 _REASON = "no level is in enough rows"
@@ -34,8 +33,7 @@ def described(names, transformer: ColumnTransformer | None, kind: str, encoding:
 def _encoding(name: str, part, at: int) -> str:
     """Return what a part of the encoder does to the column at a place among its own."""
     if name == "numeric":
-        imputer = part[-1] if isinstance(part, Pipeline) else part
-        return "number" + _missing(at in imputer.indicator_.features_)
+        return "number" + _missing(at in part["impute"].indicator_.features_)
     if name == "categorical":
         rare = part["one_hot"].infrequent_categories_[at]
         n_levels = len(part["one_hot"].categories_[at]) - (0 if rare is None else len(rare))

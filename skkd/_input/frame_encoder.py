@@ -12,7 +12,6 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 from sklearn.compose import ColumnTransformer
-from sklearn.pipeline import Pipeline
 
 from .columns import numbers_in
 
@@ -52,12 +51,13 @@ class FrameEncoder:
         self.n_outputs = max(part.stop for part in self.slices.values())
         self._last_columns = None
         self.numeric: list[int] = []
+        self.durations: list[bool] = []
         self.categorical: list[tuple[int, Places]] = []
         self.others: list[tuple[slice, Any, list[int]]] = []
         for name, step, columns in transformer.transformers_:
             if name == "numeric":
                 self.numeric = self._positions(columns)
-                imputer = step[-1] if isinstance(step, Pipeline) else step
+                self.durations, imputer = step[0].kw_args["durations"], step[-1]
                 self.medians = imputer.statistics_
                 self.indicated = imputer.indicator_.features_
             elif name == "categorical":
@@ -87,7 +87,8 @@ class FrameEncoder:
         if not self._knows_columns(X):
             return None
         encoded = np.zeros((len(X), self.n_outputs))
-        values = _plain_values(X) if len(X) == 1 and not self.others else None
+        is_plain = len(X) == 1 and not self.others and not any(self.durations)
+        values = _plain_values(X) if is_plain else None
         try:
             if values is None:
                 self._encode_columns([series for _, series in X.items()], encoded)
@@ -109,7 +110,8 @@ class FrameEncoder:
 
     def _encode_columns(self, columns: list, out: np.ndarray) -> None:
         if self.numeric:
-            numbers = [numbers_in(columns[position]) for position in self.numeric]
+            both = zip(self.numeric, self.durations, strict=True)
+            numbers = [numbers_in(columns[position], one) for position, one in both]
             self._impute(np.stack(numbers, axis=1), out[:, self.slices["numeric"]])
         for position, places in self.categorical:
             target = places.of_rows(columns[position])

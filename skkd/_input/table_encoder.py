@@ -1,5 +1,6 @@
 """From a table of mixed columns to numbers, by scikit-learn's own transformers."""
 
+from itertools import zip_longest
 from typing import Any, Self
 
 import numpy as np
@@ -13,12 +14,12 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from .._estimator import BaseEstimator
 from .._sklearn_private import _check_feature_names, _check_n_features
 from .._warnings import warn
-from .columns import columns_of, numbers_in
+from .columns import columns_of, is_duration, numbers_in
 from .containers import is_frame
 from .dates import DateEncoder
 from .describe import described
 from .frame_encoder import encoded_frame
-from .kinds import column_kinds, has_plain_numbers
+from .kinds import column_kinds
 from .rare_levels import forget_rare_levels
 
 # A level in fewer rows than this shares a column with all other rare levels.
@@ -157,10 +158,12 @@ def table_encoder(X, *, drops: bool = False) -> ColumnTransformer:
         Leave out columns whose levels are all rare, such as names or identifiers, with a warning.
     """
     kinds = column_kinds(X)
-    numeric = SimpleImputer(strategy="median", add_indicator=True, keep_empty_features=True)
-    if not has_plain_numbers(X):
-        to_numbers = FunctionTransformer(to_float, feature_names_out="one-to-one")
-        numeric = Pipeline([("number", to_numbers), ("impute", numeric)])
+    values, names = columns_of(X), list(getattr(X, "columns", ()))
+    places = [names.index(one) if isinstance(one, str) else one for one in kinds["numeric"]]
+    durations = {"durations": [is_duration(values[place]) for place in places]}
+    number = FunctionTransformer(to_float, kw_args=durations, feature_names_out="one-to-one")
+    impute = SimpleImputer(strategy="median", add_indicator=True, keep_empty_features=True)
+    numeric = Pipeline([("number", number), ("impute", impute)])
     least = min(_RARE_LEVEL, max(2, X.shape[0] // 50))
     if drops:
         kinds["categorical"] = _with_frequent_levels(X, kinds["categorical"], least)
@@ -212,6 +215,7 @@ def with_plain_missing(X):
     return X.astype(object).where(X.notna(), None) if hasattr(X, "notna") else X
 
 
-def to_float(X) -> np.ndarray:
-    """Return a table of numbers of any kind, Decimal and pyarrow's included, as float64."""
-    return np.stack([numbers_in(column) for column in columns_of(X)], axis=1)
+def to_float(X, durations=()) -> np.ndarray:
+    """Return a table of numbers and durations of any kind as float64."""
+    both = zip_longest(columns_of(X), durations, fillvalue=False)
+    return np.stack([numbers_in(*one) for one in both], axis=1)

@@ -60,12 +60,9 @@ def test_onnx_takes_frames_and_rows_of_any_form(shipped):
     np.testing.assert_allclose(student.predict_proba(X), expected, atol=1e-6)
     rows = X.to_dict("records") if hasattr(X, "iloc") else X.to_dicts()
     np.testing.assert_allclose(student.predict_proba(rows), expected, atol=1e-6)
-    texts = [
-        row | {"when": str(row["when"])}
-        for row in rows
-        if row["when"] is not None and row["when"] == row["when"]
-    ]
-    known = np.array([row["when"] is not None and row["when"] == row["when"] for row in rows])
+    known = [i for i, row in enumerate(rows) if isinstance(row["when"], dt.datetime)]
+    known = [i for i in known if rows[i]["when"] == rows[i]["when"]]  # NaT differs from itself
+    texts = [rows[i] | {"when": str(rows[i]["when"])} for i in known]
     np.testing.assert_allclose(student.predict_proba(texts), expected[known], atol=1e-6)
 
 
@@ -73,7 +70,7 @@ def test_onnx_takes_frames_and_rows_of_any_form(shipped):
     ("row", "message"),
     [
         ({"when": dt.datetime(2024, 1, 1, tzinfo=dt.UTC)}, "'when'.*without a time zone"),
-        ({"when": 3.5}, "'when' takes dates; got 3.5"),
+        ({"when": 3.5}, "'when' takes dates.*got 3.5"),
     ],
 )
 def test_what_is_no_date_is_refused(shipped, row, message):

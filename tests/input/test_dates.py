@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from skkd._input.dates import DateEncoder, date_parts
+from skkd.students import TableEncoder
 
 START = dt.datetime(1970, 1, 1)
 
@@ -105,3 +106,15 @@ def test_numbers_are_no_dates(library):
     X = library.DataFrame({"when": [1.0, 2.0]})
     with pytest.raises(ValueError, match="'when' of X must hold dates"):
         DateEncoder().fit(CONTAINERS["pandas"]).transform(X)
+
+
+@pytest.mark.parametrize("library", [pd, pl])
+def test_numbers_are_no_durations_and_durations_no_numbers(library):
+    numbers = library.DataFrame({"took": [1.0, 2.0] * 9, "shop": ["a"] * 18})
+    took = [dt.timedelta(hours=1), dt.timedelta(seconds=2)] * 9
+    durations = library.DataFrame({"took": took, "shop": ["a"] * 18})
+    for fit, ask in ((numbers, durations), (durations, numbers)):
+        for rows in (ask, ask[:1]):
+            with pytest.raises(ValueError, match="must hold"):
+                TableEncoder().fit(fit).transform(rows)
+    assert TableEncoder().fit(durations).transform(durations)[:2, 0].tolist() == [3600, 2]
