@@ -106,8 +106,8 @@ def _encoder(X: Any) -> Any:
         return table_encoder(X)
     except ValueError as error:
         raise ValueError(
-            "NeighborSwap measures distances between numbers and categories, and X has columns of "
-            "other kinds. Turn them into numbers, or use RandomSwap."
+            "NeighborSwap measures distances between numbers, categories and dates, and X has "
+            "columns of other kinds. Turn them into numbers, or use RandomSwap."
         ) from error
 
 

@@ -100,9 +100,20 @@ def test_many_levels_stay_narrow():
     assert points_of(pd.DataFrame({"name": names})).shape[1] <= 32
 
 
-@pytest.mark.parametrize("library", [pd, pl])
-def test_columns_without_distances_are_refused(library):
-    frame = library.DataFrame({"day": np.array(["2020-01-01", "2020-01-02"], dtype="M8[us]")})
+def test_no_part_of_a_date_outweighs_the_others():
+    days = pd.date_range("2020-01-01", periods=99, freq="17h")
+    np.testing.assert_allclose(points_of(pd.DataFrame({"day": days})).std(axis=0), 1, rtol=1e-4)
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        pd.DataFrame({"day": pd.period_range("2020-01-01", periods=2)}),
+        pl.DataFrame({"day": [[1], [2]]}),
+    ],
+    ids=["pandas", "polars"],
+)
+def test_columns_without_distances_are_refused(frame):
     with pytest.raises(ValueError, match=r"NeighborSwap measures distances.*RandomSwap") as caught:
         NeighborSwap().fit(frame)
     assert "'day'" in str(caught.value.__cause__)
