@@ -70,7 +70,7 @@ def test_phases_of_a_fit(capsys):
     clf.fit(X, y)
     lines = capsys.readouterr().out.splitlines()
     started = [line.removesuffix(" ...") for line in lines if line.endswith(" ...")]
-    pilot = "pilot, a short training on labels only"
+    pilot = "pilot, two short trainings"
     assert started == ["teacher's folds", "teacher's fit on 300 rows", pilot, "training"]
     ended = [line.rpartition(": ")[0] for line in lines if re.search(r": [\d.]+ s$", line)]
     assert ended == started

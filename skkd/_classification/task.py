@@ -44,8 +44,8 @@ class Classification:
     name: ClassVar[str] = "classification"
     #: The largest trust in a teacher that a pilot may show.
     most_trust: ClassVar[float] = 1.0
-    #: A distillation loss for trainings on labels only, where it has no weight.
-    silent_loss: ClassVar[Callable[..., Tensor]] = staticmethod(kl)
+    #: The distillation loss of the pilot.
+    pilot_loss: ClassVar[Callable[..., Tensor]] = staticmethod(kl)
 
     classes: np.ndarray
 

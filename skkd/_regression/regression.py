@@ -31,8 +31,8 @@ class Regression:
     name: ClassVar[str] = "regression"
     #: The largest trust in a teacher: a student of the teacher only would copy its bias.
     most_trust: ClassVar[float] = 0.8
-    #: A distillation loss for trainings on labels only, where it has no weight.
-    silent_loss: ClassVar[RegressionLoss] = staticmethod(squared_error)
+    #: The distillation loss of the pilot.
+    pilot_loss: ClassVar[RegressionLoss] = staticmethod(squared_error)
 
     scaling: TargetScaling
     loss: RegressionLoss

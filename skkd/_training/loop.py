@@ -44,7 +44,7 @@ class Recipe:
     temperature : float, "teacher_entropy" or callable
         Its temperature; a callable gives it for a progress in [0, 1].
     pilot : Pilot or None
-        What a short training on labels only showed, for a balancer that asks for it.
+        What two short trainings showed, for a balancer that asks for it.
     """
 
     task: Any

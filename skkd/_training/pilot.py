@@ -1,10 +1,13 @@
-"""A short training on labels only: does a student learn more from labels than its teacher knows?
+"""Two short trainings, on labels only and on the teacher only: how far can the teacher be trusted?
 
 Where labels are noisy, a student that fits them better than its teacher does has learned the noise,
 and the teacher should keep its weight. Where they are clean, what the student learns beyond its
 teacher is true, and the teacher is in the way. Rows that it trains on can't tell one from the
-other, so a fifth of them is kept for validation. This student never sees the teacher's answers,
-which may know the labels of the validation rows.
+other, so a fifth of them is kept for validation.
+
+The teacher's answers may know the labels of the validation rows. This flatters a student that
+learns from them. One that is worse even so can't learn what this teacher knows, however good the
+teacher is.
 """
 
 import math
@@ -18,13 +21,13 @@ from .._random import PrivateTorchState
 from .._student import copied_for_training, student_outputs
 from ..balancers import FixedBalance, Pilot
 from .batches import batch_size_of
-from .loop import Recipe, train
+from .loop import History, Recipe, train
 
 _VALIDATION = 0.2
-# Steps on few rows. Many rows need more steps to show what the labels teach.
-_N_STEPS, _FEW = 1000, 10_000
-# From so many rows on, the share of the real training's steps. Between few and many it grows.
-_SHARE, _MANY = 0.6, 30_000
+# Steps at least, and as a share of the real training's. Fewer would hide what the labels teach.
+_N_STEPS, _SHARE = 1000, 0.5
+# By so much a student of the teacher must be worse for no trust in it at all.
+_HARM = 0.05
 # Rows, and entries of them, are copied.
 _MAX_ROWS, _MAX_ENTRIES = 100_000, 2**24
 # Fewer validation rows would show nothing.
@@ -38,7 +41,7 @@ _HALF, _NEUTRAL = 100, 0.6
 def run_pilot(
     rows: Rows, net: NeuralNet, task, seed: int, progress: Progress = SILENT
 ) -> Pilot | None:
-    """Return what labels only teach after the student fits them as well as its teacher does.
+    """Return what labels only teach, and how far the teacher can be trusted beside them.
 
     Parameters
     ----------
@@ -61,8 +64,7 @@ def run_pilot(
     n_rows = min(n_all, _MAX_ROWS, _MAX_ENTRIES // math.prod(rows.X.shape[1:]))
     n_kept = round((1 - _VALIDATION) * n_rows)
     n_batches = -(-n_kept // batch_size_of(net, n_kept))
-    many = min(max((n_rows - _FEW) / (_MANY - _FEW), 0.0), 1.0)
-    n_steps = max(_N_STEPS, many * _SHARE * net.max_epochs * n_batches)
+    n_steps = max(_N_STEPS, _SHARE * net.max_epochs * n_batches)
     n_epochs = min(round(n_steps / n_batches), net.max_epochs)
     if n_rows - n_kept < _MIN_VALIDATION or n_epochs < _MIN_EPOCHS:
         return None
@@ -76,25 +78,44 @@ def run_pilot(
     if n_distinct < _MIN_VALIDATION:
         return None
     fit_rows = rows.take(kept)
-    student = copied_for_training(net, short=True)
-    with progress.phase("pilot, a short training on labels only"):
+
+    def short_training(weight: float) -> tuple[NeuralNet, History]:
+        student = copied_for_training(net, short=True)
         history = train(
             student,
             fit_rows,
-            FixedBalance(0.0).reset(),
-            Recipe(task, task.silent_loss),
+            FixedBalance(weight).reset(),
+            Recipe(task, task.pilot_loss),
             n_epochs=n_epochs,
             validation=validation,
             seed=seed,
             torch_state=PrivateTorchState(seed),
         )
-    gain, error = task.gain_after(history, task.knowledge(fit_rows).loss, n_distinct)
+        return student, history
+
+    with progress.phase("pilot, two short trainings", 2) as phase:
+        student, of_labels = short_training(0.0)
+        phase.advance()
+        _, of_teacher = short_training(1.0)
+        phase.advance()
+    gain, error = task.gain_after(of_labels, task.knowledge(fit_rows).loss, n_distinct)
     outputs = student_outputs(student, validation.X).astype(np.float64)
     share = task.stacking_weight(outputs, validation)
     trust = _NEUTRAL + (share - _NEUTRAL) * n_distinct / (n_distinct + _HALF)
+    trust *= 1.0 - harm(of_labels["valid_score"][-1], of_teacher["valid_score"][-1])
     pilot = Pilot(gain, error, min(trust, task.most_trust))
     progress.say(
-        f"pilot: {task.described_gain(gain, error)}the teacher's share in the best mixture "
-        f"with a student on labels only is {pilot.trust:.2f}"
+        f"pilot: {task.described_gain(gain, error)}the teacher can be trusted by {pilot.trust:.2f}"
     )
     return pilot
+
+
+def harm(of_labels: float, of_teacher: float) -> float:
+    """Return how much worse a student of the teacher is than one of labels, from 0 to 1.
+
+    Parameters
+    ----------
+    of_labels, of_teacher : float
+        Minus the validation losses of both.
+    """
+    return min(max((of_labels - of_teacher) / (_HARM * abs(of_labels) + 1e-12), 0.0), 1.0)

@@ -57,8 +57,8 @@ class Balancer(BaseEstimator):
         Where gradients are measured: over the student's logits, or over all parameters by a
         second backward pass. Guarantees hold for what was measured.
     fade : {"auto", True, False}, default=False
-        Let :math:`\lambda` decay once the student outgrows its teacher (True). "auto" lets a
-        short training on labels only decide whose weight decays, if any. See Notes.
+        Let :math:`\lambda` decay once the student outgrows its teacher (True). "auto" lets two
+        short trainings decide whose weight decays, if any. See Notes.
 
     Notes
     -----

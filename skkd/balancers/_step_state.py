@@ -56,7 +56,7 @@ class BatchRows:
 
 @dataclass(frozen=True, slots=True)
 class Pilot:
-    """The result of a short training on labels only, scored on validation rows.
+    """The result of two short trainings, on labels only and on the teacher only.
 
     Attributes
     ----------
@@ -66,8 +66,9 @@ class Pilot:
     error : float
         Standard error of the gain.
     trust : float, default=0.5
-        The stacking weight of the teacher. Of all mixtures with the student, this share gives the
-        lowest log-loss on the validation rows. Shrunk if these are few.
+        The stacking weight of the teacher. Of all mixtures with the student of labels, this share
+        gives the lowest log-loss on the validation rows. Shrunk if these are few, and if the
+        student of the teacher is worse than that of labels.
     """
 
     gain: float

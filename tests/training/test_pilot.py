@@ -1,4 +1,4 @@
-"""The short training on labels only, and what it is for."""
+"""The short trainings on labels only and on the teacher only, and what they are for."""
 
 import copy
 
@@ -17,7 +17,7 @@ from skkd._classification import Classification
 from skkd._classification.knowledge import gain_after, stacking_weight
 from skkd._input.data import Rows
 from skkd._student import copied_for_training
-from skkd._training.pilot import run_pilot
+from skkd._training.pilot import harm, run_pilot
 from skkd.balancers import DescentShare, FixedBalance, Pilot
 from skkd.students import default_student
 from tests.helpers import quick_net
@@ -106,7 +106,11 @@ def test_where_the_pilot_can_not_tell_nothing_is_changed(pilot, tmp_path, monkey
 
 
 def history(task_loss, accuracy):
-    return {"task_loss": np.array(task_loss), "valid_accuracy": np.array(accuracy)}
+    return {
+        "task_loss": np.array(task_loss),
+        "valid_accuracy": np.array(accuracy),
+        "valid_score": -np.array(task_loss),
+    }
 
 
 def test_gain_is_counted_from_where_the_teacher_is_passed():
@@ -123,6 +127,31 @@ def test_no_gain_where_the_teacher_is_never_passed(teacher_loss):
     told = history([3.0, 2.0, 1.0, 0.5], [0.1, 0.5, 0.6, 0.6])
     assert Pilot(*gain_after(told, teacher_loss, 100)).gain <= 0.05
     assert not Pilot(*gain_after(told, teacher_loss, 100)).labels_teach_on
+
+
+@pytest.mark.parametrize(
+    ("of_labels", "of_teacher", "expected"),
+    [(-0.2, -0.1, 0), (-0.2, -0.2, 0), (-0.2, -0.205, 0.5), (-0.2, -0.3, 1), (0.0, -0.1, 1)],
+)
+def test_harm_is_complete_where_the_loss_is_a_twentieth_higher(of_labels, of_teacher, expected):
+    assert harm(of_labels, of_teacher) == pytest.approx(expected)
+
+
+def test_a_teacher_whose_student_is_worse_than_one_of_labels_is_not_trusted(monkeypatch):
+    losses = {0.0: 0.5, 1.0: 0.5}  # of a student on labels only, and of one on the teacher only
+
+    def trained(net, rows, balancer, *args, **kwargs):
+        return history([losses[balancer.weight]] * 3, [0.5] * 3)
+
+    monkeypatch.setattr("skkd._training.pilot.train", trained)
+    X, y = board(400)
+    proba = np.where(y == 1, 0.9, 0.1)
+    rows = Rows(X, X, y, answers=np.stack([1 - proba, proba], axis=1))
+    alike = run_pilot(rows, fresh_net(), TASK, 0).trust
+    losses[1.0] = 0.5125
+    assert run_pilot(rows, fresh_net(), TASK, 0).trust == pytest.approx(alike / 2)
+    losses[1.0] = 0.6
+    assert run_pilot(rows, fresh_net(), TASK, 0).trust == 0.0 < alike
 
 
 def test_beyond_chance():
