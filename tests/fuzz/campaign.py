@@ -26,7 +26,7 @@ MODES = {
 }
 
 # Seconds for one case. A hang in native code ends the process after twice this time.
-_LIMIT, _LONGER = 60, {"kills": 600, "full": 600, "life": 7200}
+_LIMIT, _LONGER = 300, {"kills": 600, "full": 600, "life": 7200}
 
 
 def run(mode: str, count: int, start: int | None, seconds: float, folder) -> Path:
