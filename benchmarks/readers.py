@@ -148,7 +148,7 @@ def mnist(archive: bytes) -> pd.DataFrame:
 
 
 def fashion_mnist(archive: bytes) -> pd.DataFrame:
-    with tarfile.open(fileobj=io.BytesIO(_armember(archive, "data.tar.xz"))) as tar:
+    with tarfile.open(fileobj=io.BytesIO(_ar_member(archive, "data.tar.xz"))) as tar:
 
         def read(name: str, offset: int) -> np.ndarray:
             file = tar.extractfile(f"./usr/share/datasets/fashion-mnist/{name}-ubyte.gz")
@@ -159,7 +159,7 @@ def fashion_mnist(archive: bytes) -> pd.DataFrame:
     return _image_table(np.concatenate(images), np.concatenate(labels))
 
 
-def _armember(archive: bytes, name: str) -> bytes:
+def _ar_member(archive: bytes, name: str) -> bytes:
     """A member of an ar archive, which a Debian package is: headers of 60 bytes, even offsets."""
     start = len(b"!<arch>\n")
     while start < len(archive):
