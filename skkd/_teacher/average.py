@@ -136,13 +136,11 @@ def check_teachers(teacher, cv, answers: str) -> None:
 
 def average_out_of_fold(
     teacher: TeacherAverage, rows: Rows, task, cv, split_params, n_jobs, cache, progress: Progress
-) -> tuple[UnfittedTeacher, Shelved, Rows, Cost]:
+) -> tuple[Shelved, Rows, Cost]:
     """Cross-fit each teacher, weigh them by the log-loss of their mean, and return it as one.
 
     Returns
     -------
-    unfitted : UnfittedTeacher
-        With the weights.
     teacher, rows, cost
         As :func:`fitted_out_of_fold` returns them.
     """
@@ -158,11 +156,6 @@ def average_out_of_fold(
     weights = task.mixture_weights(found, rows)
     average = TeacherAverage(fitted, weights)
     progress.say(f"teachers' weights: {average.named_weights}")
-    # The mean has no bags: for a part of the rows it is cross-fitted.
-    cv = None if isinstance(cv, str) else cv
-    unfitted = UnfittedTeacher.of(
-        TeacherAverage(teacher.estimators, weights), rows, task, cv, None, *params
-    )
     cost = Cost(*(sum(of_one) for of_one in zip(*map(astuple, costs), strict=True)))
     answers = np.average(found, axis=0, weights=weights)
-    return unfitted, Shelved(average), replace(rows, answers=answers), cost
+    return Shelved(average), replace(rows, answers=answers), cost

@@ -29,8 +29,6 @@ class TeacherSignal:
         The fitted teacher, read from the cache when it is needed; None inside if there is none.
     calibration : Calibration or None
         What has corrected the answers.
-    unfitted : UnfittedTeacher or None
-        The teacher and what it is fitted on, where skkd fits it.
     task : Classification or Regression
     memory : str, path, joblib.Memory or None
     keeps_synthetic : bool
@@ -47,7 +45,6 @@ class TeacherSignal:
     validation: Rows | None
     teacher: Shelved
     calibration: Any
-    unfitted: UnfittedTeacher | None
     task: Any
     memory: Any
     keeps_synthetic: bool
@@ -112,14 +109,14 @@ def make_signal(
         As in :class:`TeacherSignal` and :class:`skkd.DistilledClassifier`.
     progress : Progress
     """
-    teacher, unfitted, cost = as_teacher(teacher), None, Cost()
-    has_seen_rows = False
+    teacher, cost, has_seen_rows = as_teacher(teacher), Cost(), False
+    is_cross_fitted = given is None and not is_fitted(teacher)
     if given is not None:
         shelved = Shelved(teacher if teacher is not None and is_fitted(teacher) else None)
         given = task.read_answers(given, n_given)
         rows = replace(rows, answers=given if rows.numbers is None else given[rows.numbers])
         validation = validation and replace(validation, answers=given[validation.numbers])
-    elif is_fitted(teacher):
+    elif not is_cross_fitted:
         if isinstance(teacher, TeacherAverage) and calibrate not in (None, "auto"):
             teacher = teacher.weighted(rows, task)
         shelved = Shelved(teacher, None if memory is None else Cache(memory).key(teacher))
@@ -133,9 +130,7 @@ def make_signal(
             cv = splits_of_part(cv, rows.numbers, n_given)
         options = split_params, n_jobs, Cache(memory)
         if isinstance(teacher, TeacherAverage):
-            unfitted, shelved, rows, cost = average_out_of_fold(
-                teacher, rows, task, cv, *options, progress
-            )
+            shelved, rows, cost = average_out_of_fold(teacher, rows, task, cv, *options, progress)
         else:
             unfitted = UnfittedTeacher.of(teacher, rows, task, cv, fit_params, *options)
             shelved, rows, cost = fitted_out_of_fold(unfitted, rows, progress)
@@ -144,7 +139,7 @@ def make_signal(
             answers = ask_teacher(shelved, validation.raw, task, memory)
         validation = replace(validation, answers=answers)
     calibration = None
-    if calibrate is not None and (calibrate != "auto" or unfitted is not None):
+    if calibrate is not None and (calibrate != "auto" or is_cross_fitted):
         calibration = task.calibrate(calibrate, rows)
         summary = "none, too few rows" if calibration is None else calibration.summary()
         progress.say(f"calibration: {summary}")
@@ -158,7 +153,6 @@ def make_signal(
         validation,
         shelved,
         calibration,
-        unfitted,
         task,
         memory,
         keeps_synthetic,
