@@ -50,7 +50,7 @@ def test_sizes_are_smooth_in_the_number_of_rows():
 
 
 def test_the_pilot():
-    assert (pilot._N_STEPS, pilot._VALIDATION, pilot._SHARE) == (1000, 0.2, 0.6)
+    assert (pilot._N_STEPS, pilot._VALIDATION, pilot._SHARE) == (1000, 0.2, 0.5)
 
 
 def mixed_table(n_rows=900, seed=0):

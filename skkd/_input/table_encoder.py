@@ -47,7 +47,7 @@ class TableEncoder(TransformerMixin, BaseEstimator):
         The fitted encoders of scikit-learn.
     n_features_in_ : int
         Columns of the table.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (n_columns,)
         Their names, where X was a frame.
 
     Examples
