@@ -10,6 +10,7 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.model_selection import GridSearchCV, RandomizedSearchCV
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
+from skorch import NeuralNet
 from torch import nn
 
 
@@ -19,6 +20,8 @@ def is_fitted(teacher) -> bool:
         return all(map(is_fitted, members_of(teacher)))
     if not hasattr(teacher, "fit") or isinstance(teacher, FrozenEstimator):
         return True
+    if isinstance(teacher, NeuralNet):  # older skorch does not tell check_is_fitted
+        return bool(teacher.initialized_)
     try:
         check_is_fitted(teacher)
     except NotFittedError:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from benchmarks import analysis
+from benchmarks import analysis, dominance
 from benchmarks.run import RESULTS, WITHOUT_NEW_ROWS, read_lines
 
 ROOT = Path(__file__).parents[2]
@@ -85,6 +85,7 @@ def test_numbers_of_the_readme():
     n_better = (gain["default"] > gain["teacher"]).sum()
     for claim in (
         f"gains {means['default']:.2f} ± {errors['default']:.2f} percentage points",
+        f"{_not_dominated()} tables",
         f"log-loss falls from {losses['labels']:.2f} to {losses['default']:.2f}",
         f"beats its teacher on {n_better} data sets".replace(" 10 ", " ten "),
         f"loses {accuracy['labels'] - accuracy['default']:.2f} percentage points to labels only",
@@ -93,6 +94,16 @@ def test_numbers_of_the_readme():
         f"100,000 rows of 50 columns take {seconds:.0f} seconds",
     ):
         assert claim in text, claim
+
+
+def _not_dominated() -> str:
+    """Return on how many of all tables no alternative dominates, such as "12 of 14"."""
+    last = dominance.table(read_lines(RESULTS / "frontier.jsonl")).splitlines()[-1]
+    return re.search(r"dominates on (\d+ of \d+);", last)[1]
+
+
+def test_table_of_alternatives():
+    assert dominance.table(read_lines(RESULTS / "frontier.jsonl")) in STUDY.read_text()
 
 
 def _change_of_the_default() -> float:

@@ -125,7 +125,7 @@ def with_entry(values, entry):
     return changed
 
 
-FRAME = pd.DataFrame(X, columns=list("abcde"))
+FRAME = pd.DataFrame(X, columns=list("abcde")).copy()
 
 OTHERS = {
     "value": (X, with_entry(X, np.nextafter(X[3, 1], 9))),
