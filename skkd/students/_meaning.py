@@ -1,4 +1,4 @@
-"""What a net's outputs say, for pruning: probabilities, or numbers with a variance around them."""
+"""What pruning keeps of outputs: probabilities, or numbers with a variance around them."""
 
 import torch
 from torch import Tensor
