@@ -179,7 +179,7 @@ class Regression:
         return {"valid_score": -float(np.average(losses, weights=rows.sample_weight))}
 
     def gain_after(self, history: dict, teacher_loss: float, n_rows: int) -> tuple[float, float]:
-        """Return zeros: a student may fit the numbers of training rows and be no worse on others."""
+        """Return zeros: to fit the training rows closely does a student of numbers no harm."""
         return 0.0, 0.0
 
     @staticmethod
