@@ -92,6 +92,8 @@ PARAMETERS = {
     "calibrate_true": ({"calibrate": True}, ValueError, "'calibrate'.*True"),
     "memory": ({"memory": 3}, ValueError, "'memory'.*3"),
     "memory_file": ({"memory": __file__}, ValueError, "memory=.*test_bad_input.py' is a file"),
+    "cv_bytes": ({"teacher": LogisticRegression(), "cv": b"5"}, ValueError, "cv=b'5'.*splitter"),
+    "cv_dict": ({"teacher": LogisticRegression(), "cv": {}}, ValueError, "cv={}.*splitter"),
     "cv_float": ({"teacher": LogisticRegression(), "cv": 2.5}, (TypeError, ValueError), "cv.*2.5"),
     "temperature_zero": ({"temperature": 0.0}, ValueError, r"'temperature'.*0\.0"),
     "temperature_negative": ({"temperature": -1}, ValueError, "'temperature'.*-1"),

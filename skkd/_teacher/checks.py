@@ -1,6 +1,6 @@
 """Whether a teacher is fitted, and whether it can be one at all: checked before any work."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from numbers import Integral
 
 from sklearn.base import is_classifier
@@ -97,7 +97,10 @@ def check_cv_parameter(cv) -> None:
     elif isinstance(cv, (list, tuple)):
         allowed = all(isinstance(split, (list, tuple)) and len(split) == 2 for split in cv)
     else:
-        allowed = hasattr(cv, "split") or isinstance(cv, Iterable)
+        # bytes have a method split, and neither they nor a dict hold pairs of indices.
+        allowed = not isinstance(cv, (bytes, bytearray, Mapping)) and (
+            hasattr(cv, "split") or isinstance(cv, Iterable)
+        )
     if not allowed:
         raise ValueError(
             f"cv={cv!r} is not allowed; give None, an int of at least 2, a splitter, pairs of "
