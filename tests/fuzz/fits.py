@@ -308,5 +308,7 @@ def lengthen(fit: Fit) -> None:
     }
     fit.arguments.clear()
     fit.nested["student__max_epochs"] = 80
+    if "student__module__hidden" in fit.nested:  # a few units may learn too little, by chance
+        fit.nested["student__module__hidden"] = (64,)
     fit.is_long = True
     fit.words.append("long")
