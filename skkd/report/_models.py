@@ -20,8 +20,16 @@ from ..balancers import FixedBalance
 
 NAMES = ("teacher", "baseline", "student")
 
+LABELS_ONLY = "labels only"
+
 Models = dict[str, tuple[Any, Any]]
 """By name, a model and the test rows in the form that it takes."""
+
+
+def labels_of(baseline: Any) -> dict[str, str]:
+    """Return what a reader calls each model; a baseline is a name where the report trains it."""
+    trained = {"baseline": LABELS_ONLY} if isinstance(baseline, str) else {}
+    return dict(zip(NAMES, NAMES, strict=True)) | trained
 
 
 def ask_models(
@@ -64,7 +72,7 @@ def ask_models(
     if isinstance(baseline, str):
         X_train, y_train, weight = training
         X_train = as_seen_by(clf, X_train)
-        with progress.phase("labels only"):
+        with progress.phase(LABELS_ONLY):
             baseline = fit_on_labels_only(distilled, X_train, y_train, weight, progress.verbose)
         models["baseline"] = baseline, X
     elif baseline is not None:

@@ -11,6 +11,7 @@ from .._teacher import TeacherAverage
 from ._bootstrap import MAX_SCORE_REPEATS
 from ._costs import BATCH_SIZES
 from ._measures import label_of, row_terms
+from ._models import LABELS_ONLY
 from ._scores import rare
 from ._verdict import NO_WORSE, UNDECIDED, margin_of, names_in_sentences
 
@@ -114,7 +115,7 @@ def _margin(report) -> list[str]:
 
 def _training(report, models) -> list[str]:
     """Whether the baseline was trained as long as the student."""
-    if report.labels["baseline"] != "labels only":
+    if report.labels["baseline"] != LABELS_ONLY:
         return []
     student, baseline = models["student"][0], models["baseline"][0]
     n_epochs = [len(model.history_["epoch"]) for model in (baseline, student)]

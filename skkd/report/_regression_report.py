@@ -17,7 +17,7 @@ from ..balancers import FixedBalance
 from ._bootstrap import Difference, resample
 from ._costs import BATCH_SIZES, costs_of
 from ._measures import Terms
-from ._models import NAMES, Models, check_baseline
+from ._models import LABELS_ONLY, NAMES, Models, check_baseline, labels_of
 from ._notes import notes_on_models
 from ._report import check_numbers, differences_of
 from ._text import head_of_text, notes_of_text
@@ -141,7 +141,7 @@ def regression_report(
     if getattr(distilled, "teacher_", None) is not None:
         models["teacher"] = distilled.teacher_, X
     if isinstance(baseline, str):
-        with progress.phase("labels only"):
+        with progress.phase(LABELS_ONLY):
             rows = as_seen_by(reg, X_train)
             supervised = fit_on_y_only(distilled, rows, y_train, sample_weight_train, verbose)
         models["baseline"] = supervised, X
@@ -181,9 +181,6 @@ def regression_report(
         for other in ("baseline", "teacher")
         if other in found
     }
-    names = dict(zip(NAMES, NAMES, strict=True))
-    if isinstance(baseline, str):
-        names["baseline"] = "labels only"
     report = RegressionReport(
         verdict="",
         outcome=overall(next(iter(outcomes.values()))) if outcomes else None,
@@ -191,7 +188,7 @@ def regression_report(
         measures=measures,
         differences=found,
         costs=costs,
-        labels=names,
+        labels=labels_of(baseline),
         n_rows=n_rows,
         margin=margin,
         confidence_level=confidence_level,

@@ -21,7 +21,7 @@ from ._measures import (
     row_terms,
     sums_of,
 )
-from ._models import NAMES, ask_models, check_baseline, check_classes_of
+from ._models import ask_models, check_baseline, check_classes_of, labels_of
 from ._notes import notes_on, notes_on_teachers
 from ._result import DistillationReport
 from ._scores import GivenScores, Scoring, default_scores, read_scoring
@@ -175,9 +175,6 @@ def distillation_report(
     tables = _tables(terms)
     judged = list(scorers) or default_scores(tables["class_rows"])
     outcomes = outcomes_of(terms, found, ["log_loss", *judged], margin, confidence_level)
-    names = dict(zip(NAMES, NAMES, strict=True))
-    if isinstance(baseline, str):
-        names["baseline"] = "labels only"
     report = DistillationReport(
         verdict="",
         outcome=overall(next(iter(outcomes.values()))) if outcomes else None,
@@ -190,7 +187,7 @@ def distillation_report(
         never_predicted=never_predicted(classes, tables["class_rows"], tables["per_class"]),
         **tables,
         fidelity=_fidelity(proba, labels, weight),
-        labels=names,
+        labels=labels_of(baseline),
         n_rows=n_rows,
         margin=margin,
         confidence_level=confidence_level,

@@ -6,6 +6,7 @@ import numpy as np
 
 from ._bootstrap import Difference
 from ._measures import MEASURES, Terms, label_of, rarer_of_two
+from ._models import LABELS_ONLY
 from ._text import cost
 
 BETTER, NO_WORSE, WORSE = "better", "no worse", "worse"
@@ -37,10 +38,10 @@ def verdict_of(report) -> str:
 
 def names_in_sentences(report) -> dict[str, str]:
     """Return what a sentence calls the models."""
-    supervised = report.labels["baseline"] == "labels only"
+    supervised = report.labels["baseline"] == LABELS_ONLY
     return {
         "teacher": "the teacher",
-        "baseline": "labels only" if supervised else "the baseline",
+        "baseline": LABELS_ONLY if supervised else "the baseline",
         "student": "the student",
     }
 

@@ -61,8 +61,7 @@ def test_a_slow_teacher_is_asked_less_and_says_so_first(clock, capsys):
     assert told < next(i for i, line in enumerate(lines) if line.startswith("augmenter"))
     without_limit, unlimited, messages = asked_by(Slow(), teacher_budget=None)
     assert without_limit > n_asked and not messages
-    if clf.augmenter_ is not None and unlimited.augmenter_ is not None:
-        assert clf.augmenter_.n_new < unlimited.augmenter_.n_new
+    assert clf.augmenter_.n_new < unlimited.augmenter_.n_new
 
 
 def test_no_time_means_no_synthetic_rows(clock):
