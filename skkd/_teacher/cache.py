@@ -163,20 +163,23 @@ class Cache:
             return found
         with _only_one(self._store, key):
             # Another process may have been faster.
-            if found := self._look_up(key, compute, lazy):
+            if found := self._look_up(key, compute, lazy, locked=True):
                 return found
             with _in_this_worker():
                 value = compute()
             self._write(key, value)
             return Shelved(value, key)
 
-    def _look_up(self, key: str, compute: Callable[[], Any], lazy: bool) -> Shelved | None:
-        if not self._store.contains_item([_FOLDER, key]):
+    def _look_up(
+        self, key: str, compute: Callable[[], Any], lazy: bool, locked: bool = False
+    ) -> Shelved | None:
+        # The hash is written last: without it another process is still writing, or was killed.
+        if not (_path(self._store, key).exists() and _hash_path(self._store, key).exists()):
             return None
         found = Shelved(None, key, partial(_load, self._store, key), compute)
         if not lazy:
             try:
-                found.value, found.load = _load(self._store, key), None
+                found.value, found.load = _load(self._store, key, locked), None
             except RuntimeError as error:
                 warn(f"{error} It is computed again.")
                 return None
@@ -194,8 +197,8 @@ class Cache:
                 # joblib's own; ours says what to do.
                 warnings.filterwarnings("ignore", "Unable to cache to disk")
                 self._store.dump_item([_FOLDER, key], value, verbose=0)
-            path = _path(self._store, key)
-            write(path.with_name(_HASH), hash_of_file(path).encode())
+            digest = hash_of_file(_path(self._store, key))
+            write(_hash_path(self._store, key), digest.encode())
         except OSError as error:  # joblib itself says nothing of a full disk
             self._store.clear_item([_FOLDER, key])
             self._give_up(error)
@@ -224,18 +227,35 @@ def _path(store, key: str) -> Path:
     return Path(store.location, _FOLDER, key, "output.pkl")
 
 
-def _load(store, key: str):
+def _hash_path(store, key: str) -> Path:
+    return _path(store, key).with_name(_HASH)
+
+
+def _load(store, key: str, locked: bool = False):
+    """Return the value of an entry; remove the entry and raise a RuntimeError if it is damaged.
+
+    ``locked`` says that the caller holds its lock. Without it the entry is read a second time under
+    the lock: another process may have been at work on it.
+    """
     try:
-        path = _path(store, key)
-        if path.with_name(_HASH).read_text() != hash_of_file(path):
-            raise ValueError("its bytes have changed")
-        return store.load_item([_FOLDER, key], verbose=0)
+        return _read(store, key)
     except Exception as error:  # anything, for it comes from a pickle
-        with contextlib.suppress(OSError):
-            store.clear_item([_FOLDER, key])
+        if locked:
+            with contextlib.suppress(OSError):
+                store.clear_item([_FOLDER, key])
+        elif _path(store, key).exists():
+            with _only_one(store, key):
+                return _load(store, key, locked=True)
         raise RuntimeError(
             f"Entry {key} of the cache was removed or can't be read ({error!r})."
         ) from error
+
+
+def _read(store, key: str):
+    path = _path(store, key)
+    if _hash_path(store, key).read_text() != hash_of_file(path):
+        raise ValueError("its bytes have changed")
+    return store.load_item([_FOLDER, key], verbose=0)
 
 
 @contextmanager

@@ -424,6 +424,63 @@ def test_one_thread_computes_and_the_others_wait(memory):
         np.testing.assert_array_equal(result, X)
 
 
+def test_an_entry_that_is_half_written_is_waited_for(memory, monkeypatch):
+    """Its value is there and its hash is not yet."""
+    is_between, may_go_on = threading.Event(), threading.Event()
+    write = skkd._teacher.cache.write
+
+    def slow_write(path, data):
+        is_between.set()
+        assert may_go_on.wait(10)
+        write(path, data)
+
+    monkeypatch.setattr(skkd._teacher.cache, "write", slow_write)
+    results = []
+
+    def work():
+        cache = Cache(memory)
+        results.append(cache.get(cache.key("work"), lambda: [X]))
+
+    threads = [threading.Thread(target=work) for _ in range(2)]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        threads[0].start()
+        assert is_between.wait(10)
+        threads[1].start()
+        threads[1].join(0.2)  # time in which it could read
+        may_go_on.set()
+        for thread in threads:
+            thread.join(10)
+    assert len(results) == 2
+    assert len(entries(memory)) == 1
+
+
+def test_damage_seen_by_two_leaves_what_the_first_made_again(memory):
+    """One that has read the damaged entry must not remove the other's new one."""
+    cache = Cache(memory)
+    key = cache.key("work")
+    cache.get(key, lambda: 5)
+    late = cache.shelve(key, None)
+    with open(entries(memory)[key], "wb") as file:
+        file.write(b"no pickle")
+    read, failures = skkd._teacher.cache._read, []
+
+    def read_late(store, key):
+        try:
+            return read(store, key)
+        except Exception as error:
+            failures.append(error)
+            if len(failures) == 1:
+                with pytest.warns(UserWarning, match="computed again"):
+                    assert Cache(memory).get(key, lambda: 6) == 6
+            raise
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(skkd._teacher.cache, "_read", read_late)
+        assert late.get() == 6
+    assert cache.get(key, None) == 6
+
+
 def test_works_without_locks(memory, monkeypatch):
     class NoLock:
         def __init__(self, path):
