@@ -37,7 +37,16 @@ def test_the_sizes(n_rows, batch_size, max_epochs):
     sizes = sized(default_student(), np.zeros((n_rows, 2), dtype=np.float32))
     assert (sizes["batch_size"], sizes["max_epochs"]) == (batch_size, max_epochs)
     assert sizes["module__hidden"] == (256, 256)
-    assert (sizes["module__dropout"], sizes["module__pruning"]) == (0.2, 0.003)
+
+
+@pytest.mark.parametrize(
+    ("n_rows", "dropout", "pruning"),
+    [(60, 0.2, 0.003), (4000, 0.2, 0.003), (32_000, 0.1, 0.00106), (1_000_000, 0.0317, 0.00019)],
+)
+def test_many_rows_need_less_dropout_and_bear_less_pruning(n_rows, dropout, pruning):
+    sizes = sized(default_student(), np.zeros((n_rows, 1), dtype=np.float32))
+    assert sizes["module__dropout"] == pytest.approx(dropout, rel=1e-2)
+    assert sizes["module__pruning"] == pytest.approx(pruning, rel=1e-2)
 
 
 def test_sizes_are_smooth_in_the_number_of_rows():

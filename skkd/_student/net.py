@@ -166,7 +166,7 @@ def _initialized(net, X, targets, torch_state) -> NeuralNet:
     """Return a fresh copy of the net, initialized for these rows, with one output a column."""
     net, task = cloned(net), targets.task
     is_classifier = task.name == "classification"
-    net.set_params(criterion=NETS[task.name][1], **_filled_in(net, X, task.n_outputs))
+    net.set_params(criterion=NETS[task.name][1], **_filled_in(net, X, targets))
     check_settings(net)
     if is_classifier:
         net.classes = task.columns
@@ -255,20 +255,20 @@ def looks_at_validation_rows(net: NeuralNet) -> bool:
     return False
 
 
-def _filled_in(net: NeuralNet, X, n_outputs: int) -> dict:
+def _filled_in(net: NeuralNet, X, targets: Targets) -> dict:
     """Return parameters that skkd sets: what depends on the data, and what the loop does itself."""
     params: dict = {
         "predict_nonlinearity": "auto",
         "train_split": None,
         "verbose": 0,
-        **sized(net, X),
+        **sized(net, X, targets),
     }
     if not isinstance(net.module, type):
         return params
     filled = {
         "n_features": math.prod(X.shape[1:]),
-        "n_classes": n_outputs,
-        "n_outputs": n_outputs,
+        "n_classes": targets.task.n_outputs,
+        "n_outputs": targets.task.n_outputs,
     }
     if issubclass(net.module, ResidualConvNet):  # elsewhere the name may mean another thing
         filled["n_channels"] = X.shape[1] if len(X.shape) == 4 else 1

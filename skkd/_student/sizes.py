@@ -5,21 +5,28 @@ import math
 import numpy as np
 from skorch import NeuralNet
 
-from ..students import ResidualConvNet, n_distinct_values
+from .._input import Targets
+from ..students import ResidualConvNet, dense, n_distinct_values, rows_to_learn_from
 
-# Columns of fewer values are grades or counts, whose steps alike are worth more than their ranks.
+# Columns of fewer values are mostly grades or counts, which tell more as plain numbers.
 _LEAST_VALUES = 33
+# A polynomial of this degree says whether they are: months and days are not.
+_DEGREE = 3
+# How far the means must be from it, beyond chance and as a share of all that they tell.
+_LEAST_F, _LEAST_SHARE = 2.0, 0.5
 # Bins of a column, and of all columns together, for each is an input of the first layer.
 _LEAST_BINS, _MOST_BINS, _MOST_INPUTS = 4, 32, 768
 
 
-def sized(net: NeuralNet, X) -> dict:
+def sized(net: NeuralNet, X, targets: Targets | None = None) -> dict:
     """Size a net's parameters of ``"auto"`` to the training rows as the net sees them.
 
     Parameters
     ----------
     net : NeuralNet
     X : array or CSR matrix of shape (n_rows, ...)
+    targets : Targets or None
+        Labels of the rows, by which a number of few values may have bins.
 
     Returns
     -------
@@ -38,20 +45,57 @@ def sized(net: NeuralNet, X) -> dict:
         if name == "module__embedded":
             sized_here[name] = tuple(np.flatnonzero(n_distinct_values(X) > 2).tolist())
         elif name == "module__bins":
-            sized_here[name] = _bins(X)
+            sized_here[name] = _bins(X, targets)
         elif name in params:
             sized_here[name] = params[name]
     return sized_here
 
 
-def _bins(X) -> tuple[int, ...]:
+def _bins(X, targets: Targets | None) -> tuple[int, ...]:
     """The column of each bin; more bins for more rows, none where too many columns need them."""
-    columns = np.flatnonzero(n_distinct_values(X) >= _LEAST_VALUES)
+    n_values = n_distinct_values(X)
+    columns = np.flatnonzero((n_values >= _LEAST_VALUES) | _are_uneven(X, targets, n_values))
     n_bins = min(round(X.shape[0] ** 0.6 / 18), _MOST_BINS)
     n_bins = min(max(n_bins, _LEAST_BINS), _MOST_INPUTS // max(len(columns), 1))
     if n_bins < _LEAST_BINS:
         return ()
-    return tuple(np.repeat(columns, n_bins).tolist())
+    return tuple(np.repeat(columns, np.minimum(n_bins, n_values[columns] - 1)).tolist())
+
+
+def _are_uneven(X, targets: Targets | None, n_values: np.ndarray) -> np.ndarray:
+    """Whether labels go up and down along a column of few values, for each column."""
+    uneven = np.zeros(len(n_values), dtype=bool)
+    few = np.flatnonzero((n_values > _DEGREE + 2) & (n_values < _LEAST_VALUES))
+    if targets is None or not len(few):
+        return uneven
+    index = rows_to_learn_from(X)
+    rows = dense(X[index])
+    labels = targets.task.for_net(targets.task.as_answers(targets.labels[index]))
+    labels = np.asarray(labels, dtype=np.float64)
+    for column in few:
+        uneven[column] = _is_uneven(rows[:, column], labels)
+    return uneven
+
+
+def _is_uneven(number: np.ndarray, labels: np.ndarray) -> bool:
+    """Whether most of what a number tells of the labels is beyond a polynomial.
+
+    This is the test for lack of fit of an analysis of variance. The mean labels of each value are
+    compared with a polynomial through them, and both with the spread of labels of one value.
+    """
+    values, rank, n_rows = np.unique(number, return_inverse=True, return_counts=True)
+    free, n_others = len(number) - len(values), len(values) - _DEGREE - 1
+    if free < 1 or n_others < 1:
+        return False
+    mean = np.stack([np.bincount(rank, one) for one in labels.T], axis=1) / n_rows[:, np.newaxis]
+    noise = ((labels - mean[rank]) ** 2).sum() / free
+    place = (values - number.mean()) / number.std()
+    weight = np.sqrt(n_rows)[:, np.newaxis]
+    powers = weight * place[:, np.newaxis] ** np.arange(_DEGREE + 1)
+    fitted = powers @ np.linalg.lstsq(powers, weight * mean, rcond=None)[0]
+    beyond = ((weight * mean - fitted) ** 2).sum() - n_others * noise
+    told = ((weight * (mean - labels.mean(axis=0))) ** 2).sum() - (len(values) - 1) * noise
+    return bool(beyond > (_LEAST_F - 1) * n_others * noise and beyond > _LEAST_SHARE * told)
 
 
 def _of_mlp(n_rows: int) -> dict:
@@ -60,8 +104,9 @@ def _of_mlp(n_rows: int) -> dict:
     n_steps = min(max(0.6 * n_rows, 600), 8000)
     return {
         "module__hidden": (256, 256),
-        "module__dropout": 0.2,
-        "module__pruning": 0.003,
+        "module__dropout": 0.2 * min(1.0, (4000 / n_rows) ** (1 / 3)),
+        # Many rows show smaller differences.
+        "module__pruning": 0.003 * min(1.0, math.sqrt(4000 / n_rows)),
         "batch_size": math.ceil(n_rows / n_batches),
         "max_epochs": min(max(round(n_steps / n_batches), 20), 300),
     }

@@ -1,0 +1,82 @@
+"""Which numbers get bins."""
+
+import numpy as np
+import pytest
+from scipy import sparse
+
+from skkd._classification.task import Classification
+from skkd._input import Targets
+from skkd._regression import read_numbers_of_rows
+from skkd._student.sizes import sized
+from skkd.students import default_student, make_student
+
+N_ROWS = 2000
+
+#: Means of a label along a number of twelve values, and whether it should have bins.
+SHAPES = {
+    "nothing": (lambda month: 0.5 + 0.0 * month, False),
+    "line": (lambda month: 0.1 + 0.07 * month, False),
+    "curve": (lambda month: 0.1 + 0.7 * (month / 11) ** 2, False),
+    "level": (lambda month: 1.0 / (1.0 + np.exp(4.0 - month)), False),
+    "zigzag": (lambda month: np.where(month % 2, 0.8, 0.2), True),
+    "one month": (lambda month: np.where(month == 4, 0.9, 0.3), True),
+}
+
+
+def columns_with_bins(X, targets, name="mlp", task="classification"):
+    return sorted(set(sized(make_student(name, task=task), X, targets)["module__bins"]))
+
+
+def rows_of(shape, seed=0, n_rows=N_ROWS):
+    rng = np.random.default_rng(seed)
+    months = rng.integers(12, size=n_rows)
+    labels = (rng.random(n_rows) < SHAPES[shape][0](months)).astype(int)
+    return months.astype(np.float32), labels
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_numbers_of_few_values_get_bins_where_labels_go_up_and_down(shape):
+    months, labels = rows_of(shape)
+    X = np.stack([np.zeros_like(months), months], axis=1)
+    targets = Targets(Classification(np.arange(2)), labels, None, None)
+    expected = [1] if SHAPES[shape][1] else []
+    assert columns_with_bins(X, targets) == expected
+    assert columns_with_bins(sparse.csr_matrix(X), targets) == expected
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_so_do_they_in_regression(shape):
+    months, labels = rows_of(shape)
+    y = 1e6 * (labels[:, np.newaxis] + np.random.default_rng(1).normal(size=(N_ROWS, 1)) / 10)
+    targets = read_numbers_of_rows(months, y, None, loss="squared_error", level=0.5)
+    expected = [0] if SHAPES[shape][1] else []
+    assert columns_with_bins(months[:, np.newaxis], targets, task="regression") == expected
+
+
+def test_chance_gives_few_of_them_bins():
+    rng = np.random.default_rng(0)
+    X = rng.integers(12, size=(N_ROWS, 200)).astype(np.float32)
+    targets = Targets(Classification(np.arange(3)), rng.integers(3, size=N_ROWS), None, None)
+    # The F test with a limit of two and these degrees of freedom errs in about two per cent.
+    assert len(columns_with_bins(X, targets)) < 10
+
+
+def test_as_many_bins_as_there_are_steps_between_values():
+    months, labels = rows_of("zigzag", n_rows=20_000)
+    targets = Targets(Classification(np.arange(2)), labels, None, None)
+    bins = sized(default_student(), months[:, np.newaxis], targets)["module__bins"]
+    assert bins == (0,) * 11
+
+
+def test_without_labels_few_values_have_no_bins():
+    months, _ = rows_of("zigzag")
+    assert columns_with_bins(months[:, np.newaxis], None) == []
+
+
+@pytest.mark.parametrize("values", [1, 2, 5])
+def test_too_few_values_have_no_bins(values):
+    rng = np.random.default_rng(0)
+    X = rng.integers(values, size=(N_ROWS, 1)).astype(np.float32)
+    labels = (X[:, 0].astype(int) % 2 == 0).astype(int)
+    targets = Targets(Classification(np.arange(2)), labels, None, None)
+    assert columns_with_bins(X, targets) == []
