@@ -72,29 +72,35 @@ def _are_uneven(X, targets: Targets | None, n_values: np.ndarray) -> np.ndarray:
     rows = dense(X[index])
     labels = targets.task.for_net(targets.task.as_answers(targets.labels[index]))
     labels = np.asarray(labels, dtype=np.float64)
+    weight = np.ones(len(index))
+    if targets.sample_weight is not None:
+        weight = targets.sample_weight[index] / targets.sample_weight[index].mean()
     for column in few:
-        uneven[column] = _is_uneven(rows[:, column], labels)
+        uneven[column] = _is_uneven(rows[:, column], labels, weight)
     return uneven
 
 
-def _is_uneven(number: np.ndarray, labels: np.ndarray) -> bool:
+def _is_uneven(number: np.ndarray, labels: np.ndarray, weight: np.ndarray) -> bool:
     """Whether most of what a number tells of the labels is beyond a polynomial.
 
     This is the test for lack of fit of an analysis of variance. The mean labels of each value are
-    compared with a polynomial through them, and both with the spread of labels of one value.
+    compared with a polynomial through them, and both with the spread of labels of one value. The
+    weights of the rows have a mean of one.
     """
-    values, rank, n_rows = np.unique(number, return_inverse=True, return_counts=True)
-    free, n_others = len(number) - len(values), len(values) - _DEGREE - 1
-    if free < 1 or n_others < 1:
+    values, rank = np.unique(number, return_inverse=True)
+    weights = np.bincount(rank, weight)[:, np.newaxis]
+    mean = np.stack([np.bincount(rank, weight * one) for one in labels.T], axis=1) / weights
+    n_others, n_free = len(values) - _DEGREE - 1, len(number) - len(values)
+    if n_free < 1:
         return False
-    mean = np.stack([np.bincount(rank, one) for one in labels.T], axis=1) / n_rows[:, np.newaxis]
-    noise = ((labels - mean[rank]) ** 2).sum() / free
-    place = (values - number.mean()) / number.std()
-    weight = np.sqrt(n_rows)[:, np.newaxis]
-    powers = weight * place[:, np.newaxis] ** np.arange(_DEGREE + 1)
-    fitted = powers @ np.linalg.lstsq(powers, weight * mean, rcond=None)[0]
-    beyond = ((weight * mean - fitted) ** 2).sum() - n_others * noise
-    told = ((weight * (mean - labels.mean(axis=0))) ** 2).sum() - (len(values) - 1) * noise
+    noise = (weight @ (labels - mean[rank]) ** 2).sum() / n_free
+    place = (values - values.mean()) / values.std()
+    powers = np.sqrt(weights) * place[:, np.newaxis] ** np.arange(_DEGREE + 1)
+    fitted = np.linalg.lstsq(powers, np.sqrt(weights) * mean, rcond=None)[0]
+    beyond = ((np.sqrt(weights) * mean - powers @ fitted) ** 2).sum() - n_others * noise
+    told = (weights * (mean - np.average(mean, axis=0, weights=weights[:, 0])) ** 2).sum() - (
+        len(values) - 1
+    ) * noise
     return bool(beyond > (_LEAST_F - 1) * n_others * noise and beyond > _LEAST_SHARE * told)
 
 

@@ -53,6 +53,18 @@ def test_so_do_they_in_regression(shape):
     assert columns_with_bins(months[:, np.newaxis], targets, task="regression") == expected
 
 
+@pytest.mark.parametrize("scale", [1e-6, 1.0, 1e6])
+def test_weights_count_whatever_their_sum(scale):
+    """Rows of a weight near zero could be left out: without them the label is a line."""
+    line, zigzag = rows_of("line"), rows_of("zigzag")
+    months = np.concatenate([line[0], zigzag[0]])[:, np.newaxis]
+    labels = np.concatenate([line[1], zigzag[1]])
+    for weights, expected in (([1.0, 1e-9], []), ([1e-9, 1.0], [0]), ([1.0, 1.0], [0])):
+        weight = scale * np.repeat(weights, N_ROWS)
+        targets = Targets(Classification(np.arange(2)), labels, weight, None)
+        assert columns_with_bins(months, targets) == expected
+
+
 def test_chance_gives_few_of_them_bins():
     rng = np.random.default_rng(0)
     X = rng.integers(12, size=(N_ROWS, 200)).astype(np.float32)

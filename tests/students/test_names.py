@@ -30,6 +30,7 @@ PROBA = np.eye(3)[Y] * 0.7 + 0.1
 MODULES = {"mlp": TabularMLP, "mlp_plr": PeriodicMLP, "convnet": ResidualConvNet}
 # Trained for one epoch, and not pruned.
 WHOLE = {name: {"max_epochs": 1, "module__pruning": 0.0} for name in ("mlp", "mlp_plr")}
+WHOLE["mlp"]["module__bins"] = (21,) * 4 + (42,) * 5  # "auto" goes by the number of rows
 WHOLE["convnet"] = {"max_epochs": 1}
 
 
