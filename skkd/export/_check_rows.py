@@ -6,6 +6,7 @@ import numpy as np
 from scipy import sparse
 from sklearn.pipeline import Pipeline
 
+from .._input import read_container
 from .._sklearn_private import _num_samples
 from .._student import has_own_encoder, is_default, net_dtype, net_of, student_input
 from ..exceptions import ExportError
@@ -50,8 +51,7 @@ def rows_to_check(clf, X_sample):
     """Return the rows given, or drawn rows for None."""
     if X_sample is None:
         return draw_rows(clf)
-    if isinstance(X_sample, (list, tuple)):
-        X_sample = np.asarray(X_sample)
+    X_sample = read_container(X_sample)
     if _num_samples(X_sample) == 0:
         raise ValueError("X_sample has no rows; give at least one, or None.")
     return X_sample

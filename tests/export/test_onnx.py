@@ -341,10 +341,13 @@ def test_pipeline_of_steps(tmp_path):
         to_onnx(clf, tmp_path / "student.onnx")
 
 
-def test_list_of_rows(tmp_path):
+@pytest.mark.parametrize("kind", [np.ndarray.tolist, torch.tensor], ids=["list", "tensor"])
+@pytest.mark.parametrize("steps", [[], [StandardScaler()]], ids=["net", "pipeline"])
+def test_rows_that_are_no_array(kind, steps, tmp_path):
     X, y = make_data()
-    clf = quick_student(X, y, student=make_pipeline(StandardScaler(), quick_net(max_epochs=1)))
-    assert to_onnx(clf, tmp_path / "student.onnx", X.tolist()).n_rows_checked == len(X)
+    net = quick_net(max_epochs=1)
+    clf = quick_student(X, y, student=make_pipeline(*steps, net) if steps else net)
+    assert to_onnx(clf, tmp_path / "student.onnx", kind(X)).max_difference < 1e-14
 
 
 # What can't be written

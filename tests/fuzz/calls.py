@@ -236,6 +236,11 @@ def check_partial_fit(rng, clf, fit: Fit) -> None:
     check(np.isfinite(clf.predict_proba(fit.rows.X)).all(), "not finite after partial_fit")
 
 
+def _as_objects(X) -> np.ndarray:
+    """Return a frame's values, which may have no type in common."""
+    return np.stack([np.asarray(X[name], dtype=object) for name in X.columns], axis=1)
+
+
 def check_refused_rows(rng, clf, fit: Fit) -> None:
     """Ask about rows that are not like those of fit: an answer for each row, or an error."""
     X = fit.rows.X
@@ -245,7 +250,7 @@ def check_refused_rows(rng, clf, fit: Fit) -> None:
         np.full((3, 1), 1e300), np.zeros((2, 1, 8, 8)), torch.zeros(3, 2), np.full((2, 3), 1j),
     ]  # fmt: skip
     if hasattr(X, "columns"):
-        odd += [X[list(X.columns)[::-1]], X[list(X.columns)[:1]], np.asarray(X)]
+        odd += [X[list(X.columns)[::-1]], X[list(X.columns)[:1]], _as_objects(X)]
     rows = odd[int(rng.integers(len(odd)))]
     try:
         with no_noise():
