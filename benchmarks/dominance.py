@@ -125,16 +125,17 @@ def _named(model: str) -> str:
 
 
 def draw(lines: list[dict], folder: Path) -> list[Path]:
-    """Draw one picture for each number of rows: ``frontier_4000.png`` and so on."""
-    paths = []
+    """Draw two pictures: ``frontier_small.png`` up to 4,000 rows, and ``frontier_large.png``."""
     groups = by_set(lines)
-    for max_rows in dict.fromkeys(rows for _, rows in groups):
+    paths = []
+    for size, is_large in (("small", False), ("large", True)):
         panels = {
             name: means(own).droplevel(["set", "rows"])
             for (name, rows), own in groups.items()
-            if rows == max_rows
+            if (rows > 4000) == is_large
         }
-        paths.append(folder / f"frontier_{max_rows}.png")
-        figure = loss_against_latency({name: (own, front(own)) for name, own in panels.items()})
-        figure.savefig(paths[-1], dpi=150)
+        if panels:
+            paths.append(folder / f"frontier_{size}.png")
+            figure = loss_against_latency({name: (own, front(own)) for name, own in panels.items()})
+            figure.savefig(paths[-1], dpi=150)
     return paths

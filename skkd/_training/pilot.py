@@ -26,8 +26,9 @@ from .loop import History, Recipe, train
 _VALIDATION = 0.2
 # Steps at least, and as a share of the real training's. Fewer would hide what the labels teach.
 _N_STEPS, _SHARE = 1000, 0.5
-# By so much a student of the teacher must be worse for no trust in it at all.
-_HARM = 0.05
+# By so much a student of the teacher must be worse for no trust in it at all. More validation rows
+# show smaller differences.
+_HARM, _HARM_ROWS = 0.05, 800
 # Rows, and entries of them, are copied.
 _MAX_ROWS, _MAX_ENTRIES = 100_000, 2**24
 # Fewer validation rows would show nothing.
@@ -102,7 +103,8 @@ def run_pilot(
     outputs = student_outputs(student, validation.X).astype(np.float64)
     share = task.stacking_weight(outputs, validation)
     trust = _NEUTRAL + (share - _NEUTRAL) * n_distinct / (n_distinct + _HALF)
-    trust *= 1.0 - harm(of_labels["valid_score"][-1], of_teacher["valid_score"][-1])
+    scores = (history["valid_score"][-1] for history in (of_labels, of_teacher))
+    trust *= 1.0 - harm(*scores, n_distinct)
     pilot = Pilot(gain, error, min(trust, task.most_trust))
     progress.say(
         f"pilot: {task.described_gain(gain, error)}the teacher can be trusted by {pilot.trust:.2f}"
@@ -110,12 +112,15 @@ def run_pilot(
     return pilot
 
 
-def harm(of_labels: float, of_teacher: float) -> float:
+def harm(of_labels: float, of_teacher: float, n_rows: int) -> float:
     """Return how much worse a student of the teacher is than one of labels, from 0 to 1.
 
     Parameters
     ----------
     of_labels, of_teacher : float
         Minus the validation losses of both.
+    n_rows : int
+        Of validation.
     """
-    return min(max((of_labels - of_teacher) / (_HARM * abs(of_labels) + 1e-12), 0.0), 1.0)
+    most = _HARM * min(1.0, math.sqrt(_HARM_ROWS / n_rows)) * abs(of_labels)
+    return min(max((of_labels - of_teacher) / (most + 1e-12), 0.0), 1.0)

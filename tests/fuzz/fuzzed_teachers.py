@@ -131,10 +131,11 @@ def draw_teacher(rng, fits_plain: bool) -> tuple[Callable, str, bool]:
 
 
 def _with_more_classes(X, y):
-    y = _as_array(y).copy()
-    if y.dtype.kind in "iuf":
-        y[: max(len(y) // 20, 2)] = y.max() + 1
-    return Reader().fit(X, y)
+    y = _as_array(y)
+    y = y.astype(int if y.dtype.kind == "b" else object)
+    is_text = isinstance(y[0], str)
+    y[: max(len(y) // 20, 2)] = "~" if is_text else max(y) + 1  # each is the last of all
+    return Reader().fit(X, np.array(y.tolist()))
 
 
 def _with_fewer_classes(X, y):

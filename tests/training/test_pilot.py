@@ -134,7 +134,13 @@ def test_no_gain_where_the_teacher_is_never_passed(teacher_loss):
     [(-0.2, -0.1, 0), (-0.2, -0.2, 0), (-0.2, -0.205, 0.5), (-0.2, -0.3, 1), (0.0, -0.1, 1)],
 )
 def test_harm_is_complete_where_the_loss_is_a_twentieth_higher(of_labels, of_teacher, expected):
-    assert harm(of_labels, of_teacher) == pytest.approx(expected)
+    assert harm(of_labels, of_teacher, 100) == pytest.approx(expected)
+    assert harm(of_labels, of_teacher, 800) == pytest.approx(expected)
+
+
+def test_many_rows_show_smaller_harm():
+    assert harm(-0.2, -0.205, 3200) == pytest.approx(1.0)  # half of the error of 800 rows
+    assert harm(-0.2, -0.2025, 3200) == pytest.approx(0.5)
 
 
 def test_a_teacher_whose_student_is_worse_than_one_of_labels_is_not_trusted(monkeypatch):
