@@ -103,8 +103,7 @@ def run_pilot(
     outputs = student_outputs(student, validation.X).astype(np.float64)
     share = task.stacking_weight(outputs, validation)
     trust = _NEUTRAL + (share - _NEUTRAL) * n_distinct / (n_distinct + _HALF)
-    scores = (history["valid_score"][-1] for history in (of_labels, of_teacher))
-    trust *= 1.0 - harm(*scores, n_distinct)
+    trust *= 1.0 - harm(of_labels["valid_score"][-1], of_teacher["valid_score"][-1], n_distinct)
     pilot = Pilot(gain, error, min(trust, task.most_trust))
     progress.say(
         f"pilot: {task.described_gain(gain, error)}the teacher can be trusted by {pilot.trust:.2f}"

@@ -55,7 +55,11 @@ class Inputs:
             A dict is one row, or holds columns. Columns that a frame or a dict lacks are missing.
         """
         if self.places is None:
-            return {self.names[0]: _as_array(_without_names(rows), self.dtypes[0], "X")}
+            X = _as_array(_without_names(rows), self.dtypes[0], "X")
+            if X.ndim != len(self.shape) or X.shape[1:] != self.shape[1:]:
+                expected = str(self.shape).replace("None", "n_rows")
+                raise ValueError(f"The rows have shape {X.shape}; expected {expected}.")
+            return {self.names[0]: X}
         if type(rows) is dict and (feed := self._feed_of_row(rows)) is not None:
             return feed
         columns, n_rows = self._columns(rows)
@@ -93,7 +97,7 @@ class Inputs:
             if len(lengths) > 1:
                 raise ValueError(f"The columns have {sorted(lengths)} rows; give equally many.")
             (n_rows,) = lengths
-        elif hasattr(rows, "columns"):
+        elif hasattr(rows, "columns") and all(isinstance(name, str) for name in rows.columns):
             names = map(str, rows.columns)
             columns = {name: column_at(rows, place) for place, name in enumerate(names)}
             n_rows = len(rows)
@@ -101,9 +105,9 @@ class Inputs:
             given = dict.fromkeys(name for row in rows for name in row)
             columns = {name: [row.get(name) for row in rows] for name in given}
             n_rows = len(rows)
-        else:
+        else:  # without names, or with numbers as names, which scikit-learn ignores
             X = rows if hasattr(rows, "shape") else np.array(rows, dtype=object)
-            if X.ndim != 2 or X.shape[1] != len(self.features):
+            if len(X.shape) != 2 or X.shape[1] != len(self.features):
                 raise ValueError(
                     f"The rows have shape {X.shape}; expected (n_rows, {len(self.features)}), one "
                     f"column for each of {list(self.features)}."

@@ -53,6 +53,7 @@ class NumericInput(nn.Module):
 
     def __init__(self, n_features: int, bins: Sequence[int] = (), clipped: Sequence[int] = ()):
         super().__init__()
+        check_columns("bins", bins, n_features)
         n_inputs = n_features + len(bins)
         self.n_features = n_features
         self.clipped = tuple(clipped)
@@ -123,6 +124,15 @@ class NumericInput(nn.Module):
         inputs = inputs.to(self.columns.device)
         for name in ("columns", "low", "slope", "least", "most"):
             setattr(self, name, getattr(self, name)[inputs])
+
+
+def check_columns(name: str, columns: Sequence[int], n_features: int) -> None:
+    """Raise a ValueError unless a module's parameter holds columns of X."""
+    if wrong := [int(column) for column in columns if not 0 <= column < n_features]:
+        raise ValueError(
+            f"{name} has {wrong[:3]}, and the columns of X are 0 to {n_features - 1}. "
+            "(Preprocessing may have made more or fewer of them.)"
+        )
 
 
 def rows_to_learn_from(X) -> np.ndarray:

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from ._mlp import Perceptron
-from ._numeric_input import NumericInput
+from ._numeric_input import NumericInput, check_columns
 
 __all__ = ["PeriodicMLP"]
 
@@ -71,6 +71,7 @@ class PeriodicMLP(Perceptron):
         embedded: tuple[int, ...] | None = None,
     ):
         columns = tuple(range(n_features)) if embedded is None else tuple(embedded)
+        check_columns("embedded", columns, n_features)
         others = [column for column in range(n_features) if column not in set(columns)]
         widths = [len(columns) * embedding_size + len(others), *hidden, n_classes]
         super().__init__(NumericInput(n_features, clipped=columns), widths, dropout, pruning)

@@ -206,6 +206,24 @@ def test_neither_torch_nor_scikit_learn_nor_pandas_is_imported(served):
     assert label == served.student.predict({"age": 31}).tolist()
 
 
+def test_a_frame_whose_columns_are_numbers(tmp_path):
+    """As pandas names them by itself; scikit-learn takes such columns by their place."""
+    frame, y = people(80)
+    frame = frame.set_axis(range(6), axis=1)
+    clf = quick_student(frame, y)
+    student = OnnxStudent(to_onnx(clf, tmp_path / "student.onnx", frame).path)
+    np.testing.assert_allclose(student.predict_proba(frame), clf.predict_proba(frame), atol=1e-5)
+
+
+@pytest.mark.parametrize("shape", [(5,), (3, 4), (3, 5, 1)])
+def test_an_array_of_another_shape(shape, tmp_path):
+    X, y = make_data()
+    clf = quick_student(X, y, student=quick_net(max_epochs=1))
+    student = OnnxStudent(to_onnx(clf, tmp_path / "student.onnx").path)
+    with pytest.raises(ValueError, match=r"have shape .*expected \(n_rows, 5\)"):
+        student.predict_proba(np.zeros(shape))
+
+
 @pytest.mark.parametrize("module", [skkd, skkd.export])
 def test_names_that_are_imported_late(module):
     assert set(module.__all__) <= set(dir(module))

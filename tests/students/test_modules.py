@@ -184,3 +184,13 @@ def test_missing_package_says_what_to_install(monkeypatch):
     clf = DistilledClassifier(None, "mlp_plr")
     with pytest.raises(ImportError, match=r"skkd\[embeddings\]"):
         clf.fit(RNG.normal(size=(20, 3)), y, teacher_proba=np.eye(2)[y])
+
+
+@pytest.mark.parametrize(
+    ("name", "params"),
+    [("mlp", {"bins": (0, 2)}), ("mlp", {"bins": [-1]}), ("mlp_plr", {"embedded": (1, 7)})],
+)
+def test_columns_that_are_not_there(name, params):
+    [parameter] = params
+    with pytest.raises(ValueError, match=f"{parameter} has .*columns of X are 0 to 1"):
+        make_student(name).module(2, 2, **params)
