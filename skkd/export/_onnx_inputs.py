@@ -54,6 +54,8 @@ class Inputs:
         rows : frame, array, sparse matrix, dict, list of dicts or list of lists
             A dict is one row, or holds columns. Columns that a frame or a dict lacks are missing.
         """
+        if hasattr(rows, "toarray"):  # first, for a sparse matrix by keys is a Mapping as well
+            rows = rows.toarray()
         if self.places is None:
             X = _as_array(_without_names(rows), self.dtypes[0], "X")
             if X.ndim != len(self.shape) or X.shape[1:] != self.shape[1:]:
@@ -163,7 +165,7 @@ def _without_names(rows):
             "The student was fitted on an array, so its columns have no names. Give an array of "
             "rows instead of a dict."
         )
-    return rows.toarray() if hasattr(rows, "toarray") else rows
+    return rows
 
 
 def _as_array(values, dtype: np.dtype, name: str) -> np.ndarray:

@@ -131,7 +131,14 @@ def test_arrays_without_names(tmp_path):
     X, y = make_data()
     clf = quick_student(X, y)
     student = OnnxStudent(to_onnx(clf, tmp_path / "student.onnx").path)
-    for rows in (X, X.tolist(), X.astype(object), sparse.csr_matrix(X), pd.DataFrame(X)):
+    for rows in (
+        X,
+        X.tolist(),
+        X.astype(object),
+        sparse.csr_matrix(X),
+        sparse.dok_matrix(X),
+        pd.DataFrame(X),
+    ):
         np.testing.assert_allclose(student.predict_proba(rows), clf.predict_proba(X), atol=1e-12)
     whole = X.round().astype(np.int16)
     np.testing.assert_allclose(
