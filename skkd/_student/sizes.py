@@ -88,13 +88,14 @@ def _is_uneven(number: np.ndarray, labels: np.ndarray, weight: np.ndarray) -> bo
     weights of the rows have a mean of one.
     """
     values, rank = np.unique(number, return_inverse=True)
-    weights = np.bincount(rank, weight)[:, np.newaxis]
+    weights = np.maximum(np.bincount(rank, weight), np.finfo(float).tiny)[:, np.newaxis]
     mean = np.stack([np.bincount(rank, weight * one) for one in labels.T], axis=1) / weights
     n_others, n_free = len(values) - _DEGREE - 1, len(number) - len(values)
     if n_free < 1:
         return False
     noise = (weight @ (labels - mean[rank]) ** 2).sum() / n_free
-    place = (values - values.mean()) / values.std()
+    place = values / np.abs(values).max()  # from -1 to 1 from here on, however large they were
+    place = 2.0 * (place - place[0]) / max(place[-1] - place[0], np.finfo(float).tiny) - 1.0
     powers = np.sqrt(weights) * place[:, np.newaxis] ** np.arange(_DEGREE + 1)
     fitted = np.linalg.lstsq(powers, np.sqrt(weights) * mean, rcond=None)[0]
     beyond = ((np.sqrt(weights) * mean - powers @ fitted) ** 2).sum() - n_others * noise

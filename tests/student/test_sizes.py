@@ -53,6 +53,22 @@ def test_so_do_they_in_regression(shape):
     assert columns_with_bins(months[:, np.newaxis], targets, task="regression") == expected
 
 
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize(("unit", "origin"), [(1e-300, 0.0), (1e306, -5e306), (1.0, 1e9)])
+def test_the_unit_does_not_matter(shape, unit, origin):
+    months, labels = rows_of(shape)
+    X = (unit * months.astype(np.float64) + origin)[:, np.newaxis]
+    targets = Targets(Classification(np.arange(2)), labels, None, None)
+    with np.errstate(all="raise"):
+        assert columns_with_bins(X, targets) == ([0] if SHAPES[shape][1] else [])
+
+
+def test_sentinels_beside_few_values():
+    months, labels = rows_of("zigzag")
+    X = np.where(np.arange(N_ROWS) % 50 == 0, -1e308, months.astype(np.float64))[:, np.newaxis]
+    columns_with_bins(X, Targets(Classification(np.arange(2)), labels, None, None))
+
+
 @pytest.mark.parametrize("scale", [1e-6, 1.0, 1e6])
 def test_weights_count_whatever_their_sum(scale):
     """Rows of a weight near zero could be left out: without them the label is a line."""
@@ -63,6 +79,13 @@ def test_weights_count_whatever_their_sum(scale):
         weight = scale * np.repeat(weights, N_ROWS)
         targets = Targets(Classification(np.arange(2)), labels, weight, None)
         assert columns_with_bins(months, targets) == expected
+
+
+def test_weights_next_to_nothing():
+    months, labels = rows_of("zigzag")
+    weight = np.where(months == 3, 1e-320, 1e9)
+    targets = Targets(Classification(np.arange(2)), labels, weight, None)
+    assert columns_with_bins(months[:, np.newaxis], targets) == [0]
 
 
 def test_chance_gives_few_of_them_bins():
