@@ -207,6 +207,7 @@ class DistilledClassifier(ClassifierMixin, BaseDistiller):
 
     @property
     def teacher_weights_(self) -> dict[str, float]:
+        """By name, the weight of each of several teachers."""
         if not isinstance(self.teacher_, TeacherAverage):
             raise AttributeError("teacher_weights_ is there after a fit with a list of teachers.")
         return self.teacher_.named_weights
@@ -279,10 +280,12 @@ class DistilledClassifier(ClassifierMixin, BaseDistiller):
 
         Parameters
         ----------
-        X, y, sample_weight, teacher_proba
+        X, y
             As in :meth:`fit`.
         classes : array of shape (n_classes,), default=None
             All labels that will ever occur; None: those of the first chunk.
+        sample_weight, teacher_proba
+            As in :meth:`fit`.
 
         Returns
         -------

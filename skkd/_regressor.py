@@ -58,10 +58,12 @@ class DistilledRegressor(RegressorMixin, BaseDistiller):
         The last two need y >= 0 and y > 0, and make the net predict the logarithm of the mean.
     quantile : float, default=0.5
         The level in (0, 1) of ``loss="quantile"``.
+    balancer : str or Balancer, default="descent_share"
+        As in :class:`DistilledClassifier`.
     distillation_loss : str, callable or None, default=None
         The loss to the teacher's predictions. None: the task loss. A callable takes outputs and
         standardized predictions, and returns a Tensor of one value a row.
-    balancer, cv, augmenter, early_stopping, validation_fraction, n_iter_no_change
+    cv, augmenter, early_stopping, validation_fraction, n_iter_no_change
         As in :class:`DistilledClassifier`, with the task loss in place of the log-loss.
     memory, teacher_budget, n_jobs, random_state, verbose
         As in :class:`DistilledClassifier`.
@@ -157,12 +159,16 @@ class DistilledRegressor(RegressorMixin, BaseDistiller):
 
         Parameters
         ----------
-        X, sample_weight, X_unlabeled, **params
+        X : array, frame, CSR matrix or Dataset
             As in :meth:`DistilledClassifier.fit`.
         y : array of shape (n_rows,) or (n_rows, n_outputs), or None
             Numbers. None: those of a Dataset of pairs.
+        sample_weight : array of shape (n_rows,), default=None
+            As in :meth:`DistilledClassifier.fit`.
         teacher_prediction : array of shape (n_rows,) or (n_rows, n_outputs), default=None
             The teacher's predictions, instead of asking it.
+        X_unlabeled, **params
+            As in :meth:`DistilledClassifier.fit`.
 
         Returns
         -------

@@ -27,6 +27,11 @@ __all__ = [
 def linear(progress: float) -> float:
     """Rise at a constant rate.
 
+    Parameters
+    ----------
+    progress : float
+        Finished share of the training, in [0, 1].
+
     Examples
     --------
     >>> linear(0.25)
@@ -37,6 +42,11 @@ def linear(progress: float) -> float:
 
 def cosine(progress: float) -> float:
     r"""Rise by :math:`(1 - \cos \pi t) / 2`: slow at both ends.
+
+    Parameters
+    ----------
+    progress : float
+        Finished share of the training, in [0, 1].
 
     Examples
     --------

@@ -115,7 +115,13 @@ class TableEncoder(TransformerMixin, BaseEstimator):
         return encoded
 
     def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
-        """Return the names of the outputs; ``input_features`` names columns without names."""
+        """Return the names of the outputs.
+
+        Parameters
+        ----------
+        input_features : array of str, default=None
+            Names of columns that have none.
+        """
         check_is_fitted(self)
         return self.transformer_.get_feature_names_out(input_features)
 

@@ -193,7 +193,13 @@ class Balancer(BaseEstimator):
         return self
 
     def weights(self, state: StepState) -> tuple[Scalar, Scalar]:
-        """Weights of the task and the distillation loss in this step; they sum to one."""
+        """Weights of the task and the distillation loss in this step; they sum to one.
+
+        Parameters
+        ----------
+        state : StepState
+            Holds what :meth:`requirements` asks for.
+        """
         weight = self.propose(state)
         if self.fade:
             weight = faded(weight, self.fade, state)
@@ -202,7 +208,13 @@ class Balancer(BaseEstimator):
         return 1.0 - self.weight_, self.weight_
 
     def update(self, state: StepState) -> None:
-        """Learn from the losses after the step, if ``needs`` asks for them."""
+        """Learn from the losses after the step, if ``needs`` asks for them.
+
+        Parameters
+        ----------
+        state : StepState
+            The state of this step, now with the losses after it.
+        """
         if self.admissible_step:
             task, distillation = state.task_loss_after, state.distillation_loss_after
             task_fall = state.task_loss - task

@@ -51,14 +51,16 @@ class DescentShare(RatioBalancer, GradientBalancer):
     ----------
     ratio : float, default=0.05
         :math:`\rho` > 0: distillation's part of the descent as a multiple of the task's.
+    min_weight, max_weight : float, default=0.0 and 1.0
+        As in :class:`Balancer`.
     smoothing : float, default=0.9
         As in :class:`Balancer`. Gradients of a minibatch are noisy; with 0 the equation holds in
         every single step.
+    conflict_clamp, admissible_step, gradients
+        As in :class:`Balancer`.
     fade : {"auto", True, False}, default="auto"
         As in :class:`Balancer`. Where :math:`\lambda` decays, distillation's share is below
         ``ratio``.
-    min_weight, max_weight, conflict_clamp, admissible_step, gradients
-        As in :class:`Balancer`.
 
     Notes
     -----
@@ -113,9 +115,11 @@ class EqualGradients(RatioBalancer, GradientBalancer):
     ----------
     ratio : float, default=0.1
         :math:`\rho` > 0: length of the distillation's gradient as a multiple of the task's.
+    min_weight, max_weight : float, default=0.0 and 1.0
+        As in :class:`Balancer`.
     smoothing : float, default=0.9
         As in :class:`Balancer`. Gradients of a minibatch are noisy.
-    min_weight, max_weight, conflict_clamp, admissible_step, gradients, fade
+    conflict_clamp, admissible_step, gradients, fade
         As in :class:`Balancer`.
 
     References
@@ -140,7 +144,13 @@ class EqualGradients(RatioBalancer, GradientBalancer):
         return task / (task + state.B**0.5)
 
     def importance(self, trace: dict[str, np.ndarray]) -> np.ndarray:
-        """Share of distillation in the sum of the weighted gradients' lengths."""
+        """Share of distillation in the sum of the weighted gradients' lengths.
+
+        Parameters
+        ----------
+        trace : dict of arrays, one entry a step
+            As in :meth:`Balancer.importance`.
+        """
         weight = trace["weight"]
         return share_of(weight * np.sqrt(trace["B"]), (1 - weight) * np.sqrt(trace["A"]))
 

@@ -77,10 +77,10 @@ class UncertaintyWeighting(Balancer):
     ----------
     lr : float, default=0.05
         Learning rate of the log variances. They follow the losses over about ``2 / lr`` steps.
-    initial : float, default=0.0
-        Both log variances at the start.
     min_weight, max_weight, smoothing, conflict_clamp, admissible_step, gradients, fade
         As in :class:`Balancer`.
+    initial : float, default=0.0
+        Both log variances at the start.
 
     Notes
     -----
@@ -153,10 +153,10 @@ class Famo(Balancer):
     ----------
     lr : float, default=0.025
         Learning rate of :math:`\xi`.
-    decay : float, default=0.001
-        The decay :math:`\gamma` >= 0. It pulls z back to one half.
     min_weight, max_weight, smoothing, conflict_clamp, admissible_step, gradients, fade
         As in :class:`Balancer`.
+    decay : float, default=0.001
+        The decay :math:`\gamma` >= 0. It pulls z back to one half.
 
     Notes
     -----
@@ -197,7 +197,13 @@ class Famo(Balancer):
         return distillation / (distillation + (1.0 - z) * state.distillation_loss)
 
     def update(self, state: StepState) -> None:
-        """Move towards the loss whose logarithm fell less in this step."""
+        """Move towards the loss whose logarithm fell less in this step.
+
+        Parameters
+        ----------
+        state : StepState
+            The losses before and after the step.
+        """
         super().update(state)
         z = sigmoid(2.0 * self._v.value)
         log = state.xp.log
@@ -229,10 +235,10 @@ class GradNorm(Balancer):
     ----------
     alpha : float, default=1.5
         How much a slow loss gains. At 0, both gradients are equally long.
-    lr : float, default=0.025
-        Learning rate (Adam) of the balancing parameter.
     min_weight, max_weight, smoothing, conflict_clamp, admissible_step, gradients, fade
         As in :class:`Balancer`.
+    lr : float, default=0.025
+        Learning rate (Adam) of the balancing parameter.
 
     Notes
     -----

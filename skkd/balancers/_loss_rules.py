@@ -27,10 +27,10 @@ class LossShare(RatioBalancer):
     ----------
     ratio : float, default=1.0
         The ratio :math:`\rho` > 0. Weighted distillation loss over weighted task loss.
-    monotone : bool, default=False
-        Never let the parameter fall while the weighted loss falls from one step to the next.
     min_weight, max_weight, smoothing, conflict_clamp, admissible_step, gradients, fade
         As in :class:`Balancer`. The inequality holds in every step with their defaults.
+    monotone : bool, default=False
+        Never let the parameter fall while the weighted loss falls from one step to the next.
 
     Notes
     -----

@@ -32,6 +32,8 @@ class ScheduledBalance(Balancer):
     ----------
     schedule : {"linear", "cosine", "exponential", "step", "logistic"} or callable, default="linear"
         A function of progress that rises from 0 to 1.
+    min_weight, max_weight, smoothing, conflict_clamp, admissible_step, gradients, fade
+        As in :class:`Balancer`.
     start, end : float, default=1.0 and 0.0
         First and last balancing parameter. Either may be the larger one.
     warmup : float, default=0.0
@@ -40,8 +42,6 @@ class ScheduledBalance(Balancer):
         Share of the training in which the parameter then stays at ``start``.
     stop : float or None, default=None
         Share of the training after which the parameter is 0. None: no stop.
-    min_weight, max_weight, smoothing, conflict_clamp, admissible_step, gradients, fade
-        As in :class:`Balancer`.
 
     References
     ----------

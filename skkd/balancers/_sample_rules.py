@@ -71,14 +71,16 @@ class SampleWise(Balancer):
     rule : {"wsl", "teacher_correct", "student_entropy", "agreement"} or callable, default="wsl"
         The rule of the factors. A callable takes :class:`BatchRows`. It returns a Tensor of shape
         (n_rows,).
-    weight : float, default=0.7
-        :math:`\lambda_{max}` in [0, 1), the parameter of a row with factor 1. The default is
-        about :math:`\alpha = 2.5` of [1]_.
-    min_weight, max_weight, fade
+    min_weight, max_weight : float, default=0.0 and 1.0
         As in :class:`Balancer`, applied to each row.
     smoothing, conflict_clamp, admissible_step, gradients
         Keep the defaults: these describe one parameter for all rows. :meth:`validate` raises a
         ValueError for other values.
+    fade : {"auto", True, False}, default=False
+        As in :class:`Balancer`, applied to each row.
+    weight : float, default=0.7
+        :math:`\lambda_{max}` in [0, 1), the parameter of a row with factor 1. The default is
+        about :math:`\alpha = 2.5` of [1]_.
 
     Notes
     -----
@@ -131,7 +133,13 @@ class SampleWise(Balancer):
                 )
 
     def propose(self, state: StepState) -> Tensor:
-        """Give the balancing parameters of all rows, of shape (n_rows,)."""
+        """Give the balancing parameters of all rows, of shape (n_rows,).
+
+        Parameters
+        ----------
+        state : StepState
+            Holds the batch in ``rows``.
+        """
         rows = state.rows
         assert rows is not None
         rule = self.rule if callable(self.rule) else RULES[self.rule]

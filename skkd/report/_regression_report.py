@@ -96,14 +96,16 @@ def regression_report(
     baseline : "fit", estimator or None, default="fit"
         What to compare with besides the teacher. "fit" trains a clone of ``reg`` on labels only,
         without synthetic rows. An estimator must be fitted. None: nothing.
+    X_train, y_train, sample_weight_train, sample_weight
+        As in :func:`distillation_report`.
     teacher_prediction : array of shape (n_rows,) or (n_rows, n_outputs), default=None
         The teacher's predictions for X_test. None: the teacher is asked, if there is one.
-    X_train, y_train, sample_weight_train, sample_weight, latency, confidence_level
-        As in :func:`distillation_report`.
-    n_bootstrap, random_state, verbose
+    latency : bool, default=True
         As in :func:`distillation_report`.
     margin : float, default=0.01
         The relative increase of an error up to which the student is "no worse".
+    confidence_level, n_bootstrap, random_state, verbose
+        As in :func:`distillation_report`.
 
     Returns
     -------

@@ -78,7 +78,13 @@ class ResidualConvNet(nn.Module):
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def forward(self, X: Tensor) -> Tensor:
-        """Return logits for X of shape (n_rows, c, h, w) or (n_rows, h, w)."""
+        """Return logits of shape (n_rows, n_classes).
+
+        Parameters
+        ----------
+        X : Tensor of shape (n_rows, c, h, w) or (n_rows, h, w)
+            Images.
+        """
         if X.ndim == 3:
             X = X.unsqueeze(1)
         # Clipped, so that the largest float gives a finite answer.

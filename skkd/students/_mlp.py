@@ -115,11 +115,23 @@ class Perceptron(nn.Module):
         return self.numeric_input.slope[: self.numeric_input.n_features]
 
     def features(self, X: Tensor) -> Tensor:
-        """Return inputs of the first layer for X of shape (n_rows, n_features)."""
+        """Return the inputs of the first layer.
+
+        Parameters
+        ----------
+        X : Tensor of shape (n_rows, n_features)
+            Rows as numbers.
+        """
         return self.numeric_input(X)
 
     def forward(self, X: Tensor) -> Tensor:
-        """Return logits (n_rows, n_classes) for X of shape (n_rows, n_features)."""
+        """Return logits of shape (n_rows, n_classes).
+
+        Parameters
+        ----------
+        X : Tensor of shape (n_rows, n_features)
+            Rows as numbers.
+        """
         return self.layers(self.features(X))
 
     def adapt(
@@ -165,7 +177,13 @@ class Perceptron(nn.Module):
         return torch.arange(0), torch.arange(0)
 
     def keep_inputs(self, inputs: Tensor) -> None:
-        """Drop all inputs of the first layer but these."""
+        """Drop all inputs of the first layer but these.
+
+        Parameters
+        ----------
+        inputs : int Tensor of shape (n_kept,)
+            Column numbers of the inputs to keep.
+        """
 
 
 class TabularMLP(Perceptron):
@@ -223,7 +241,19 @@ class TabularMLP(Perceptron):
     def prune(
         self, X, sample_weight: np.ndarray | None, seed: int, variance: float | None = None
     ) -> dict[str, tuple[int, ...]]:
-        """Take out what is not needed; return the parameters that make a module like it."""
+        """Take out what is not needed; return the parameters that make a module like it.
+
+        Parameters
+        ----------
+        X : array or CSR matrix of shape (n_rows, ...)
+            Training rows.
+        sample_weight : ndarray of shape (n_rows,) or None
+            Weights of the rows. None: all rows count equally.
+        seed : int
+            Seed of the random draws in pruning.
+        variance : float or None
+            Of numbers around the outputs. None: these are logits.
+        """
         made_by = super().prune(X, sample_weight, seed, variance)
         return made_by | {"bins": self.numeric_input.bins}
 
@@ -233,5 +263,11 @@ class TabularMLP(Perceptron):
         return torch.arange(n_features, len(columns)), columns[n_features:].unique()
 
     def keep_inputs(self, inputs: Tensor) -> None:
-        """Drop all inputs of the first layer but these."""
+        """Drop all inputs of the first layer but these.
+
+        Parameters
+        ----------
+        inputs : int Tensor of shape (n_kept,)
+            Column numbers of the inputs to keep.
+        """
         self.numeric_input.keep(inputs)

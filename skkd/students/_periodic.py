@@ -85,7 +85,13 @@ class PeriodicMLP(Perceptron):
         )
 
     def features(self, X: Tensor) -> Tensor:
-        """Return inputs of the first layer for X of shape (n_rows, n_features)."""
+        """Return the inputs of the first layer.
+
+        Parameters
+        ----------
+        X : Tensor of shape (n_rows, n_features)
+            Rows as numbers.
+        """
         X = super().features(X)
         parts = []
         if len(self.embedded):

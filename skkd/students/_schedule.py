@@ -26,14 +26,32 @@ class LearningRateSchedule(Callback):
         self.final = final
 
     def factor(self, progress: float) -> float:
-        """Return the learning rate at a progress in [0, 1], as a share of ``lr``."""
+        """Return the learning rate at a progress in [0, 1], as a share of ``lr``.
+
+        Parameters
+        ----------
+        progress : float
+            Finished share of the training.
+        """
         if progress < self.warmup:
             return progress / self.warmup
         fallen = (progress - self.warmup) / (1.0 - self.warmup)
         return self.final + (1.0 - self.final) * (0.5 + 0.5 * math.cos(math.pi * fallen))
 
     def on_batch_begin(self, net, batch=None, training=None, progress=None, **kwargs) -> None:
-        """Set the rate of every parameter group, or keep ``lr`` without a progress."""
+        """Set the rate of every parameter group, or keep ``lr`` without a progress.
+
+        Parameters
+        ----------
+        net : skorch.NeuralNet
+            The net in training.
+        batch, training : default=None
+            Not used.
+        progress : float or None, default=None
+            Finished share of the training.
+        **kwargs : dict
+            Not used.
+        """
         if progress is None:
             return
         lr = net.lr * max(self.factor(progress), 1e-3)
