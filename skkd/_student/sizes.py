@@ -3,6 +3,7 @@
 import math
 
 import numpy as np
+from scipy.stats import f
 from skorch import NeuralNet
 
 from .._input import Targets
@@ -12,8 +13,9 @@ from ..students import ResidualConvNet, dense, n_distinct_values, rows_to_learn_
 _LEAST_VALUES = 33
 # A polynomial of this degree says whether they are: months and days are not.
 _DEGREE = 3
-# How far the means must be from it, beyond chance and as a share of all that they tell.
-_LEAST_F, _LEAST_SHARE = 2.0, 0.5
+# How often chance alone may say so of a table, and what share of all that the means tell must be
+# beyond the polynomial.
+_CHANCE, _LEAST_SHARE = 0.01, 0.5
 # Bins of a column, and of all columns together, for each is an input of the first layer.
 _LEAST_BINS, _MOST_BINS, _MOST_INPUTS = 4, 32, 768
 
@@ -76,11 +78,11 @@ def _are_uneven(X, targets: Targets | None, n_values: np.ndarray) -> np.ndarray:
     if targets.sample_weight is not None:
         weight = targets.sample_weight[index] / targets.sample_weight[index].mean()
     for column in few:
-        uneven[column] = _is_uneven(rows[:, column], labels, weight)
+        uneven[column] = _is_uneven(rows[:, column], labels, weight, _CHANCE / len(few))
     return uneven
 
 
-def _is_uneven(number: np.ndarray, labels: np.ndarray, weight: np.ndarray) -> bool:
+def _is_uneven(number: np.ndarray, labels: np.ndarray, weight: np.ndarray, chance: float) -> bool:
     """Whether most of what a number tells of the labels is beyond a polynomial.
 
     This is the test for lack of fit of an analysis of variance. The mean labels of each value are
@@ -98,11 +100,13 @@ def _is_uneven(number: np.ndarray, labels: np.ndarray, weight: np.ndarray) -> bo
     place = 2.0 * (place - place[0]) / max(place[-1] - place[0], np.finfo(float).tiny) - 1.0
     powers = np.sqrt(weights) * place[:, np.newaxis] ** np.arange(_DEGREE + 1)
     fitted = np.linalg.lstsq(powers, np.sqrt(weights) * mean, rcond=None)[0]
-    beyond = ((np.sqrt(weights) * mean - powers @ fitted) ** 2).sum() - n_others * noise
+    misfit = ((np.sqrt(weights) * mean - powers @ fitted) ** 2).sum()
+    beyond = misfit - n_others * noise
     told = (weights * (mean - np.average(mean, axis=0, weights=weights[:, 0])) ** 2).sum() - (
         len(values) - 1
     ) * noise
-    return bool(beyond > (_LEAST_F - 1) * n_others * noise and beyond > _LEAST_SHARE * told)
+    is_chance = misfit <= f.isf(chance, n_others, n_free) * n_others * noise
+    return bool(beyond > _LEAST_SHARE * told and not is_chance)
 
 
 def _of_mlp(n_rows: int) -> dict:
