@@ -2,6 +2,7 @@
 
 import copy
 import math
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -37,14 +38,23 @@ def call_with_protected(function: Callable[[Any], Any], X) -> Any:
 
     A function that needs memory it can write to, as some compiled ones do, gets a copy.
     """
+    if hasattr(X, "iloc"):
+        return function(X.copy(deep=not _copies_on_write()))
     if not isinstance(X, np.ndarray) and not sparse.issparse(X):
-        return function(X.copy(deep=False) if hasattr(X, "iloc") else X)
+        return function(X)
     try:
         return function(_read_only(X))
     except ValueError as error:
         if "read-only" not in str(error) or is_large(X):
             raise
     return function(X.copy())
+
+
+def _copies_on_write() -> bool:
+    """Whether a shallow copy of a pandas frame protects the frame: from pandas 3 on it does."""
+    pandas = sys.modules["pandas"]
+    is_new = int(pandas.__version__.partition(".")[0]) >= 3
+    return is_new or pandas.get_option("mode.copy_on_write") is True
 
 
 def _read_only(X):

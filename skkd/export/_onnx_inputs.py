@@ -154,7 +154,10 @@ def objects_of(values) -> tuple[np.ndarray, np.ndarray]:
     """Return the values as objects, and which of them are missing."""
     if hasattr(values, "isna"):
         return values.astype(object).to_numpy(), values.isna().to_numpy()
-    values = np.asarray(values).astype(object)
+    values = np.asarray(values)
+    if values.dtype.kind == "M":
+        values = values.astype("datetime64[us]")  # as an object, a nanosecond is a number
+    values = values.astype(object)
     none = np.array(None, dtype=object)
     return values, np.equal(values, none) | (values != values)
 
