@@ -102,9 +102,8 @@ def _is_uneven(number: np.ndarray, labels: np.ndarray, weight: np.ndarray, chanc
     fitted = np.linalg.lstsq(powers, np.sqrt(weights) * mean, rcond=None)[0]
     misfit = ((np.sqrt(weights) * mean - powers @ fitted) ** 2).sum()
     beyond = misfit - n_others * noise
-    told = (weights * (mean - np.average(mean, axis=0, weights=weights[:, 0])) ** 2).sum() - (
-        len(values) - 1
-    ) * noise
+    center = np.average(mean, axis=0, weights=weights[:, 0])
+    told = (weights * (mean - center) ** 2).sum() - (len(values) - 1) * noise
     is_chance = misfit <= f.isf(chance, n_others, n_free) * n_others * noise
     return bool(beyond > _LEAST_SHARE * told and not is_chance)
 
