@@ -766,3 +766,14 @@ def test_a_single_step_that_diverges():
     student = quick_net(Linear, optimizer=torch.optim.SGD, lr=1e38, max_epochs=1, batch_size=-1)
     with pytest.raises(TrainingDivergedError, match="in epoch 1, batch 1"):
         quick(TEACHER, student=student).fit(1e3 * X.astype(np.float32), Y)
+
+
+@pytest.mark.parametrize("shape", [(2, 1, 8, 8), (3, 5), (4,)])
+def test_an_array_of_another_shape_than_the_frame_of_fit(shape):
+    frame = pd.DataFrame({"a": X[:, 0], "b": pd.Categorical(np.where(Y > 0, "x", "y"))})
+    clf = DistilledClassifier(None, random_state=0).set_params(student__max_epochs=1)
+    clf.fit(frame, Y, teacher_proba=np.full((len(Y), 3), 1 / 3))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # of names that the array lacks
+        with pytest.raises(ValueError, match="expecting 2 features"):
+            clf.predict_proba(np.zeros(shape))

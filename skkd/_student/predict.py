@@ -147,7 +147,7 @@ def _named(estimator, X):
     names = getattr(estimator, "feature_names_in_", None)
     if names is None or not isinstance(X, np.ndarray) or not has_own_encoder(estimator.student_):
         return X
-    if "pandas" not in sys.modules:
+    if "pandas" not in sys.modules or X.ndim != 2 or X.shape[1] != len(names):  # refused later
         return X
     return sys.modules["pandas"].DataFrame(X, columns=names)
 

@@ -45,7 +45,7 @@ class Graph:
         value = np.asarray(value, dtype=dtype)
         name = self.fresh_name("constant")
         if value.dtype.kind in "OU":
-            encoded = [text.encode() for text in value.ravel().tolist()]
+            encoded = [_encoded(text) for text in value.ravel().tolist()]
             kind = self._onnx.TensorProto.STRING
             self._constants.append(
                 self._onnx.helper.make_tensor(name, kind, list(value.shape), encoded)
@@ -151,3 +151,13 @@ def _in_half_precision(value: np.ndarray) -> np.ndarray | None:
     with np.errstate(over="ignore"):
         half = value.astype(np.float16)
     return half if np.array_equal(half, value, equal_nan=True) else None
+
+
+def _encoded(text: str) -> bytes:
+    try:
+        return text.encode()
+    except UnicodeEncodeError as error:
+        raise ExportError(
+            f"The text {text!r} has a character that no file can hold ({error.reason}). Give such "
+            "labels and categories other names before fit."
+        ) from error

@@ -341,6 +341,14 @@ def test_pipeline_of_steps(tmp_path):
         to_onnx(clf, tmp_path / "student.onnx")
 
 
+def test_labels_that_no_file_can_hold(tmp_path):
+    X, y = make_data()
+    clf = quick_student(X, np.array(["a", "b", "\ud800"], dtype=object)[y])
+    with pytest.raises(ExportError, match="no file can hold.*other names"):
+        to_onnx(clf, tmp_path / "student.onnx")
+    assert not [*tmp_path.iterdir()]
+
+
 @pytest.mark.parametrize("kind", [np.ndarray.tolist, torch.tensor], ids=["list", "tensor"])
 @pytest.mark.parametrize("steps", [[], [StandardScaler()]], ids=["net", "pipeline"])
 def test_rows_that_are_no_array(kind, steps, tmp_path):
