@@ -94,6 +94,12 @@ PARAMETERS = {
     "memory_file": ({"memory": __file__}, ValueError, "memory=.*test_bad_input.py' is a file"),
     "cv_bytes": ({"teacher": LogisticRegression(), "cv": b"5"}, ValueError, "cv=b'5'.*splitter"),
     "cv_dict": ({"teacher": LogisticRegression(), "cv": {}}, ValueError, "cv={}.*splitter"),
+    "cv_array": (
+        {"teacher": LogisticRegression(), "cv": np.array([1, 2])},
+        ValueError,
+        r"cv=array\(\[1, 2\]\).*pairs of index arrays",
+    ),
+    "cv_scalar_array": ({"teacher": LogisticRegression(), "cv": np.array(3)}, ValueError, "cv=arr"),
     "cv_float": ({"teacher": LogisticRegression(), "cv": 2.5}, (TypeError, ValueError), "cv.*2.5"),
     "temperature_zero": ({"temperature": 0.0}, ValueError, r"'temperature'.*0\.0"),
     "temperature_negative": ({"temperature": -1}, ValueError, "'temperature'.*-1"),

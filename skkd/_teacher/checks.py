@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from numbers import Integral
 
+import numpy as np
 from sklearn.base import is_classifier
 from sklearn.ensemble import StackingClassifier
 from sklearn.exceptions import NotFittedError
@@ -94,8 +95,11 @@ def check_cv_parameter(cv) -> None:
         allowed = cv == "oob"
     elif isinstance(cv, Integral):
         allowed = int(cv) >= 2
-    elif isinstance(cv, (list, tuple)):
-        allowed = all(isinstance(split, (list, tuple)) and len(split) == 2 for split in cv)
+    elif isinstance(cv, np.ndarray) and cv.ndim == 0:
+        allowed = False
+    elif isinstance(cv, (list, tuple, np.ndarray)):
+        kinds = (list, tuple, np.ndarray)
+        allowed = all(isinstance(pair, kinds) and len(pair) == 2 for pair in cv)
     else:
         # bytes have a method split, and neither they nor a dict hold pairs of indices.
         allowed = not isinstance(cv, (bytes, bytearray, Mapping)) and (

@@ -44,7 +44,7 @@ def run(mode: str, count: int, start: int | None, seconds: float, folder) -> Pat
             file.write(json.dumps(result) + "\n")
             file.flush()
             if result["outcome"] not in ("right", "refused"):
-                print(_line(mode, result), flush=True)
+                print(_line(mode, result).encode(errors="backslashreplace").decode(), flush=True)
     return log
 
 

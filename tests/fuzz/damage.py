@@ -88,7 +88,8 @@ def _append(rng, data: bytes, other: bytes) -> bytes:
 
 
 def _splice(rng, data: bytes, other: bytes) -> bytes:
-    where = int(rng.integers(min(len(data), len(other))))
+    # Behind the first header, of which zip has a copy: otherwise it is the other file, and right.
+    where = int(rng.integers(1000, min(len(data), len(other))))
     return data[:where] + other[where:]
 
 
