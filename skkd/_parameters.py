@@ -131,7 +131,7 @@ def read_loss(loss, known: dict[str, Callable[..., Tensor]], of: str) -> Callabl
     """
     if isinstance(loss, str) and loss in known:
         return known[loss]
-    if not callable(loss):
+    if not callable(loss) or isinstance(loss, type):
         raise ValueError(
             f"distillation_loss={loss!r} is not known; choose one of "
             f"{', '.join(map(repr, known))}, or give a function of {of}."

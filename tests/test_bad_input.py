@@ -94,6 +94,7 @@ PARAMETERS = {
     "memory_file": ({"memory": __file__}, ValueError, "memory=.*test_bad_input.py' is a file"),
     "cv_bytes": ({"teacher": LogisticRegression(), "cv": b"5"}, ValueError, "cv=b'5'.*splitter"),
     "cv_dict": ({"teacher": LogisticRegression(), "cv": {}}, ValueError, "cv={}.*splitter"),
+    "loss_class": ({"distillation_loss": dict}, ValueError, "distillation_loss=<class 'dict'>"),
     "cv_array": (
         {"teacher": LogisticRegression(), "cv": np.array([1, 2])},
         ValueError,

@@ -278,10 +278,10 @@ def _weighted_sum(X, share: np.ndarray, mean: np.ndarray | None) -> np.ndarray:
 
 
 def standard_deviation(mean: np.ndarray, variance: np.ndarray) -> np.ndarray:
-    """Return standard deviations, with 1 in place of mere rounding errors."""
-    deviation = np.atleast_1d(np.sqrt(variance))
-    deviation[deviation <= 10 * np.finfo(deviation.dtype).eps * np.abs(mean)] = 1.0
-    return deviation
+    """Return standard deviations; those of constant columns make their rounding errors vanish."""
+    deviation, size = np.atleast_1d(np.sqrt(variance)), np.abs(mean)
+    is_constant = deviation <= 10 * np.finfo(deviation.dtype).eps * size
+    return np.where(is_constant, np.maximum(1.0, 1e-3 * size), deviation)
 
 
 def dense(rows) -> np.ndarray:

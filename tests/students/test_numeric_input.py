@@ -275,3 +275,16 @@ def test_partial_fit_goes_on_with_those_that_are_left():
     left = net_of(clf).module__bins
     clf.partial_fit(X, Y, teacher_proba=PROBA)
     assert net_of(clf).module__bins == left
+
+
+@pytest.mark.parametrize(
+    ("value", "dtype"), [(1e30, np.float64), (-3e100, np.float64), (1.7e9, np.float32)]
+)
+@pytest.mark.parametrize("weighted", [False, True])
+def test_a_constant_column_of_huge_values_is_zero(value, dtype, weighted):
+    """Its mean has a rounding error, which must not become a large input."""
+    rng = np.random.default_rng(0)
+    X = np.full((137, 1), value, dtype=dtype)
+    numbers = NumericInput(1).to(torch.from_numpy(X).dtype)
+    numbers.learn(X, rng.uniform(0.1, 3.0, 137) if weighted else None, None)
+    assert numbers(torch.from_numpy(X)).abs().max() < 1e-3
