@@ -78,10 +78,10 @@ def read_options(distiller, teacher_answers, X_unlabeled, params: dict) -> Optio
     loss = distiller._read_distillation_loss()
     teacher, augmenter = as_teacher(distiller.teacher), distiller.augmenter
     has_teacher = teacher is not None and is_fitted(teacher)
+    named = augmenter is not None and not (isinstance(augmenter, str) and augmenter == "auto")
     if teacher_answers is None:
         check_teachers(teacher, distiller.cv, distiller._answers)
     elif not has_teacher:
-        named = augmenter is not None and augmenter != "auto"
         for name, is_given in (("augmenter", named), ("X_unlabeled", X_unlabeled is not None)):
             if is_given:
                 raise ValueError(
@@ -90,7 +90,7 @@ def read_options(distiller, teacher_answers, X_unlabeled, params: dict) -> Optio
                     f"{distiller._answers}, or {name}=None."
                 )
     fits_teacher = teacher_answers is None and not has_teacher
-    if augmenter is not None and augmenter != "auto":
+    if named:
         augmenter = make_augmenter(augmenter)
     if params and not get_config()["enable_metadata_routing"]:
         _check_metadata(params, distiller.cv, fits_teacher)
@@ -141,6 +141,11 @@ def read_loss(loss, known: dict[str, Callable[..., Tensor]], of: str) -> Callabl
 
 def check_schedule(temperature: Callable[[float], float]) -> None:
     """Raise a ValueError unless a temperature is positive at any progress."""
+    if isinstance(temperature, type):
+        raise ValueError(
+            f"temperature={temperature!r} is a class; give a number, a function of the progress, "
+            "or TemperatureSchedule(...)."
+        )
     if isinstance(temperature, TemperatureSchedule):
         temperature.validate()
     for progress in (0.0, 0.5, 1.0):

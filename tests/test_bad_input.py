@@ -94,6 +94,11 @@ PARAMETERS = {
     "memory_file": ({"memory": __file__}, ValueError, "memory=.*test_bad_input.py' is a file"),
     "cv_bytes": ({"teacher": LogisticRegression(), "cv": b"5"}, ValueError, "cv=b'5'.*splitter"),
     "cv_dict": ({"teacher": LogisticRegression(), "cv": {}}, ValueError, "cv={}.*splitter"),
+    "augmenter_array": (
+        {"augmenter": np.array([1, 2])},
+        (TypeError, ValueError),
+        "augmenter must be",
+    ),
     "loss_class": ({"distillation_loss": dict}, ValueError, "distillation_loss=<class 'dict'>"),
     "cv_array": (
         {"teacher": LogisticRegression(), "cv": np.array([1, 2])},
@@ -156,7 +161,11 @@ PARAMETERS = {
         ValueError,
         "temperature=.*gives 'hot'.*above 0",
     ),
-    "temperature_class": ({"temperature": TemperatureSchedule}, ValueError, "temperature=.*gives"),
+    "temperature_class": (
+        {"temperature": TemperatureSchedule},
+        ValueError,
+        "temperature=.*a class",
+    ),
     "weight_above_one": (
         {"balancer": FixedBalance(1.5)},
         ValueError,

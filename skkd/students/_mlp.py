@@ -24,6 +24,11 @@ class Dropout(nn.Dropout):
     _generator: torch.Generator | None = None
     _seed: int | None = None
 
+    def __init__(self, p: float):
+        if not 0.0 <= p <= 1.0:
+            raise ValueError(f"dropout={p!r} is not allowed; give a number from 0 to 1.")
+        super().__init__(p)
+
     def seed(self, seed: int) -> None:
         """Draw from a private generator from now on, which no other thread uses."""
         self._seed, self._generator = seed, None

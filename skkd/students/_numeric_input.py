@@ -280,7 +280,7 @@ def _weighted_sum(X, share: np.ndarray, mean: np.ndarray | None) -> np.ndarray:
 def standard_deviation(mean: np.ndarray, variance: np.ndarray) -> np.ndarray:
     """Return standard deviations; those of constant columns make their rounding errors vanish."""
     deviation, size = np.atleast_1d(np.sqrt(variance)), np.abs(mean)
-    is_constant = deviation <= 10 * np.finfo(deviation.dtype).eps * size
+    is_constant = deviation <= 1e3 * np.finfo(deviation.dtype).eps * size
     return np.where(is_constant, np.maximum(1.0, 1e-3 * size), deviation)
 
 

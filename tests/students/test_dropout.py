@@ -124,3 +124,9 @@ def test_each_layer_of_a_module_gets_a_seed_of_its_own():
     assert not torch.equal(first, second)
     seed_dropout(module, 0)
     assert torch.equal(first, module[0].dropout(torch.ones(10, 40)))
+
+
+@pytest.mark.parametrize("p", [float("nan"), -0.1, 1.5])
+def test_a_share_that_is_none(p):
+    with pytest.raises(ValueError, match="dropout=.*from 0 to 1"):
+        Dropout(p)

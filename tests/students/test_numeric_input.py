@@ -278,7 +278,7 @@ def test_partial_fit_goes_on_with_those_that_are_left():
 
 
 @pytest.mark.parametrize(
-    ("value", "dtype"), [(1e30, np.float64), (-3e100, np.float64), (1.7e9, np.float32)]
+    ("value", "dtype"), [(1e30, np.float64), (-3e40, np.float64), (1.7e9, np.float32)]
 )
 @pytest.mark.parametrize("weighted", [False, True])
 def test_a_constant_column_of_huge_values_is_zero(value, dtype, weighted):
