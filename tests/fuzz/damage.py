@@ -89,7 +89,8 @@ def _append(rng, data: bytes, other: bytes) -> bytes:
 
 def _splice(rng, data: bytes, other: bytes) -> bytes:
     # Behind the first header, of which zip has a copy: otherwise it is the other file, and right.
-    where = int(rng.integers(1000, min(len(data), len(other))))
+    size = min(len(data), len(other))
+    where = int(rng.integers(size // 4, size))
     return data[:where] + other[where:]
 
 
