@@ -189,18 +189,18 @@ def _encoded(codes: LevelCodes):
 
 
 def onnx_of(codes: LevelCodes, model, n_features: int) -> bytes:
-    """Convert a model to one ONNX file, from raw rows to ``probabilities``.
+    """Convert a model to one ONNX file, from raw rows to ``probabilities`` or numbers.
 
     Parameters
     ----------
     codes : LevelCodes
         Fitted.
-    model : lightgbm.LGBMClassifier, lightgbm.Booster or sklearn.pipeline.Pipeline
+    model : lightgbm.LGBMModel, lightgbm.Booster or sklearn.pipeline.Pipeline
         Fitted on coded rows.
     n_features : int
         Columns of coded rows.
     """
-    if isinstance(model, lightgbm.LGBMClassifier):
+    if isinstance(model, lightgbm.LGBMModel):
         model = model.booster_
     if isinstance(model, lightgbm.Booster):
         rows = [("X", onnxmltools.convert.common.data_types.FloatTensorType([None, n_features]))]

@@ -244,7 +244,7 @@ def ask(session, X) -> np.ndarray:
 
 def latency(session, X) -> dict[str, float]:
     """Measure the time of a single row (median) and of 10,000 rows (shortest)."""
-    run = partial(session.run, ["probabilities"])
+    run = partial(session.run, [session.get_outputs()[-1].name])
     feeds = [feed(session, take(X, np.array([i % len(X)]))) for i in range(N_SINGLE_ROWS)]
     calls = itertools.islice(itertools.cycle(feeds), N_CALLS)
     rows = [_wall_seconds(run, one) for one in (*feeds, *calls)][N_SINGLE_ROWS:]

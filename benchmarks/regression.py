@@ -15,13 +15,16 @@ The models:
 - ``plain``: the same without synthetic rows.
 - ``fixed_0.25`` to ``fixed_1``: the same as ``plain``, with a fixed balancing parameter.
 
-A third of the rows, at most 10,000, are test rows. ``seconds`` is process time of the fit.
+A third of the rows, at most 10,000, are test rows. ``seconds`` is process time of the fit. Each
+model is also one ONNX file, from raw rows to numbers. ``row_us``, ``batch_ms`` and ``bytes`` are
+those of the file, measured as in :mod:`benchmarks.frontier`.
 """
 
 import argparse
 import sys
 import tempfile
 import time
+from pathlib import Path
 
 import joblib
 import lightgbm
@@ -34,8 +37,10 @@ from sklearn.pipeline import make_pipeline
 
 from skkd import DistilledRegressor
 from skkd.balancers import FixedBalance
+from skkd.export import to_onnx
 
-from .alternatives import LevelCodes
+from .alternatives import LevelCodes, onnx_of
+from .frontier import latency, session_of
 from .protocol import one_thread, take
 from .regression_sets import REGRESSION_SETS, load_numbers
 from .run import RESULTS, append, environment, read_lines
@@ -125,7 +130,20 @@ def measure(name: str, max_rows: int, seed: int, models: list[str]):
             if isinstance(fitted, DistilledRegressor):
                 line["weight"] = fitted.history_["weight"][[0, -1]].tolist()
                 line["augmenter"] = repr(fitted.augmenter_)
-            yield line | environment()
+            yield line | cost_of_file(fitted, X_test) | environment()
+
+
+def cost_of_file(fitted, X) -> dict[str, float]:
+    """Measure the ONNX file of a fitted model."""
+    if isinstance(fitted, DistilledRegressor):
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "student.onnx"
+            to_onnx(fitted, path, X, dtype="float32")
+            file = path.read_bytes()
+    else:
+        codes, model = fitted[0], fitted[-1]
+        file = onnx_of(codes, model, X.shape[1])
+    return latency(session_of(file), X) | {"bytes": len(file)}
 
 
 def table(lines: list[dict]) -> str:

@@ -2,6 +2,7 @@
 
 import numpy as np
 from sklearn.utils import check_array
+from torch import Tensor
 
 from .._input import Targets, check_rows_of_targets, check_total, read_weight
 from .regression import Regression
@@ -29,6 +30,7 @@ def read_numbers_of_rows(
     """
     if y is None:
         raise ValueError("fit requires y to be passed, but the target y is None.")
+    y = y.detach().cpu().numpy() if isinstance(y, Tensor) else y
     y = check_array(y, ensure_2d=False, ensure_min_samples=0, dtype="numeric", input_name="y")
     if y.ndim > 2 or y.dtype.kind not in "biuf":
         raise ValueError(

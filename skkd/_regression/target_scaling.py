@@ -8,6 +8,9 @@ import numpy as np
 # The least that a logarithm is taken of, as a share of the mean of y.
 _LEAST = 1e-6
 
+# Sizes of y that float32 holds with all likely predictions, and the farthest mean in deviations.
+_MOST_OF_SINGLE, _FAR = 1e30, 1e4
+
 
 @dataclass(frozen=True)
 class TargetScaling:
@@ -60,9 +63,18 @@ class TargetScaling:
         """Return y, at least a millionth of its mean where outputs are logarithms."""
         return np.maximum(y, _LEAST * self.scale) if self.link == "log" else y
 
+    def dtype_for(self, dtype: np.dtype) -> np.dtype:
+        """Return the dtype of predictions for outputs of a dtype: float64 where float32 is short.
+
+        That is for y too large for float32, or so far from 0 that its differences would be lost.
+        """
+        size = np.abs(self.mean) + self.scale
+        fits = (size < _MOST_OF_SINGLE) & (np.abs(self.mean) <= _FAR * self.scale)
+        return np.dtype(dtype) if fits.all() else np.dtype(np.float64)
+
     def values(self, outputs: np.ndarray) -> np.ndarray:
         """Return what outputs stand for, of shape (n_rows, n_outputs), or (n_rows,) for flat y."""
         exact = outputs.astype(np.float64)
         values = self.scale * (np.exp(exact) if self.link == "log" else exact) + self.mean
-        values = values.astype(outputs.dtype, copy=False)
+        values = values.astype(self.dtype_for(outputs.dtype), copy=False)
         return values[:, 0] if self.is_flat else values

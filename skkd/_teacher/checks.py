@@ -56,7 +56,7 @@ def check_teacher(teacher, cv, answers: str) -> None:
         raise TypeError(f"teacher must be an instance; got the class {teacher.__name__}.")
     if answers == "teacher_proba":
         _check_gives_proba(teacher)
-    elif not hasattr(teacher, "predict") or is_classifier(teacher):
+    elif not hasattr(teacher, "predict") or _is_classifier(teacher):
         raise TypeError(
             f"teacher must be a regressor with predict; got a {type(teacher).__name__}. Give a "
             "regressor, or teacher_prediction=... to fit."
@@ -69,6 +69,13 @@ def check_teacher(teacher, cv, answers: str) -> None:
             f"This {type(teacher).__name__} teacher is fitted, and cv={cv!r} would fit it again. "
             "Use cv=None to distill it as it is, or teacher=clone(teacher) to cross-fit it."
         )
+
+
+def _is_classifier(teacher) -> bool:
+    try:
+        return is_classifier(teacher)
+    except AttributeError:  # an object that only predicts has no tags of scikit-learn
+        return False
 
 
 def _check_gives_proba(teacher) -> None:

@@ -130,6 +130,11 @@ def cross_fit(
     """
     X, y, task = teacher.X, teacher.y, teacher.task
     splits = _splits(teacher)
+    if not splits:
+        raise ValueError(
+            f"cv={teacher.cv!r} splits these rows into no folds; give a splitter, or pairs of "
+            "index arrays with at least one row to test."
+        )
     with progress.phase("teacher's folds", len(splits)) as phase:
         results = teacher.cache.get(
             teacher.key_of("cross_fit", splits),

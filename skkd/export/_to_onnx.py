@@ -228,6 +228,7 @@ def _add_outputs(graph: Graph, logits: str, clf, dtype) -> dict[str, tuple]:
 
 def _add_prediction(graph: Graph, outputs: str, scaling, dtype) -> dict[str, tuple]:
     """Add numbers in the unit of y, computed in float64 as ``predict`` does."""
+    dtype = scaling.dtype_for(dtype)
     values = graph.cast(outputs, np.float64)
     if scaling.link == "log":
         values = graph.node("Exp", values)

@@ -75,7 +75,7 @@ def _run(rng, fit: Fit, folder: Path) -> str:
             raise
         except Exception as error:
             check(vars(clf).keys() == earlier.keys(), "a fit that fails leaves something behind")
-            return _refused(error)
+            return refused(error)
     with leaves_alone(X=fit.rows.X), no_noise():
         proba = check_answers(rng, clf, fit)
     if fit.is_long:
@@ -86,7 +86,8 @@ def _run(rng, fit: Fit, folder: Path) -> str:
     return "right"
 
 
-def _refused(error: Exception) -> str:
+def refused(error: Exception) -> str:
+    """Return how a call ended that was refused; raise an error that is not for people."""
     if not is_allowed(error):
         raise error
     return f"refused: {type(error).__name__} at {last_of_skkd(error)}: {error}"
@@ -155,7 +156,7 @@ def check_state(rng, clf, fit: Fit, proba, folder: Path) -> None:
         try:
             save(clf, folder / "saved", teacher=bool(rng.random() < 0.3))
         except Exception as error:
-            _refused(error)
+            refused(error)
             return
         again = load(folder / "saved", trusted=_trusted(clf))
         same(again.predict_proba(X), state)
@@ -164,7 +165,7 @@ def check_state(rng, clf, fit: Fit, proba, folder: Path) -> None:
         try:
             to_onnx(clf, folder / "student.onnx", X)
         except Exception as error:
-            _refused(error)
+            refused(error)
             return
         if not isinstance(X, torch.utils.data.Dataset):
             same(OnnxStudent(folder / "student.onnx").predict_proba(X), state, 1e-4)
@@ -233,7 +234,7 @@ def check_partial_fit(rng, clf, fit: Fit) -> None:
     except Wrong:
         raise
     except Exception as error:
-        _refused(error)
+        refused(error)
         return
     check(clf.n_iter_ == n_epochs + 1, "epochs of partial_fit")
     check(np.isfinite(clf.predict_proba(fit.rows.X)).all(), "not finite after partial_fit")

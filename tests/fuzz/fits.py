@@ -133,7 +133,7 @@ def _codes(rng, numbers: np.ndarray, n_classes: int) -> np.ndarray:
 # Weights
 
 
-def _weights(rng, n_rows: int, codes: np.ndarray):
+def draw_weights(rng, n_rows: int, codes: np.ndarray):
     uniform = rng.uniform(0.1, 3, n_rows)
     kinds = {
         "none": None,
@@ -266,7 +266,7 @@ def draw_fit(rng, rows: Rows, folder) -> Fit:
     codes = _codes(rng, rows.numbers, int(rng.choice([2, 2, 2, 3, 5, 12])))
     labels = _labels(rng, codes.max() + 1)
     y, y_kind = _in_container(rng, labels[codes])
-    weight, weight_kind = _weights(rng, len(rows), codes)
+    weight, weight_kind = draw_weights(rng, len(rows), codes)
     readable = isinstance(rows.X, np.ndarray) and rows.X.ndim == 2 and rows.X.dtype.kind in "iuf"
     teacher, teacher_kind, is_fitted = draw_teacher(rng, readable)
     student, nested, student_kind = _student(rng, rows)

@@ -5,6 +5,8 @@ import pickle
 import numpy as np
 import pandas as pd
 import pytest
+import torch
+from sklearn import config_context
 from sklearn.base import clone
 from sklearn.datasets import make_friedman1
 from sklearn.dummy import DummyRegressor
@@ -227,6 +229,40 @@ def test_onnx_of_an_array_with_two_outputs(params, tmp_path):
     exported = to_onnx(reg, tmp_path / "student.onnx")
     assert exported.outputs == {"prediction": ("float32", (None, 2))}
     assert OnnxStudent(exported.path).predict(X).shape == (240, 2)
+
+
+class Service:
+    """An object that only predicts, as a client of a service does: no estimator at all."""
+
+    def predict(self, rows):
+        return rows @ np.arange(1.0, 6.0)
+
+
+def test_a_teacher_may_be_any_object_that_predicts():
+    reg = quick(Service(), linear_net(), cv=None, balancer=FixedBalance(1.0)).fit(X, Y)
+    np.testing.assert_allclose(reg.predict(X), X @ np.arange(1.0, 6.0), atol=1e-3)
+
+
+@pytest.mark.parametrize("y", [Y * 1e100, Y + 1e9], ids=["too large", "far from 0"])
+def test_predictions_are_in_float64_where_float32_is_too_short_for_y(y, tmp_path):
+    rows = X.astype(np.float32)
+    reg = quick(LinearRegression().fit(X, y), linear_net(), cv=None).fit(rows, y)
+    predicted = reg.predict(rows)
+    assert predicted.dtype == np.float64
+    expected = LinearRegression().fit(X, Y).predict(X)
+    in_unit_of_Y = (predicted - y.mean()) * (Y.std() / y.std()) + Y.mean()
+    np.testing.assert_allclose(in_unit_of_Y, expected, atol=0.1 * Y.std())
+    exported = to_onnx(reg, tmp_path / "student.onnx", rows)
+    np.testing.assert_allclose(OnnxStudent(exported.path).predict(rows), predicted, rtol=1e-6)
+    ordinary = quick(LinearRegression(), linear_net(), cv=3).fit(rows, Y)
+    assert ordinary.predict(rows).dtype == np.float32
+
+
+def test_y_may_be_a_tensor():
+    reg = quick(LinearRegression(), cv=3)
+    with config_context(array_api_dispatch=True):
+        given = clone(reg).fit(X, torch.from_numpy(Y).requires_grad_()).predict(X)
+    np.testing.assert_array_equal(given, reg.fit(X, Y).predict(X))
 
 
 def test_grid_search_over_the_task_loss_and_the_student():

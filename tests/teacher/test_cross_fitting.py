@@ -204,6 +204,20 @@ def test_splits_of_indices_count_all_rows():
         np.testing.assert_allclose(ours[test - 20], fold.predict_proba(X[test]), rtol=1e-12)
 
 
+class NoSplits:
+    def split(self, X, y=None, groups=None):
+        return iter([])
+
+    def get_n_splits(self, X=None, y=None, groups=None):
+        return 0
+
+
+@pytest.mark.parametrize("cv", [[], NoSplits()], ids=["no pairs", "a splitter without splits"])
+def test_no_folds_at_all(cv):
+    with pytest.raises(ValueError, match="into no folds"):
+        quick(LogisticRegression(), cv=cv).fit(X, Y)
+
+
 # Classes and warnings
 
 
