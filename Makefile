@@ -41,9 +41,9 @@ test-fast: $(STAMP) ## Run the tests that are not marked slow
 	$(PYTEST) -m "not slow" $(ARGS)
 
 # For example: make fuzz MODES=kills COUNT=200
-MODES ?= calls damage
+MODES ?= calls regressions uses damage
 COUNT ?= 1000
-fuzz: $(STAMP) ## Go on with COUNT random calls and as many damaged files
+fuzz: $(STAMP) ## Go on with COUNT cases of each campaign in MODES
 	for mode in $(MODES); do \
 	  $(PYTEST_ENV) $(BIN)/python -m tests.fuzz $$mode --count $(COUNT) || exit 1; done
 

@@ -46,10 +46,14 @@ from .regression_sets import REGRESSION_SETS, load_numbers
 from .run import RESULTS, append, environment, read_lines
 
 WEIGHTS = (0.25, 0.5, 0.75, 1.0)
+WEIGHT_NAMES = [f"fixed_{weight:g}" for weight in WEIGHTS]
 MODELS = (
     *("teacher", "trees_40", "trees_100", "labels_only", "default", "plain"),
-    *(f"fixed_{weight:g}" for weight in WEIGHTS),
+    *WEIGHT_NAMES,
 )
+#: The models of the guide's table, in its order.
+SHOWN = ("default", "teacher", "trees_40", "trees_100")
+
 _MAX_TEST_ROWS = 10_000
 _OUT = RESULTS / "regression.jsonl"
 
@@ -146,15 +150,42 @@ def cost_of_file(fitted, X) -> dict[str, float]:
     return latency(session_of(file), X) | {"bytes": len(file)}
 
 
-def table(lines: list[dict]) -> str:
-    """Return the RMSE of each model as a share of that of labels only, and R2 of labels only."""
-    frame = pd.DataFrame(lines).groupby(["rows", "set", "model"])[["rmse", "r2"]].mean()
-    errors = frame["rmse"].unstack()
-    shares = errors.div(errors["labels_only"], axis=0)
-    shown = shares[[model for model in MODELS if model in shares]]
-    shown.insert(0, "r2 of labels_only", frame["r2"].unstack()["labels_only"])
-    shown.loc[("", "mean"), :] = shown.mean()
-    return shown.round(3).to_string()
+def shares(lines: list[dict], rows: int) -> pd.DataFrame:
+    """Return each model's RMSE as a share of that of labels only, a row for each seed and set."""
+    frame = pd.DataFrame([line for line in lines if line["rows"] == rows])
+    errors = frame.pivot(index=["set", "seed"], columns="model", values="rmse")
+    return errors.div(errors["labels_only"], axis=0)
+
+
+def table(lines: list[dict], rows: int) -> list[str]:
+    """Write a row for each set: R2, RMSE as a share of labels only, and costs of the files."""
+    frame = pd.DataFrame([line for line in lines if line["rows"] == rows])
+    r2 = frame.groupby(["set", "model"])["r2"].mean().unstack()
+    costs = frame.groupby(["set", "model"])[["row_us", "bytes"]].median()
+    by_seed = shares(lines, rows)
+    mean, error = by_seed.groupby("set").mean(), by_seed.groupby("set").sem()
+    out = []
+    for name in mean.index:
+        of_models = [f"{mean.loc[name, model]:.3f}" for model in SHOWN[1:]]
+        latency = [f"{costs.loc[(name, model), 'row_us']:.0f}" for model in SHOWN]
+        size = [f"{costs.loc[(name, model), 'bytes'] / 1000:.0f}" for model in SHOWN]
+        out.append(
+            f"| {name} | {r2.loc[name, 'labels_only']:.3f} | {r2.loc[name, 'default']:.3f} | "
+            f"{mean.loc[name, 'default']:.3f} ± {error.loc[name, 'default']:.3f} | "
+            f"{' | '.join(of_models)} | {' / '.join(latency)} | {' / '.join(size)} |"
+        )
+    means = " | ".join(f"{mean[model].mean():.3f}" for model in SHOWN)
+    return [*out, f"| **mean** | | | {means} | | |"]
+
+
+def table_of_weights(lines: list[dict], rows: int) -> list[str]:
+    """Write a row for each set: shares of labels only by balancing parameter."""
+    mean = shares(lines, rows).groupby("set").mean()[["plain", *WEIGHT_NAMES]]
+    of_sets = [
+        f"| {name} | {' | '.join(f'{share:.3f}' for share in mean.loc[name])} |"
+        for name in mean.index
+    ]
+    return [*of_sets, f"| **mean** | {' | '.join(f'{share:.3f}' for share in mean.mean())} |"]
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -169,7 +200,9 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     lines = read_lines(_OUT)
     if options.table:
-        print(table(lines))
+        for rows in sorted({line["rows"] for line in lines}):
+            print(f"At most {rows:,} rows:", *table(lines, rows), sep="\n")
+        print("By weight:", *table_of_weights(lines, min(options.rows)), sep="\n")
         return 0
     done = {(line["set"], line["rows"], line["seed"], line["model"]) for line in lines}
     for rows in options.rows:

@@ -301,7 +301,8 @@ def raw_proba(teacher, X) -> tuple[np.ndarray, np.ndarray]:
     if isinstance(proba, torch.Tensor):
         proba = _as_array(proba)
     source = f"{type(teacher).__name__}.predict_proba"
-    return check_proba(np.asarray(proba), X.shape[0], len(known), source), known
+    n_rows = X.shape[0] if hasattr(X, "shape") else len(X)
+    return check_proba(np.asarray(proba), n_rows, len(known), source), known
 
 
 def _as_array(proba) -> np.ndarray:

@@ -20,6 +20,9 @@ __all__ = ["DeferringClassifier"]
 
 _AIMS = ("agreement", "accuracy_loss", "defer")
 
+# A probability below zero by rounding.
+_ROUNDING = 1e-3
+
 
 class DeferringClassifier(ClassifierMixin, BaseEstimator):
     """Let a fitted student answer, and a fitted teacher where the student is unsure.
@@ -155,7 +158,8 @@ class DeferringClassifier(ClassifierMixin, BaseEstimator):
             threshold = most_deferred(sure, limit, level)
         else:
             found = classes[proba.argmax(axis=1)]
-            wanted = classes[_proba(self.teacher, X, classes).argmax(axis=1)]
+            rows = _take(X, np.arange(len(sure)))  # a copy: a teacher may work in place
+            wanted = classes[_proba(self.teacher, rows, classes).argmax(axis=1)]
             if aim == "agreement":
                 threshold = fewest_deferred(sure, found != wanted, 1 - limit, level)
             else:
@@ -187,8 +191,7 @@ class DeferringClassifier(ClassifierMixin, BaseEstimator):
         proba = _proba(self.student_, X, self.classes_)
         deferred = np.flatnonzero(_greatest(proba) < self.threshold_)
         if len(deferred):
-            rows = _safe_indexing(X.tocsr() if sparse.issparse(X) else X, deferred)
-            proba[deferred] = _proba(self.teacher_, rows, self.classes_)
+            proba[deferred] = _proba(self.teacher_, _take(X, deferred), self.classes_)
         return proba
 
     def predict(self, X: Any) -> np.ndarray:
@@ -311,11 +314,26 @@ def _labels(y, X, classes: np.ndarray) -> np.ndarray:
     return y
 
 
+def _take(X, index: np.ndarray):
+    """Return a copy of some rows."""
+    if not (hasattr(X, "shape") or hasattr(X, "__array__") or isinstance(X, list)):
+        raise TypeError(f"X is a {type(X).__name__}; give an array, a frame, a matrix or a list.")
+    return _safe_indexing(X.tocsr() if sparse.issparse(X) else X, index)
+
+
 def _proba(model, X, classes: np.ndarray) -> np.ndarray:
     """Return a model's probabilities in the order of ``classes``, with zeros for unknown ones."""
     given = np.asarray(model.predict_proba(X))
+    name, known = type(model).__name__, np.asarray(model.classes_)
+    if given.ndim != 2 or given.shape[1] != len(known) or given.dtype.kind not in "fiub":
+        raise ValueError(
+            f"{name}.predict_proba gives {given.dtype} of shape {given.shape}; expected numbers, "
+            f"one column for each of {len(known)} classes."
+        )
+    if not (np.isfinite(given).all() and given.min(initial=0.0) >= -_ROUNDING):
+        raise ValueError(f"{name}.predict_proba gives NaN, infinity or negative numbers.")
     proba = np.zeros((len(given), len(classes)), given.dtype)
-    proba[:, np.searchsorted(classes, model.classes_)] = given
+    proba[:, np.searchsorted(classes, known)] = given
     return proba
 
 

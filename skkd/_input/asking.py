@@ -40,6 +40,8 @@ def call_with_protected(function: Callable[[Any], Any], X) -> Any:
     """
     if hasattr(X, "iloc"):
         return function(X.copy(deep=not _copies_on_write()))
+    if sparse.issparse(X) and X.format == "dok":  # a dict, which can't be made read-only
+        return function(X.copy())
     if not isinstance(X, np.ndarray) and not sparse.issparse(X):
         return function(X)
     try:

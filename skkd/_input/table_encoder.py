@@ -10,6 +10,7 @@ from sklearn.impute import SimpleImputer
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder
 from sklearn.utils.validation import check_is_fitted, validate_data
+from torch import Tensor
 
 from .._estimator import BaseEstimator
 from .._sklearn_private import _check_feature_names, _check_n_features
@@ -21,6 +22,7 @@ from .describe import described
 from .frame_encoder import encoded_frame
 from .kinds import column_kinds
 from .rare_levels import forget_rare_levels
+from .read import read_container
 
 # A level in fewer rows than this shares a column with all other rare levels.
 _RARE_LEVEL = 10
@@ -142,6 +144,7 @@ class TableEncoder(TransformerMixin, BaseEstimator):
             _check_feature_names(self, X, reset=reset)
             _check_n_features(self, X, reset=reset)
             return X
+        X = read_container(X) if isinstance(X, Tensor) else X
         return validate_data(self, X, reset=reset, dtype=None, ensure_all_finite="allow-nan")
 
     def __sklearn_tags__(self):
@@ -218,7 +221,11 @@ def _with_frequent_levels(X, columns: list, least: int) -> list:
 
 def with_plain_missing(X):
     """Return a pandas frame with None for missing values: scikit-learn does not know pd.NA."""
-    return X.astype(object).where(X.notna(), None) if hasattr(X, "notna") else X
+    if not hasattr(X, "notna"):
+        return X
+    values = X.astype(object).where(X.notna(), None)
+    # Numbers as names are no names for scikit-learn, but its one-hot encoder keeps them.
+    return values if all(isinstance(name, str) for name in X.columns) else values.to_numpy()
 
 
 def to_float(X, durations=()) -> np.ndarray:

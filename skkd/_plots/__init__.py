@@ -3,7 +3,6 @@
 from .answers import (
     as_seen_by,
     fitted_in,
-    indexable,
     is_fitted,
     label_columns,
     proba_of,
@@ -29,7 +28,6 @@ __all__ = [
     "compare",
     "fitted_in",
     "import_pyplot",
-    "indexable",
     "is_fitted",
     "label_columns",
     "line_style",

@@ -6,7 +6,6 @@ Displays and reports import from here what they need of the teacher's code.
 from typing import Any
 
 import numpy as np
-from scipy import sparse
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
@@ -18,6 +17,7 @@ from .._classification import (
     short,
 )
 from .._classifier import DistilledClassifier
+from .._input import read_container
 from .._teacher import ask_teacher, is_fitted
 
 __all__ = [
@@ -25,7 +25,6 @@ __all__ = [
     "check_proba",
     "distilled_in",
     "fitted_in",
-    "indexable",
     "is_fitted",
     "is_search",
     "label_columns",
@@ -74,21 +73,14 @@ def fitted_in(
     return clf
 
 
-def indexable(X: Any) -> Any:
-    """Return X as something that has a shape and rows to take."""
-    if isinstance(X, (list, tuple)):
-        return np.asarray(X)
-    return X.tocsr() if sparse.issparse(X) else X
-
-
 def as_seen_by(estimator: Any, X: Any) -> Any:
     """Return X as the distilled estimator in an estimator sees it, after a Pipeline's steps."""
-    X = indexable(X)
+    X = read_container(X)
     estimator = estimator.best_estimator_ if is_search(estimator) else estimator
     while isinstance(estimator, Pipeline):
         X = estimator[:-1].transform(X) if len(estimator.steps) > 1 else X
         estimator = estimator.steps[-1][1]
-    return indexable(X)
+    return read_container(X)
 
 
 def label_columns(y: Any, X: Any, classes: np.ndarray, name: str) -> np.ndarray:

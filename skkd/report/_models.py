@@ -7,9 +7,9 @@ from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 
 from .._classifier import DistilledClassifier
+from .._input import read_container
 from .._plots import (
     as_seen_by,
-    indexable,
     is_fitted,
     label_columns,
     proba_of,
@@ -76,7 +76,7 @@ def ask_models(
             baseline = fit_on_labels_only(distilled, X_train, y_train, weight, progress.verbose)
         models["baseline"] = baseline, X
     elif baseline is not None:
-        models["baseline"] = baseline, indexable(X_test)
+        models["baseline"] = baseline, read_container(X_test)
     models["student"] = distilled, X
     for name in models.keys() & {"baseline", "student"}:
         proba[name] = proba_of(*models[name], classes)

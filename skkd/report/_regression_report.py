@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from sklearn.base import clone
 
-from .._input import read_weight
-from .._plots import as_seen_by, fitted_in, indexable
+from .._input import read_container, read_weight
+from .._plots import as_seen_by, fitted_in
 from .._progress import Progress
 from .._random import draw_seeds
 from .._regression import check_values
@@ -148,7 +148,7 @@ def regression_report(
             supervised = fit_on_y_only(distilled, rows, y_train, sample_weight_train, verbose)
         models["baseline"] = supervised, X
     elif baseline is not None:
-        models["baseline"] = baseline, indexable(X_test)
+        models["baseline"] = baseline, read_container(X_test)
     models["student"] = distilled, X
     answers = {name: model.predict(rows) for name, (model, rows) in models.items()}
     if teacher_prediction is not None:

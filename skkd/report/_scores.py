@@ -8,7 +8,7 @@ import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.metrics import get_scorer
 
-from .._plots import indexable
+from .._input import read_container
 from .._sklearn_private import _num_samples, _safe_indexing
 from ._measures import MEASURES
 
@@ -86,7 +86,7 @@ class GivenScores:
 
     def __init__(self, scorers, X, y, classes, proba, weight):
         self._scorers = {name: scorer for name, scorer in scorers.items() if scorer is not None}
-        self._X, self._y, self._classes = indexable(X), y, classes
+        self._X, self._y, self._classes = read_container(X), y, classes
         self._proba, self._weight = proba, weight
         for name, scorer in self._scorers.items():
             try:

@@ -282,3 +282,40 @@ def test_torch_is_not_imported(tmp_path):
         check=False,
     )
     assert done.stdout.split() == ["60", "False"], done.stderr
+
+
+class Spoiling(InColumns):
+    """Overwrites the rows that it is asked about, where it can."""
+
+    def predict_proba(self, X):
+        proba = super().predict_proba(X)
+        if X.flags.writeable:
+            X[:] = 0
+        return proba
+
+
+def test_a_teacher_that_works_in_place_changes_no_rows():
+    X, _ = made_rows(200)
+    before = X.copy()
+    both = DeferringClassifier(InColumns(0, 1), Spoiling(2, 3), defer=0.5).fit(X)
+    both.predict(X)
+    np.testing.assert_array_equal(X, before)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (lambda proba: proba * np.nan, "NaN"),
+        (np.log, "negative"),
+        (lambda proba: proba[:-1], "shape"),
+    ],
+    ids=["NaN", "logits", "too few rows"],
+)
+def test_answers_that_are_no_probabilities(spoil, message):
+    X, _ = made_rows(200)
+    teacher = InColumns(2, 3)
+    both = DeferringClassifier(InColumns(0, 1), teacher, defer=0.5).fit(X)
+    answer = teacher.predict_proba
+    teacher.predict_proba = lambda rows: spoil(answer(rows))
+    with pytest.raises(ValueError, match=message):
+        both.predict(X)

@@ -16,12 +16,14 @@ from .damage import run_damage
 from .endurance import run_life
 from .kills import run_full_disk, run_kill
 from .regressions import run_regression
+from .uses import run_use
 from .watch import Hang, Wrong, last_of_skkd, place_of, time_limit
 
 MODES = {
     "calls": run_call,
     "damage": run_damage,
     "regressions": run_regression,
+    "uses": run_use,
     "kills": run_kill,
     "full": run_full_disk,
     "life": run_life,

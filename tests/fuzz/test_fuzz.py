@@ -9,7 +9,7 @@ from .campaign import outcome, warm_up
 from .endurance import check_flat, live
 
 # New seeds in every run would make a failure hard to repeat, so these are fixed.
-SHORT = {"calls": range(60), "regressions": range(60), "damage": range(60)}
+SHORT = {"calls": range(60), "regressions": range(60), "uses": range(40), "damage": range(60)}
 FORKS = {"kills": range(8), "full": range(8)}
 
 

@@ -14,7 +14,9 @@ from sklearn.preprocessing import FunctionTransformer
 from skorch.helper import SliceDataset
 from torch.utils.data import DataLoader, Dataset, IterableDataset, Subset, TensorDataset
 
+from skkd import FidelityDisplay
 from skkd._input.datasets import DatasetRows
+from skkd.report import distillation_report
 from tests.helpers import ConvNet, quick, quick_net
 
 IMAGES, LABELS = load_digits(n_class=4, return_X_y=True)
@@ -291,3 +293,16 @@ def test_other_images_at_prediction_time():
         clf.predict(Images(IMAGES[:, :, :4, :4]))
     with pytest.raises(ValueError, match="3 features.*expecting 1"):
         clf.predict(Images(IMAGES.repeat(3, axis=1)))
+
+
+def test_reports_and_displays_of_a_dataset():
+    clf = quick(TEACHER, student=quick_net(ConvNet, max_epochs=2)).fit(IMAGES, LABELS)
+    options = {"baseline": None, "latency": False, "random_state": 0}
+    of_dataset, of_array = (
+        distillation_report(clf, X, LABELS, **options) for X in (Images(), IMAGES)
+    )
+    assert str(of_dataset) == str(of_array)
+    display = FidelityDisplay.from_estimator(clf, Images(), LABELS)
+    np.testing.assert_array_equal(
+        display.counts, FidelityDisplay.from_estimator(clf, IMAGES, LABELS).counts
+    )

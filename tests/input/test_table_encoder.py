@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
+import torch
 from sklearn.compose import make_column_transformer
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.pipeline import make_pipeline
@@ -76,6 +77,19 @@ def test_set_output():
     encoded = encoder.transform(shop())
     assert encoded.columns.tolist() == encoder.get_feature_names_out().tolist()
     assert encoded["shop_north"].tolist() == (shop()["shop"] == "north").tolist()
+
+
+def test_columns_with_numbers_as_names_are_named_as_scikit_learn_names_them():
+    X = pd.DataFrame({"a": ["x", "y"] * 20, "n": np.arange(40.0)})
+    numbered = X.set_axis([0, 1], axis=1)
+    encoder = TableEncoder().fit(numbered)
+    assert encoder.get_feature_names_out().tolist() == ["x1", "x0_x", "x0_y"]
+    np.testing.assert_array_equal(encoder.transform(numbered), TableEncoder().fit_transform(X))
+
+
+def test_a_tensor_that_has_a_gradient():
+    X = torch.arange(6.0).reshape(3, 2).requires_grad_()
+    np.testing.assert_array_equal(TableEncoder().fit_transform(X), X.detach().numpy())
 
 
 def test_behind_the_recipe_for_text():
