@@ -2,7 +2,7 @@
 
     python -m benchmarks.deferral --sets adult letter fashion_mnist
 
-For each set, one student is distilled without synthetic rows, and exported to ONNX. The test rows
+For each set, ``DistilledClassifier(teacher, cv=5)`` is fitted and exported to ONNX. The test rows
 are split at random, twenty times. One half chooses the threshold of
 ``DeferringClassifier(..., agreement=0.99)``, and the other half is measured. The promise is about
 the population, for which all test rows stand: it is broken where fewer than 99 % of these agree. On
@@ -22,26 +22,24 @@ from skkd.export import OnnxStudent, to_onnx
 from .datasets import NAMES
 from .protocol import Split, one_thread, split, take
 from .run import RESULTS, append, environment, read_lines
-from .teachers import TEACHERS, ask_teacher, make_teacher
+from .teachers import TEACHERS, make_teacher
 
 N_SPLITS = 20
 
 
-def models(name: str, rows: Split, max_rows: int):
+def models(name: str, rows: Split):
     """Return the student as an ONNX file, and the teacher."""
-    oof = ask_teacher(name, 0, max_rows).oof
-    teacher = make_teacher(TEACHERS[name], rows.X, 0).fit(rows.X, rows.y)
-    clf = DistilledClassifier(None, augmenter=None, random_state=0)
-    clf.fit(rows.X, rows.y, teacher_proba=oof)
+    teacher = make_teacher(TEACHERS[name], rows.X, 0)
+    clf = DistilledClassifier(teacher, cv=5, random_state=0).fit(rows.X, rows.y)
     with tempfile.TemporaryDirectory() as folder:
         exported = to_onnx(clf, Path(folder) / "student.onnx", rows.X_test, dtype="float32")
-        return OnnxStudent(exported.path), teacher
+        return OnnxStudent(exported.path), clf.teacher_
 
 
 def measure(name: str, max_rows: int, agreement: float) -> list[dict]:
     """Return a line for each split of the test rows of one set."""
     rows = split(name, 0, max_rows)
-    student, teacher = models(name, rows, max_rows)
+    student, teacher = models(name, rows)
     n_rows = len(rows.y_test)
     labels = {"student": student.predict(rows.X_test), "teacher": teacher.predict(rows.X_test)}
     lines = []

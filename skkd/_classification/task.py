@@ -277,6 +277,11 @@ class Classification:
             f"knows of them (standard error {100 * error:.1f}); "
         )
 
+    @staticmethod
+    def least_weight(stacking_weight: float, n_rows: int) -> float:
+        """Return 0: labels that are clean need no teacher."""
+        return 0.0
+
     def stacking_weight(self, logits: np.ndarray, rows: Rows) -> float:
         """Return the teacher's share in its best mixture with a student, on validation rows."""
         return stacking_weight(logits[rows.answered], *rows.of_teacher())

@@ -1,5 +1,6 @@
 """Regression as a task: how a teacher is asked, and how answers are judged."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -15,6 +16,9 @@ from ..balancers import Balancer, BatchRows, Pilot, SampleWise, TeacherKnowledge
 from ..losses import check_loss_values
 from .regression_losses import RegressionLoss, squared_error
 from .target_scaling import TargetScaling
+
+# The teacher's least weight with so many rows.
+_LEAST_WEIGHT, _FEW_ROWS = 0.25, 4000
 
 
 @dataclass(frozen=True)
@@ -146,7 +150,17 @@ class Regression:
 
         Between the training rows, a teacher of numbers can be wrong without bound.
         """
-        return pilot is not None and pilot.least_weight > 0
+        return pilot is not None and pilot.prefers_teacher
+
+    @staticmethod
+    def least_weight(stacking_weight: float, n_rows: int) -> float:
+        """Return what λ is at least: a mixture of both takes noise of the labels away.
+
+        The fewer the rows, the more their noise matters. A teacher with no share in the best
+        mixture has no weight.
+        """
+        of_rows = min(1.0, math.sqrt(_FEW_ROWS / n_rows))
+        return of_rows * min(_LEAST_WEIGHT, stacking_weight / 2)
 
     def check_balancer(self, balancer: Balancer) -> None:
         """Raise a ValueError for a rule that compares probabilities."""

@@ -31,6 +31,9 @@ _CERTAIN = 3.0
 _PROBABLE = 1.5
 _LIKELY = 1.0
 
+# Stacking weights from which a bound of λ moves, and the width of the way to its other end.
+_MOSTLY_STUDENT, _MOSTLY_TEACHER, _WIDTH = 0.3, 0.7, 0.2
+
 
 @dataclass(slots=True)
 class BatchRows:
@@ -69,21 +72,29 @@ class Pilot:
         The stacking weight of the teacher. Of all mixtures with the student of labels, this share
         gives the lowest log-loss on the validation rows. Shrunk if these are few, and if the
         student of the teacher is worse than that of labels.
+    floor : float
+        λ is not below this, whatever ``trust`` says.
     """
 
     gain: float
     error: float
     trust: float = 0.5
+    floor: float = 0.0
+
+    @property
+    def prefers_teacher(self) -> bool:
+        """Whether the mixture is mostly teacher."""
+        return self.trust > _MOSTLY_TEACHER
 
     @property
     def least_weight(self) -> float:
-        """What λ is at least: 0, up to 1 where the mixture is nearly all teacher."""
-        return min(max((self.trust - 0.7) / 0.2, 0.0), 1.0)
+        """What λ is at least: the floor, up to 1 where the mixture is nearly all teacher."""
+        return max(self.floor, min(max((self.trust - _MOSTLY_TEACHER) / _WIDTH, 0.0), 1.0))
 
     @property
     def most_weight(self) -> float:
-        """What λ is at most: 1, down to 0 where the mixture is nearly all student."""
-        return min(max((self.trust - 0.3) / 0.2, 0.0), 1.0)
+        """What λ is at most: 1, down to the floor where the mixture is nearly all student."""
+        return max(self.floor, min(max((self.trust - _MOSTLY_STUDENT) / _WIDTH, 0.0), 1.0))
 
     @property
     def labels_teach_on(self) -> bool:

@@ -62,7 +62,8 @@ class Inputs:
                 expected = str(self.shape).replace("None", "n_rows")
                 raise ValueError(f"The rows have shape {X.shape}; expected {expected}.")
             return {self.names[0]: X}
-        if type(rows) is dict and (feed := self._feed_of_row(rows)) is not None:
+        row = rows if type(rows) is dict else _single_row(rows)
+        if row is not None and (feed := self._feed_of_row(row)) is not None:
             return feed
         columns, n_rows = self._columns(rows)
         return {
@@ -80,7 +81,7 @@ class Inputs:
         for name, dtype in zip(self.names, self.dtypes, strict=True):
             value = row.get(name)
             is_text = dtype.kind == "O"
-            if value is None:
+            if value is None or (is_text and type(value) is float and value != value):
                 value = MISSING_TEXT if is_text else np.nan
             elif dtype.kind == "M" or type(value) not in _PLAIN[is_text]:
                 return None
@@ -122,6 +123,18 @@ class Inputs:
                 f"{list(self.features)}."
             )
         return columns, n_rows
+
+
+def _single_row(rows) -> dict | None:
+    """Return the row of a pandas frame that has one, by names, as Python's own values."""
+    if not hasattr(rows, "iloc") or len(rows) != 1:
+        return None
+    names = rows.columns.tolist()
+    if not all(isinstance(name, str) for name in names) or len(set(names)) < len(names):
+        return None
+    values = rows.iloc[0].tolist()  # the fastest way to all of them
+    values = [one.item() if isinstance(one, np.generic) else one for one in values]
+    return dict(zip(names, values, strict=True))
 
 
 def _is_column(value) -> bool:

@@ -61,6 +61,17 @@ def test_rows_in_every_form(served):
     assert_same(served, frame[:1], dict(frame.iloc[0]))
 
 
+@pytest.mark.parametrize("dtypes", ["as they are", "nullable", "objects"])
+def test_a_frame_of_one_row_is_read_as_a_frame_of_many(served, dtypes):
+    frame = people(40, seed=2)[0]
+    frame = frame.convert_dtypes() if dtypes == "nullable" else frame
+    frame = frame.astype(object) if dtypes == "objects" else frame
+    whole = served.student.predict_proba(frame)
+    for i in range(len(frame)):
+        row = served.student.predict_proba(frame.iloc[[i]])
+        np.testing.assert_allclose(row, whole[[i]], atol=1e-12)
+
+
 @pytest.mark.parametrize("kind", [int, float, Decimal, np.int8, np.float32, bool, np.array])
 def test_numbers_of_any_type(served, kind):
     row = {"age": 1, "gain": 0, "member": True, "work": "state", "school": "none"}

@@ -333,3 +333,10 @@ def test_a_pilot_bounds_the_weight_by_its_trust(trust, least, most):
     pilot = Pilot(0.0, 0.1, trust)
     assert pilot.least_weight == pytest.approx(least)
     assert pilot.most_weight == pytest.approx(most)
+
+
+def test_the_weight_is_never_below_a_pilots_floor():
+    distrusted, trusted = Pilot(0.0, 0.1, 0.2, floor=0.25), Pilot(0.0, 0.1, 0.95, floor=0.25)
+    assert (distrusted.least_weight, distrusted.most_weight) == (0.25, 0.25)
+    assert (trusted.least_weight, trusted.most_weight) == (1, 1)
+    assert trusted.prefers_teacher and not distrusted.prefers_teacher
