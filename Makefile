@@ -77,10 +77,10 @@ bench-small: $(STAMP) ## Repeat a part of the study, in some minutes, and compar
 
 bench: $(STAMP) ## Run what is missing of the whole study, in hours, and write its report
 	$(BIN)/python -m pip install --quiet --progress-bar off -c constraints.txt -e ".[bench]"
-	for profile in study rules search fresh more_rows; do \
+	for profile in study rules search fresh; do \
 	  $(BIN)/python -m benchmarks.run --profile $$profile --jobs 2; done
 	$(BIN)/python -m benchmarks.run --profile full  # a forest of three gigabytes: one at a time
-	for study in study rules/study fresh/study more_rows/study full/study; do \
+	for study in study rules/study fresh/study full/study; do \
 	  $(BIN)/python -m benchmarks.report benchmarks/results/$$study.jsonl; done
 
 docs: $(STAMP) ## Build the site, running all examples, in minutes; a warning is an error

@@ -41,22 +41,15 @@ _AGAINST_FIXED_WEIGHTS = ["labels", "fixed_weights", "default", WITHOUT_NEW_ROWS
 
 #: Options that stand behind a name. ``study`` compares the defaults with fixed weights, ``rules``
 #: compares the balancing rules, and ``search`` is a search over fixed weights. ``fresh`` has data
-#: sets that had no part in the choice of the defaults. ``more_rows`` has twice as many rows, and
-#: ``full`` has all rows of three data sets.
-#: ``small`` repeats a part of ``study``. The results in ``wide``, ``without_ramps`` and
-#: ``unnarrowed`` are of earlier default students: history, which no profile makes again.
+#: sets that had no part in the choice of the defaults, and ``full`` has all rows of three sets.
+#: ``small`` repeats a part of ``study``. The results in ``wide`` and ``full`` are of an earlier
+#: student; no profile makes those in ``wide`` again.
 PROFILES: dict[str, dict] = {
     "study": {
         "sets": list(SUITE),
         "seeds": [0, 1, 2, 3, 4],
         "methods": _AGAINST_FIXED_WEIGHTS,
         "out": RESULTS / "study.jsonl",
-    },
-    "defaults": {
-        "sets": list(SUITE),
-        "seeds": [0, 1],
-        "methods": ["labels", "default", WITHOUT_NEW_ROWS],
-        "out": RESULTS / "defaults" / "study.jsonl",
     },
     "rules": {
         "sets": list(SUITE),
@@ -79,13 +72,6 @@ PROFILES: dict[str, dict] = {
         "seeds": [0, 1, 2, 3, 4],
         "methods": _AGAINST_FIXED_WEIGHTS,
         "out": RESULTS / "fresh" / "study.jsonl",
-    },
-    "more_rows": {
-        "sets": [name for name in SUITE if name not in ("satimage", "spambase")],
-        "seeds": [0],
-        "max_rows": 8000,
-        "methods": ["labels", "default", WITHOUT_NEW_ROWS],
-        "out": RESULTS / "more_rows" / "study.jsonl",
     },
     "full": {
         "sets": ["mnist", "fashion_mnist", "covertype"],
