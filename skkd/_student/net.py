@@ -204,11 +204,14 @@ def check_settings(net: NeuralNet) -> None:
                 f"{name}={value!r} of the student is not allowed; give a whole number of at least "
                 f"1{or_all} (student__{name}=...)."
             )
-    if not (isinstance(net.lr, Real) and 0 < float(net.lr) < math.inf):
-        raise ValueError(
-            f"lr={net.lr!r} of the student is not allowed; give a finite number above 0 "
-            "(student__lr=...)."
-        )
+    decay = getattr(net, "optimizer__weight_decay", 0.0)
+    for name, value, zero in (("lr", net.lr, "above"), ("optimizer__weight_decay", decay, "from")):
+        is_number = isinstance(value, Real) and not isinstance(value, (bool, np.bool_))
+        if not (is_number and 0 <= float(value) < math.inf and (zero == "from" or value > 0)):
+            raise ValueError(
+                f"{name}={value!r} of the student is not allowed; give a finite number {zero} 0 "
+                f"(student__{name}=...)."
+            )
     if not hasattr(net, "accelerator"):
         try:
             torch.device(net.device)

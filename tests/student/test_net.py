@@ -869,3 +869,18 @@ def test_narrow_rows_go_through_the_net_by_a_thousand(monkeypatch):
     monkeypatch.setattr(clf.student_.module_, "forward", spy)
     clf.predict_proba(np.zeros((2500, X.shape[1])))
     assert seen == [1024, 1024, 452]
+
+
+@pytest.mark.parametrize(
+    "params",
+    [
+        *({"lr": value} for value in (0, -0.1, True, "fast", np.nan)),
+        *({"optimizer__weight_decay": value} for value in (True, -0.1, np.inf, "some", None)),
+    ],
+    ids=str,
+)
+def test_rates_that_are_not_allowed(params):
+    ((name, value),) = params.items()
+    clf = default(TEACHER).set_params(**{f"student__{name}": value})
+    with pytest.raises(ValueError, match=f"{name}={value!r} of the student is not allowed"):
+        clf.fit(X, Y)
