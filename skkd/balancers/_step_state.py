@@ -31,8 +31,9 @@ _CERTAIN = 3.0
 _PROBABLE = 1.5
 _LIKELY = 1.0
 
-# Stacking weights from which a bound of λ moves, and the width of the way to its other end.
+# Stacking weights at which bounds of λ begin to move, and how far they move.
 _MOSTLY_STUDENT, _MOSTLY_TEACHER, _WIDTH = 0.3, 0.7, 0.2
+_GREATER_PART = 0.6
 
 
 @dataclass(slots=True)
@@ -98,8 +99,12 @@ class Pilot:
 
     @property
     def labels_teach_on(self) -> bool:
-        """Whether the labels taught the student more than its teacher knows."""
-        return self.gain > _CERTAIN * self.error + 1e-9
+        """Whether the labels taught the student more than its teacher knows.
+
+        Not where the mixture is teacher for the greater part: there the gain in accuracy may be
+        chance, and without the teacher the student would be far too sure of itself.
+        """
+        return self.trust < _GREATER_PART and self.gain > _CERTAIN * self.error + 1e-9
 
     @property
     def labels_mislead(self) -> bool:

@@ -340,3 +340,8 @@ def test_the_weight_is_never_below_a_pilots_floor():
     assert (distrusted.least_weight, distrusted.most_weight) == (0.25, 0.25)
     assert (trusted.least_weight, trusted.most_weight) == (1, 1)
     assert trusted.prefers_teacher and not distrusted.prefers_teacher
+
+
+@pytest.mark.parametrize(("trust", "teach_on"), [(0.0, True), (0.59, True), (0.61, False)])
+def test_labels_do_not_teach_on_where_the_mixture_is_mostly_teacher(trust, teach_on):
+    assert Pilot(gain=0.05, error=0.015, trust=trust).labels_teach_on is teach_on
