@@ -101,7 +101,7 @@ def regrets(frame: pd.DataFrame, *, hindsight: bool = False) -> pd.DataFrame:
     """Accuracy of the best fixed weight less that of each method, in points.
 
     The best weight is that of the same targets, where a method names none that of calibrated ones;
-    labels alone are the weight 0. By default it is chosen on the other seeds of the set, for a
+    labels only are the weight 0. By default it is chosen on the other seeds of the set, for a
     maximum over noise would flatter it: a method can then have a negative regret. In hindsight it
     is the best of the set's means over all seeds.
 
@@ -152,7 +152,7 @@ def _best_fixed(accuracy: pd.DataFrame, hindsight: bool) -> pd.Series:
 
 
 def overview(frame: pd.DataFrame, methods: dict[str, str]) -> pd.DataFrame:
-    """What a reader wants first: by set, points over labels alone as text, and log-losses.
+    """What a reader wants first: by set, points over labels only as text, and log-losses.
 
     Parameters
     ----------
@@ -173,7 +173,7 @@ def overview(frame: pd.DataFrame, methods: dict[str, str]) -> pd.DataFrame:
     for name, method in methods.items():
         if method in mean:
             table[name] = text[method]
-    for name, method in {"labels alone": BASELINE, **methods}.items():
+    for name, method in {"labels only": BASELINE, **methods}.items():
         if method in losses:
             table[f"log-loss, {name}"] = losses[method].map("{:.3f}".format, na_action="ignore")
     return table
@@ -189,8 +189,8 @@ def as_text(mean: pd.DataFrame, error: pd.DataFrame) -> pd.DataFrame:
 def summary(frame: pd.DataFrame) -> pd.DataFrame:
     """One row a method: means over sets of what was measured, and how it compares.
 
-    ``difference`` is to labels alone, in points; ``p`` the two-sided Wilcoxon signed-rank test of
-    its means by set; ``harmed`` how many sets are below labels alone by more than two standard
+    ``difference`` is to labels only, in points; ``p`` the two-sided Wilcoxon signed-rank test of
+    its means by set; ``harmed`` how many sets are below labels only by more than two standard
     errors. Methods come by their mean difference.
     """
     means = frame.groupby(["method", "set"])[[*SCORES, *COSTS]].mean().groupby("method").mean()

@@ -1,9 +1,18 @@
 """The figures of the report, by matplotlib."""
 
+import re
+
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter
+
+
+def in_words(method: str) -> str:
+    """Return what people call a method of the study."""
+    named = {"labels": "labels only", "default/augmenter=None": "default, without synthetic rows"}
+    fixed = re.fullmatch(r"fixed\((.+)\)@calibrated", method)
+    return f"fixed λ = {fixed[1]}" if fixed else named.get(method, method)
 
 
 def heat_map(table: pd.DataFrame, title: str, *, low_is_good: bool = False) -> Figure:
@@ -12,13 +21,16 @@ def heat_map(table: pd.DataFrame, title: str, *, low_is_good: bool = False) -> F
     figure = Figure(figsize=(max(7, 3.5 + 0.75 * table.shape[1]), 1.4 + 0.3 * table.shape[0]))
     axes = figure.subplots()
     limit = max(np.nanpercentile(table.abs(), 90), 0.5)
-    colours = "RdYlGn_r" if low_is_good else "RdYlGn"
+    # Blue is good and red is bad, which people who are colour-blind can tell apart as well.
+    colours = "RdBu_r" if low_is_good else "RdBu"
     axes.imshow(table, cmap=colours, vmin=-limit, vmax=limit, aspect="auto")
     for (row, column), value in np.ndenumerate(table.to_numpy()):
         if np.isfinite(value):
-            axes.text(column, row, f"{value:.2f}", ha="center", va="center", fontsize=8)
+            ink = "white" if abs(value) > 0.6 * limit else "black"
+            text = f"{value:.2f}".replace("-0.00", "0.00")
+            axes.text(column, row, text, ha="center", va="center", fontsize=8, color=ink)
     axes.set_xticks(range(table.shape[1]), table.columns, rotation=40, ha="right")
-    axes.set_yticks(range(table.shape[0]), table.index)
+    axes.set_yticks(range(table.shape[0]), [in_words(method) for method in table.index])
     axes.axvline(table.shape[1] - 1.5, color="black", linewidth=1)
     figure.suptitle(title, fontsize=10)
     figure.tight_layout()

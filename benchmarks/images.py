@@ -64,7 +64,7 @@ def student(size: str, n_epochs: int):
 
 
 def on_labels(net, X, y) -> DistilledClassifier:
-    """A net trained on labels alone, by the same loop."""
+    """A net trained on labels only, by the same loop."""
     nothing = np.full((len(y), 10), 0.1)
     clf = DistilledClassifier(None, net, balancer=FixedBalance(0.0), random_state=0)
     return clf.fit(X, y, teacher_proba=nothing)
@@ -124,8 +124,8 @@ def compare(n_rows: int, n_epochs: int, n_teacher_epochs: int) -> list[dict]:
     seconds = time.process_time() - start
     results.append(measured("convnet, medium (teacher)", convnet, rows, seconds))
     ways = {
-        "labels alone": lambda: on_labels(student("small", 2 * n_epochs), X, y),
-        "labels alone, and changed copies": lambda: on_labels(student("small", n_epochs), *copies),
+        "labels only": lambda: on_labels(student("small", 2 * n_epochs), X, y),
+        "labels only, and changed copies": lambda: on_labels(student("small", n_epochs), *copies),
         "distilled from the convnet": lambda: distil(convnet),
         "distilled from the forest": distil_forest,
         "from the forest, without new images": lambda: distil_forest(

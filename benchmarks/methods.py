@@ -37,7 +37,7 @@ TARGETS = ("insample", "oof", "calibrated")
 #: Rules that look at no targets, or make their own.
 WITHOUT_TARGETS = ("labels", "default", "search")
 
-#: The fixed weights that are tried, and that a search chooses from; 0 is labels alone.
+#: The fixed weights that are tried, and that a search chooses from; 0 is labels only.
 WEIGHTS = (0.1, 0.3, 0.5, 0.7, 0.9, 1.0)
 
 #: Rules that are not a balancer of their own.
@@ -199,7 +199,7 @@ def _timed(clf, X, y, **arguments) -> Fitted:
 
 
 def _search(clf, X, y) -> Fitted:
-    """The fixed weight of the best accuracy in five folds, labels alone among them.
+    """The fixed weight of the best accuracy in five folds, labels only among them.
 
     The teacher is cross-fitted in each fold: out-of-fold targets of all rows know the labels of the
     rows that a fold scores.

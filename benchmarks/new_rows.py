@@ -1,7 +1,7 @@
 """What new rows do: the default against the same without new rows.
 
 For each set and seed the same split, teacher (cross-fitted, its work shared by a cache) and
-student, with everything else at its default, and labels alone beside them. Run by
+student, with everything else at its default, and labels only beside them. Run by
 ``python -m benchmarks.new_rows``; ``--out`` keeps a line of JSON for each set and seed, and what is
 there already is not computed again. At the end it prints paired differences over the seeds, with
 their standard errors.

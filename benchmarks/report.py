@@ -79,7 +79,7 @@ def write(
         "# Results",
         _provenance(frame),
         "## Overview",
-        "Points of accuracy over labels alone, and log-losses.",
+        "Points of accuracy over labels only, and log-losses.",
         _markdown(analysis.overview(frame, columns)),
         "## All methods",
         "Means over sets; differences and regrets in points of accuracy, see Protocol."
@@ -91,7 +91,7 @@ def write(
             f"## Teacher and student ({name})\n\n{_markdown(table)}"
             for name, table in served.items()
         ),
-        "## Difference to labels alone by set",
+        "## Difference to labels only by set",
         _markdown(_as_text(tables["differences"])),
         "## Regret by set, best fixed weight chosen on the other seeds",
         _regret_text(tables["regret"]),
@@ -121,7 +121,7 @@ def _is_shown(name: str, targets: str) -> bool:
 def _draw(frame, students, folder: Path, shown: list[str], student: str, costs) -> str:
     """Draw the figures; return what the tests on ranks say."""
     difference = analysis.by_set(analysis.differences(students))[0]
-    title = "Accuracy less that of labels alone, in points"
+    title = "Accuracy less that of labels only, in points"
     figures.heat_map(difference[shown].T, title).savefig(folder / "differences.png", dpi=130)
     for name, hindsight in (("regret", False), ("hindsight_regret", True)):
         regret = analysis.by_set(analysis.regrets(students, hindsight=hindsight))[0]
@@ -131,7 +131,7 @@ def _draw(frame, students, folder: Path, shown: list[str], student: str, costs) 
             title = f"Regret in points against the best fixed weight, chosen {where}"
             figure = figures.heat_map(regret.T, title, low_is_good=True)
             figure.savefig(folder / f"{name}.png", dpi=130)
-    panels = {"labels alone": analysis.BASELINE, "distilled": student}
+    panels = {"labels only": analysis.BASELINE, "distilled": student}
     points = analysis.accuracy_and_latency(frame, panels, costs)
     figures.accuracy_against_latency(points).savefig(folder / "latency.png", dpi=130)
     # By differences, which are paired: not all methods were run on all seeds.

@@ -2,7 +2,7 @@
 
     python -m benchmarks.rounding --out benchmarks/results/rounding.jsonl
 
-The default student on labels alone, whose weights are the largest, is trained on each set of the
+The default student on labels only, whose weights are the largest, is trained on each set of the
 study (seed 0) and asked about the test rows before and after its weights are rounded. One line of
 JSON a set; what is there already is not computed again.
 """

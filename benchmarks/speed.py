@@ -5,7 +5,7 @@ Compared on the same net, losses, data and number of steps, at batches of 128 an
 - a bare PyTorch loop, as one would write it by hand (fixed weight 0.5, soft targets made once);
 - plain skorch with its default loader;
 - skkd with a fixed weight, and with DescentShare;
-- scikit-learn's MLPClassifier of the same shape, for an order of magnitude (labels alone).
+- scikit-learn's MLPClassifier of the same shape, for an order of magnitude (labels only).
 
 Then every balancing rule against a fixed weight. Then prediction: 100,000 rows against the module's
 own forward pass, and a single row against MLPClassifier. Every figure is the median over

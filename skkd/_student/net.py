@@ -215,7 +215,7 @@ def check_settings(net: NeuralNet) -> None:
     if not hasattr(net, "accelerator"):
         try:
             torch.device(net.device)
-        except (TypeError, RuntimeError) as error:
+        except (TypeError, ValueError, RuntimeError) as error:
             raise ValueError(
                 f"device={net.device!r} of the student is not allowed; name one, such as 'cpu' "
                 "(student__device=...)."

@@ -251,7 +251,8 @@ def _metadata(clf, inputs: Inputs, report) -> dict[str, str]:
     names = dict(zip(inputs.places or (), inputs.names, strict=False))
     frequent = {} if columns is None else columns.frequent
     levels = {
-        names[at]: [one for one in known if not is_missing(one)] for at, known in frequent.items()
+        names.get(at, f"x{at}"): [one for one in known if not is_missing(one)]
+        for at, known in frequent.items()
     }
     versions = written_with()
     card = model_card(clf, inputs, levels, versions, report)

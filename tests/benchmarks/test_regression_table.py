@@ -24,13 +24,11 @@ def test_what_the_page_claims():
     small = shares(LINES, 4000).groupby("set").mean()
     assert f"falls by {100 * (1 - small['default'].mean()):.1f} % on average" in PAGE
     ratio = small["default"] / small["teacher"]
-    assert set(ratio.index[ratio > 1.02]) == {"birthdays", "compactiv"} and len(ratio) == 8
+    assert set(ratio.index[ratio > 1.02]) == {"birthdays"} and len(ratio) == 8
     ahead = small["default"] / small[["trees_40", "trees_100"]].min(axis=1)
-    assert set(ahead.index[ahead > 1]) == {"cpssw8", "gss_wages", "compactiv"}
+    assert set(ahead.index[ahead > 1]) == {"cpssw8", "gss_wages"}
     assert ahead.max() < 1.01
     of_weights = small[["fixed_0.25", "fixed_0.5", "fixed_0.75", "fixed_1"]]
     behind = small["plain"] / of_weights.min(axis=1) - 1
-    assert behind.idxmax() == "diamonds" and f"{100 * behind.max():.1f} % behind" in PAGE
+    assert behind.idxmax() == "diabetes" and f"{100 * behind.max():.1f} % behind" in PAGE
     assert small["plain"].mean() < of_weights.mean().min() + 0.003
-    large = shares(LINES, 40_000)["fixed_0.25"].groupby("set").max()
-    assert round(100 * (large["diamonds"] - 1)) == 3 and f"{100 * (large['casp'] - 1):.1f}" == "0.5"

@@ -126,7 +126,7 @@ def test_what_came_out():
     for claim in (
         f"{words[frame['seed'].nunique()]} seeds and the default settings",
         f"{-ours['regret']:.2f} ahead of the best fixed weight of each data set",
-        f"it is {-plain['regret']:.2f} ahead",
+        f"it is {plain['regret']:.2f} behind",
         f"{fixed:.2f} behind",
         f"beats its teacher on {words[n_better]} data sets of twelve",
         f"{ours['difference'] - plain['difference']:.2f} percentage points. The moving weight",
@@ -136,7 +136,7 @@ def test_what_came_out():
     ):
         assert claim in text, claim
     assert (
-        ours["harmed"] == 0 and (by_set["auc"]["default"] / by_set["auc"]["teacher"]).min() > 0.993
+        ours["harmed"] == 0 and (by_set["auc"]["default"] / by_set["auc"]["teacher"]).min() > 0.994
     )
 
 

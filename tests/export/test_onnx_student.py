@@ -20,6 +20,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 import skkd
+from skkd import DistilledClassifier
 from skkd.export import LoadError, OnnxStudent, to_onnx, to_torch_program
 from tests.export.frames import people, quick_student
 from tests.helpers import make_data, quick_net
@@ -70,6 +71,15 @@ def test_a_frame_of_one_row_is_read_as_a_frame_of_many(served, dtypes):
     for i in range(len(frame)):
         row = served.student.predict_proba(frame.iloc[[i]])
         np.testing.assert_allclose(row, whole[[i]], atol=1e-12)
+
+
+def test_categories_of_whole_numbers_in_columns_without_names(tmp_path):
+    X, y = make_data()
+    frame = pd.DataFrame({0: pd.Series((X[:, 0] > 0).astype(int), dtype="category"), 1: X[:, 1]})
+    clf = DistilledClassifier(None, augmenter=None, random_state=0)
+    clf.set_params(student__max_epochs=2).fit(frame, y, teacher_proba=np.eye(3)[y])
+    student = OnnxStudent(to_onnx(clf, tmp_path / "student.onnx", frame).path)
+    np.testing.assert_allclose(student.predict_proba(frame), clf.predict_proba(frame), atol=1e-12)
 
 
 @pytest.mark.parametrize("kind", [int, float, Decimal, np.int8, np.float32, bool, np.array])

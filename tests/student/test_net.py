@@ -876,6 +876,7 @@ def test_narrow_rows_go_through_the_net_by_a_thousand(monkeypatch):
     [
         *({"lr": value} for value in (0, -0.1, True, "fast", np.nan)),
         *({"optimizer__weight_decay": value} for value in (True, -0.1, np.inf, "some", None)),
+        *({"device": value} for value in ("gpu 1", 10**30)),
     ],
     ids=str,
 )
