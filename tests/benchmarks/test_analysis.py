@@ -102,7 +102,7 @@ def test_changes_are_paired_and_leave_out_what_nobody_ran_again():
     assert list(table.loc["mean"]) == ["+2.00 ± 0.71", "-0.200"]
 
 
-def test_overview_says_points_over_labels_alone():
+def test_overview_says_points_over_labels_only():
     frame = results(
         {
             "teacher": [0.85, 0.95],
@@ -119,7 +119,7 @@ def test_overview_says_points_over_labels_alone():
         "teacher": "+5.00",
         "best fixed weight": "+1.50 (0.1)",
         "default": "+2.00 ± 1.00",
-        "log-loss, labels alone": "0.250",
+        "log-loss, labels only": "0.250",
         "log-loss, default": "0.250",
     }
     assert table.loc["b", "default"] == "+0.00"
