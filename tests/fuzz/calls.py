@@ -76,8 +76,13 @@ def _run(rng, fit: Fit, folder: Path) -> str:
         except Exception as error:
             check(vars(clf).keys() == earlier.keys(), "a fit that fails leaves something behind")
             return refused(error)
-    with leaves_alone(X=fit.rows.X), no_noise():
-        proba = check_answers(rng, clf, fit)
+    try:
+        with leaves_alone(X=fit.rows.X), no_noise():
+            proba = check_answers(rng, clf, fit)
+    except (ValueError, TypeError) as error:
+        if not fit.leaves_rows_out:  # of weight zero: they may hold what fit never saw
+            raise
+        return refused(error)
     if fit.is_long:
         check_learned(clf, fit)
     check_state(rng, clf, fit, proba, folder)
@@ -203,6 +208,9 @@ def check_twin(clf, fit: Fit, proba) -> None:
     if plain is None or fit.is_spoiled or not isinstance(params["random_state"], int):
         return
     if fit.arguments.get("X_unlabeled") is not None:  # rows like X, which the twin has not
+        return
+    # scikit-learn's scaler rounds in the dtype that it is given.
+    if "student pipeline" in fit.words and fit.rows.kind in ("float16", "swapped_bytes"):
         return
     params.pop("memory", None)
     if isinstance(params.get("class_weight"), dict):

@@ -70,6 +70,11 @@ class Fit:
     is_long: bool = False
     words: list[str] = field(default_factory=list)
 
+    @property
+    def leaves_rows_out(self) -> bool:
+        """Whether some rows have a weight of zero."""
+        return any(word.startswith("weights zero") for word in self.words)
+
     def make(self, X=None, y=None) -> DistilledClassifier:
         """Return a classifier that is not fitted yet."""
         X = self.rows.X if X is None else X
