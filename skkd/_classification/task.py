@@ -278,7 +278,7 @@ class Classification:
         )
 
     @staticmethod
-    def least_weight(stacking_weight: float, n_rows: int) -> float:
+    def weight_floor(stacking_weight: float, n_rows: int) -> float:
         """Return 0: labels that are clean need no teacher."""
         return 0.0
 

@@ -153,7 +153,7 @@ class Regression:
         return pilot is not None and pilot.prefers_teacher
 
     @staticmethod
-    def least_weight(stacking_weight: float, n_rows: int) -> float:
+    def weight_floor(stacking_weight: float, n_rows: int) -> float:
         """Return what λ is at least: a mixture of both takes noise of the labels away.
 
         The fewer the rows, the more their noise matters. A teacher with no share in the best

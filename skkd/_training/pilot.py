@@ -104,7 +104,7 @@ def run_pilot(
     share = task.stacking_weight(outputs, validation)
     trust = _NEUTRAL + (share - _NEUTRAL) * n_distinct / (n_distinct + _HALF)
     trust *= 1.0 - harm(of_labels["valid_score"][-1], of_teacher["valid_score"][-1], n_distinct)
-    pilot = Pilot(gain, error, min(trust, task.most_trust), task.least_weight(share, n_all))
+    pilot = Pilot(gain, error, min(trust, task.most_trust), task.weight_floor(share, n_all))
     progress.say(
         f"pilot: {task.described_gain(gain, error)}the teacher can be trusted by {pilot.trust:.2f}"
     )

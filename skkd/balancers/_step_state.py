@@ -101,8 +101,8 @@ class Pilot:
     def labels_teach_on(self) -> bool:
         """Whether the labels taught the student more than its teacher knows.
 
-        Not where the mixture is teacher for the greater part: there the gain in accuracy may be
-        chance, and without the teacher the student would be far too sure of itself.
+        Not where the teacher is the greater part of the mixture. There the gain may be chance, and
+        a student without its teacher would be too sure of itself.
         """
         return self.trust < _GREATER_PART and self.gain > _CERTAIN * self.error + 1e-9
 

@@ -297,7 +297,7 @@ class Spoiling(InColumns):
 def test_a_teacher_that_works_in_place_changes_no_rows():
     X, _ = made_rows(200)
     before = X.copy()
-    both = DeferringClassifier(InColumns(0, 1), Spoiling(2, 3), defer=0.5).fit(X)
+    both = DeferringClassifier(InColumns(0, 1), Spoiling(2, 3), agreement=0.5).fit(X)  # asks it
     both.predict(X)
     np.testing.assert_array_equal(X, before)
 

@@ -98,8 +98,8 @@ def test_numbers_whose_squares_overflow():
 
 
 def test_a_teacher_keeps_some_weight_where_rows_are_few():
-    least = Regression.least_weight
-    assert least(0.5, 500) == least(1.0, 4000) == 0.25
-    assert least(0.5, 64_000) == pytest.approx(0.0625)  # the noise of the labels matters less
-    assert least(0.2, 4000) == pytest.approx(0.1)
-    assert least(0.0, 4000) == 0.0  # a teacher with no share in the best mixture
+    floor = Regression.weight_floor
+    assert floor(0.5, 500) == floor(1.0, 4000) == 0.25
+    assert floor(0.5, 64_000) == pytest.approx(0.0625)  # the noise of the labels matters less
+    assert floor(0.2, 4000) == pytest.approx(0.1)
+    assert floor(0.0, 4000) == 0.0  # a teacher with no share in the best mixture
