@@ -9,6 +9,7 @@ is there is skipped.
 """
 
 import argparse
+import json
 import tempfile
 from functools import partial
 from pathlib import Path
@@ -59,17 +60,19 @@ def cost_of_onnx(clf, X) -> dict:
 
 
 def feed(session, X) -> dict[str, np.ndarray]:
-    """Rows as the file takes them: an array, or a column each, with "" for a missing text."""
+    """Rows as the file takes them: an array, or numbers and texts, with "" for a missing text."""
     inputs = session.get_inputs()
-    if len(inputs) == 1 and not hasattr(X, "columns"):
+    if not hasattr(X, "columns"):
         return {inputs[0].name: np.asarray(X, dtype=_dtype(inputs[0]))}
+    columns = json.loads(session.get_modelmeta().custom_metadata_map["columns"])
     return {
         one.name: (
-            X[one.name].astype(object).where(X[one.name].notna(), "").to_numpy().reshape(-1, 1)
+            X[names].astype(object).where(X[names].notna(), "").to_numpy()
             if _dtype(one) is object
-            else X[[one.name]].to_numpy(_dtype(one))
+            else X[names].to_numpy(_dtype(one))
         )
         for one in inputs
+        for names in [columns[one.name]]
     }
 
 

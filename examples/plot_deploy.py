@@ -82,11 +82,12 @@ temporary = tempfile.TemporaryDirectory()
 folder = Path(temporary.name)
 exported = to_onnx(clf, folder / "student.onnx", X_test, dtype="float32")
 print(f"{exported.n_bytes / 1e3:.0f} kB, differs by at most {exported.max_difference:.1e}")
-print(exported.inputs)
+print(exported.columns)
 
 # %%
-# The service needs onnxruntime only. Each column is an input of the file. ``OnnxStudent`` takes
-# rows in any form, and a missing key is a missing value. It imports neither torch nor scikit-learn.
+# The service needs onnxruntime only. The file takes numbers and texts. ``OnnxStudent`` fills them
+# from rows in any form, and a missing key is a missing value. It imports neither torch nor
+# scikit-learn.
 
 served = OnnxStudent(exported.path)
 row = {"age": 46, "school": "doctor"}

@@ -34,6 +34,13 @@ class Exported:
     outputs: dict[str, tuple[str, tuple]] = field(repr=False)
     _inputs: Inputs | None = field(repr=False, default=None)
 
+    @property
+    def columns(self) -> dict[str, list[str]]:
+        """Return the names of each input's columns, in their order; empty if they have none."""
+        if self._inputs is None:
+            return {}
+        return {one.name: list(one.columns) for one in self._inputs.tensors()}
+
     def feed(self, rows) -> dict[str, np.ndarray]:
         """Return rows as ``onnxruntime.InferenceSession.run`` takes them.
 

@@ -11,7 +11,7 @@ from ._check_rows import encoded_columns
 from ._onnx_inputs import Inputs, column_at, objects_of
 
 
-def inputs_of(clf, X) -> Inputs:
+def inputs_of(clf, X, grouped: bool) -> Inputs:
     """Return the inputs that the student's file will have.
 
     Parameters
@@ -19,35 +19,37 @@ def inputs_of(clf, X) -> Inputs:
     clf : fitted DistilledClassifier or StudentOnly
     X : array, frame or CSR matrix
         Their types are those of the inputs, if the student's preprocessing is the user's own.
+    grouped : bool
+        Whether one input takes all numbers and another one all texts.
     """
     names = getattr(clf, "feature_names_in_", None)
     columns = encoded_columns(clf.student_)
     if columns is None and isinstance(clf.student_, Pipeline):
-        return inputs_like(X, names)
+        return inputs_like(X, names, grouped)
     n_features = clf.n_features_in_
     number = np.dtype(np.float64)
     dtypes = dict.fromkeys(range(n_features), number) if columns is None else columns.dtypes()
     if names is None and len(dtypes) == n_features and set(dtypes.values()) == {number}:
         row_shape = clf._row_shape if columns is None else (n_features,)
         return _one_input(net_dtype(net_of(clf.student_)), row_shape)
-    return _inputs_of_columns(_names_of(names, n_features), dtypes)
+    return _inputs_of_columns(_names_of(names, n_features), dtypes, grouped)
 
 
-def inputs_like(X, names=None) -> Inputs:
+def inputs_like(X, names=None, grouped: bool = True) -> Inputs:
     """Return the inputs for rows like X, whose columns may have names."""
     if is_frame(X):
         texts = [
             kind_of_dtype(dtype) != "numeric" and _holds_text(column_at(X, place))
             for place, dtype in enumerate(dtypes_of(X))
         ]
-        return _inputs_of_columns([str(name) for name in X.columns], _dtypes(texts))
+        return _inputs_of_columns([str(name) for name in X.columns], _dtypes(texts), grouped)
     if X.dtype.kind in "OUST" and not sparse.issparse(X):
         if X.ndim == 1:
             return _one_input(object, (1,))
         texts = [_holds_text(X[:, place]) for place in range(X.shape[1])]
         if all(texts):
             return _one_input(object, X.shape[1:])
-        return _inputs_of_columns(_names_of(names, X.shape[1]), _dtypes(texts))
+        return _inputs_of_columns(_names_of(names, X.shape[1]), _dtypes(texts), grouped)
     return _one_input(np.float32 if X.dtype == np.float32 else np.float64, X.shape[1:])
 
 
@@ -59,16 +61,16 @@ def _dtypes(are_text: list[bool]) -> dict[int, np.dtype]:
     return {at: np.dtype(object if is_text else float) for at, is_text in enumerate(are_text)}
 
 
-def _inputs_of_columns(features: list[str], dtypes: dict[int, np.dtype]) -> Inputs:
-    """Return an input for each used column of a table."""
+def _inputs_of_columns(features: list[str], dtypes: dict[int, np.dtype], grouped: bool) -> Inputs:
+    """Return the inputs for the used columns of a table."""
     names = [features[place] for place in dtypes]
     if len(set(names)) < len(names) or "" in names:
         raise ExportError(
-            f"Each column becomes an input, and these names are not distinct: {names}. Rename the "
+            f"Columns are fed by their names, and these are not distinct: {names}. Rename the "
             "columns before fit."
         )
     kinds = tuple(dtypes.values())
-    return Inputs(tuple(names), kinds, (None, 1), tuple(dtypes), tuple(features))
+    return Inputs(tuple(names), kinds, (None, 1), tuple(dtypes), tuple(features), grouped)
 
 
 def _names_of(names, n_features: int) -> list[str]:

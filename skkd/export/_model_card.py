@@ -1,6 +1,6 @@
 """Write the model card of an exported student."""
 
-from ._onnx_inputs import Inputs
+from ._onnx_inputs import Inputs, dtype_name
 from ._stand_ins import kind_of
 
 
@@ -30,12 +30,13 @@ def model_card(clf, inputs: Inputs, levels: dict, versions: dict, report) -> str
         "",
         "## Inputs",
         "",
-        "| name | type | shape | categories |",
+        "| column | input | type | categories |",
         "|---|---|---|---|",
     ]
-    for name, (dtype, shape) in inputs.described().items():
-        size = " x ".join("n" if one is None else str(one) for one in shape)
-        lines.append(f"| {name} | {dtype} | {size} | {', '.join(map(str, levels.get(name, [])))} |")
+    for one in inputs.tensors():
+        for column in one.columns or (f"all, {one.shape}".replace("None", "n"),):
+            known = ", ".join(map(str, levels.get(column, [])))
+            lines.append(f"| {column} | {one.name} | {dtype_name(one.dtype)} | {known} |")
     if report is not None:
         models = list(report.measures)
         lines += ["", f"## Measures on {report.n_rows} test rows", "", report.verdict, ""]

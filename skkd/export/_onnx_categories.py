@@ -19,6 +19,10 @@ _MISSING = object()
 # Numbers of no column: for values that are 0 in all columns, and for values that are refused.
 _NOWHERE, _REFUSED = -1, -2
 
+# Numbers in the table that several columns of texts share, which is faster; it grows with the
+# columns times the levels of all of them.
+_MOST_IN_ONE_TABLE = 8192
+
 
 @dataclass(frozen=True)
 class _Codes:
@@ -37,18 +41,14 @@ def one_hot(graph: Graph, step: OneHotEncoder, table: Table, where: str) -> Tabl
         codes.append(of_column)
         owners += [place] * width
         start += width
-    columns = [
-        _coded(graph, column, of_column, where)
-        for column, of_column in zip(table.columns(graph), codes, strict=True)
-    ]
-    numbers = graph.node("Concat", *columns, axis=1)
+    numbers = _coded(graph, table, codes, where)
     # Repeat the number of each feature under all of its output columns.
     spread = graph.node("Gather", numbers, graph.constant(owners, np.int64), axis=1)
-    hot = graph.node("Equal", spread, graph.constant(np.arange(start)[None, :], np.int64))
+    hot = graph.node("Equal", spread, graph.constant(np.arange(start)[None, :], np.int32))
     encoded = graph.cast(hot, np.float64)
     if any(_REFUSED in (one.missing, one.unknown) for one in codes):
         lowest = graph.node("ReduceMin", numbers, graph.constant([1], np.int64), keepdims=1)
-        is_refused = graph.node("Equal", lowest, graph.constant(_REFUSED, np.int64))
+        is_refused = graph.node("Equal", lowest, graph.constant(_REFUSED, np.int32))
         nan, zero = graph.constant(np.nan, np.float64), graph.constant(0.0, np.float64)
         encoded = graph.node("Add", encoded, graph.node("Where", is_refused, nan, zero))
     return Table((Block(encoded, start, is_text=False),))
@@ -79,19 +79,22 @@ def _one_hot_codes(step: OneHotEncoder, place: int, start: int) -> tuple[_Codes,
 
 def ordinal(graph: Graph, step: OrdinalEncoder, table: Table, where: str) -> Table:
     """Encode each value by its place in a list of numbers."""
-    parts = []
-    for place, column in enumerate(table.columns(graph)):
+    codes: list[_Codes] = []
+    values: list[float] = []
+    for place in range(len(step.categories_)):
         categories = _keys(step.categories_[place])
         has_missing = _MISSING in categories
         categories = [key for key in categories if key is not _MISSING]
         groups, n_groups, _ = _groups(categories, _rare(step, place))
         unknown = np.nan if step.handle_unknown == "error" else step.unknown_value
         missing = step.encoded_missing_value if has_missing else unknown
-        codes = _Codes(groups, missing=n_groups, unknown=n_groups + 1)
-        values = graph.constant([*range(n_groups), missing, unknown], np.float64)
-        parts.append(graph.node("Gather", values, _coded(graph, column, codes, where), axis=0))
-    tensor = graph.node("Concat", *parts, axis=1)
-    return Table((Block(tensor, len(parts), is_text=False),), table.names)
+        start = len(values)
+        known = {key: start + group for key, group in groups.items()}
+        codes.append(_Codes(known, missing=start + n_groups, unknown=start + n_groups + 1))
+        values += [*range(n_groups), missing, unknown]
+    of_codes = graph.constant(values, np.float64)
+    tensor = graph.node("Gather", of_codes, _coded(graph, table, codes, where), axis=0)
+    return Table((Block(tensor, len(codes), is_text=False),), table.names)
 
 
 def _keys(categories: np.ndarray) -> list:
@@ -120,42 +123,75 @@ def _groups(keys: list, rare: list) -> tuple[dict, int, bool]:
     return groups, len(common) + bool(rare), bool(rare)
 
 
-def _coded(graph: Graph, column: Block, codes: _Codes, where: str) -> str:
-    """Return the code of each value of a column, as a tensor of int64."""
+def _coded(graph: Graph, table: Table, codes: list[_Codes], where: str) -> str:
+    """Return the code of each value of a table, as a tensor of int32."""
+    table = table.merged(graph)
+    are_text = [block.is_text for block in table.blocks for _ in range(block.width)]
+    for is_text, of_column in zip(are_text, codes, strict=True):
+        _check(is_text, of_column, where)
+    n_levels = len({level for one in codes for level in one.known}) + 2
+    if all(are_text) and len(codes) * n_levels <= _MOST_IN_ONE_TABLE:
+        return _coded_together(graph, table.joined(graph, where).tensor, codes)
+    columns = [
+        (_coded_text if column.is_text else _coded_numbers)(graph, column.tensor, of_column)
+        for column, of_column in zip(table.columns(graph), codes, strict=True)
+    ]
+    return graph.cast(graph.node("Concat", *columns, axis=1), np.int32)
+
+
+def _check(is_text: bool, codes: _Codes, where: str) -> None:
+    """Raise an ExportError unless a column can be coded."""
     are_text = [isinstance(key, str) for key in codes.known]
-    if column.is_text != (all(are_text) if are_text else column.is_text):
+    if is_text != (all(are_text) if are_text else is_text):
         raise ExportError(
             f"The step {where} knows the categories {list(codes.known)[:5]}, and the column in "
-            f"X_sample is {'text' if column.is_text else 'numbers'}, or always missing. Give an "
+            f"X_sample is {'text' if is_text else 'numbers'}, or always missing. Give an "
             "X_sample with some values of this column, of the same type as in fit."
         )
-    return (_coded_text if column.is_text else _coded_numbers)(graph, column.tensor, codes, where)
-
-
-def _coded_text(graph: Graph, tensor: str, codes: _Codes, where: str) -> str:
-    if codes.known.get(MISSING_TEXT, codes.missing) != codes.missing:
+    if is_text and codes.known.get(MISSING_TEXT, codes.missing) != codes.missing:
         raise ExportError(
             f"The step {where} knows the empty text as a category. In ONNX, the empty text is a "
             "missing value. Replace it by another text, such as 'none', before fit."
         )
-    table = codes.known | {MISSING_TEXT: codes.missing}
-    return graph.node(
-        "LabelEncoder",
-        tensor,
-        domain=ML_DOMAIN,
-        keys_strings=list(table),
-        values_int64s=list(table.values()),
-        default_int64=codes.unknown,
-    )
-
-
-def _coded_numbers(graph: Graph, tensor: str, codes: _Codes, where: str) -> str:
-    keys = np.array(list(codes.known), dtype=np.float64)
-    if keys.tolist() != list(codes.known):
+    if not is_text and np.array([*codes.known], dtype=np.float64).tolist() != [*codes.known]:
         raise ExportError(
             f"The step {where} has categories above 2**53, which float64 cannot tell apart. Turn "
             "them into text before fit."
         )
+
+
+def _coded_together(graph: Graph, texts: str, codes: list[_Codes]) -> str:
+    """Number the levels of all columns once, and look up their codes in each column."""
+    levels = sorted({MISSING_TEXT}.union(*(one.known for one in codes)))
+    rows = [
+        [one.known.get(level, one.unknown) if level else one.missing for level in levels]
+        + [one.unknown]
+        for one in codes
+    ]
+    numbers = _encoded_levels(graph, texts, levels, range(len(levels)), len(levels))
+    starts = np.arange(len(rows)) * (len(levels) + 1)
+    places = graph.node("Add", numbers, graph.constant(starts[None, :], np.int64))
+    return graph.node("Gather", graph.constant(np.ravel(rows), np.int32), places, axis=0)
+
+
+def _coded_text(graph: Graph, tensor: str, codes: _Codes) -> str:
+    known = codes.known | {MISSING_TEXT: codes.missing}
+    return _encoded_levels(graph, tensor, list(known), known.values(), codes.unknown)
+
+
+def _encoded_levels(graph: Graph, tensor: str, levels: list[str], values, unknown: int) -> str:
+    return graph.node(
+        "LabelEncoder",
+        tensor,
+        domain=ML_DOMAIN,
+        keys_strings=levels,
+        values_int64s=list(values),
+        default_int64=unknown,
+    )
+
+
+def _coded_numbers(graph: Graph, tensor: str, codes: _Codes) -> str:
+    keys = np.array(list(codes.known), dtype=np.float64)
     moves = np.array(list(codes.known.values()), dtype=np.int64) - codes.unknown
     hits = graph.cast(graph.node("Equal", tensor, graph.constant(keys[None, :])), np.int64)
     moved = graph.node("Mul", hits, graph.constant(moves[None, :]))

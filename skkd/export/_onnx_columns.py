@@ -19,40 +19,41 @@ class Block:
 
 @dataclass(frozen=True)
 class Table:
-    """Hold columns in blocks from left to right, with names if they have any."""
+    """Hold columns in blocks from left to right, with names if they have any.
+
+    Attributes
+    ----------
+    blocks : tuple of Block
+    names : tuple of str or None
+    order : tuple of int or None
+        Numbers of the columns, counted through all blocks. None: all of them as they stand.
+    """
 
     blocks: tuple[Block, ...]
     names: tuple[str, ...] | None = None
+    order: tuple[int, ...] | None = None
 
     @property
     def width(self) -> int:
         """Return the number of columns."""
-        return sum(block.width for block in self.blocks)
+        return sum(block.width for block in self.blocks) if self.order is None else len(self.order)
 
-    def only(self, graph: Graph, columns: list[int]) -> "Table":
+    def only(self, columns: list[int]) -> "Table":
         """Return the given columns in the given order."""
-        starts = np.cumsum([0, *(block.width for block in self.blocks)]).tolist()
-        owners = (np.searchsorted(starts, columns, side="right") - 1).tolist()
-        blocks = []
-        for run in runs(owners):
-            block, start = self.blocks[owners[run[0]]], starts[owners[run[0]]]
-            inside = [columns[at] - start for at in run]
-            tensor = block.tensor
-            if inside != list(range(block.width)):
-                tensor = graph.node("Gather", tensor, graph.constant(inside, np.int64), axis=1)
-            blocks.append(Block(tensor, len(inside), block.is_text))
+        order = range(self.width) if self.order is None else self.order
         names = None if self.names is None else tuple(self.names[place] for place in columns)
-        return Table(tuple(blocks), names)
+        return Table(self.blocks, names, tuple(order[place] for place in columns))
 
     def columns(self, graph: Graph) -> list[Block]:
         """Return each column as a block."""
-        return [self.only(graph, [place]).blocks[0] for place in range(self.width)]
+        return [self.only([place]).merged(graph).blocks[0] for place in range(self.width)]
 
     def numbers(self, graph: Graph, where: str) -> Block:
         """Return all columns in one tensor of numbers."""
-        if any(block.is_text for block in self.blocks):
+        block = self.joined(graph, where)
+        if block.is_text:
             raise ExportError(f"{where} takes numbers and gets text. Put an encoder before it.")
-        return self.joined(graph, where)
+        return block
 
     def joined(self, graph: Graph, where: str) -> Block:
         """Return all columns in one tensor."""
@@ -65,16 +66,30 @@ class Table:
         return blocks[0]
 
     def merged(self, graph: Graph) -> "Table":
-        """Return the same columns in fewer blocks: neighbors of one kind are joined."""
+        """Return the same columns in fewer blocks, in order: neighbors of one kind are joined."""
+        blocks = self.blocks if self.order is None else self._gathered(graph, self.order)
         merged = []
-        for run in runs([block.is_text for block in self.blocks]):
-            parts = [self.blocks[at] for at in run]
+        for run in runs([block.is_text for block in blocks]):
+            parts = [blocks[at] for at in run]
             tensor = parts[0].tensor
             if len(parts) > 1:
                 tensor = graph.node("Concat", *(part.tensor for part in parts), axis=1)
             width = sum(part.width for part in parts)
             merged.append(Block(tensor, width, parts[0].is_text))
         return Table(tuple(merged), self.names)
+
+    def _gathered(self, graph: Graph, order: tuple[int, ...]) -> tuple[Block, ...]:
+        """Take the columns out of the blocks, with a node for each run of columns of one block."""
+        starts = np.cumsum([0, *(block.width for block in self.blocks)]).tolist()
+        owners = (np.searchsorted(starts, order, side="right") - 1).tolist()
+        blocks = []
+        for run in runs(owners):
+            block, start = self.blocks[owners[run[0]]], starts[owners[run[0]]]
+            inside, tensor = [order[at] - start for at in run], block.tensor
+            if inside != list(range(block.width)):
+                tensor = graph.node("Gather", tensor, graph.constant(inside, np.int64), axis=1)
+            blocks.append(Block(tensor, len(inside), block.is_text))
+        return tuple(blocks)
 
 
 def runs(values: list) -> list[list[int]]:

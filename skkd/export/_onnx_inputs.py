@@ -12,7 +12,20 @@ from .._seconds import seconds_of
 #: Stands for a missing text, because ONNX has no missing values.
 MISSING_TEXT = ""
 
+#: The inputs of a file that takes columns in groups, and whether they are texts.
+GROUPS = {"numbers": False, "texts": True}
+
 _PLAIN = {True: (str,), False: (float, int, bool)}
+
+
+@dataclass(frozen=True)
+class InputTensor:
+    """Describe one input: its shape, None being the number of rows, and names of its columns."""
+
+    name: str
+    dtype: np.dtype
+    shape: tuple
+    columns: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -24,13 +37,15 @@ class Inputs:
     names : tuple of str
         A name for each used column, or only ``"X"``.
     dtypes : tuple of dtype
-        Of each input: float64, float32, object for text, or datetime64 for dates.
+        Of each column: float64, float32, object for text, or datetime64 for dates.
     shape : tuple
-        The shape of one input. None is the number of rows.
+        The shape of X, or of one column. None is the number of rows.
     places : tuple of int or None
-        The column of each input. None: one input takes all of X.
+        The place of each column. None: one input takes all of X.
     features : tuple of str
         Names of all columns of X. Empty if ``places`` is None.
+    grouped : bool
+        Whether one input takes all numbers and another one all texts.
     """
 
     names: tuple[str, ...]
@@ -38,13 +53,28 @@ class Inputs:
     shape: tuple
     places: tuple[int, ...] | None = None
     features: tuple[str, ...] = ()
+    grouped: bool = False
+
+    def tensors(self) -> list[InputTensor]:
+        """Return the inputs in their order."""
+        columns = list(zip(self.names, self.dtypes, strict=True))
+        if not self.grouped:
+            named = () if self.places is None else self.names
+            return [
+                InputTensor(name, fed_as(dtype), self.shape, (name,) if named else ())
+                for name, dtype in columns
+            ]
+        found = []
+        for tensor, is_text in GROUPS.items():
+            names = tuple(name for name, dtype in columns if (dtype.kind == "O") == is_text)
+            if names:
+                dtype = np.dtype(object if is_text else np.float64)
+                found.append(InputTensor(tensor, dtype, (None, len(names)), names))
+        return found
 
     def described(self) -> dict[str, tuple[str, tuple]]:
         """Return dtype and shape of each input."""
-        return {
-            name: (dtype_name(dtype), self.shape)
-            for name, dtype in zip(self.names, self.dtypes, strict=True)
-        }
+        return {one.name: (dtype_name(one.dtype), one.shape) for one in self.tensors()}
 
     def feed(self, rows) -> dict[str, np.ndarray]:
         """Return rows as onnxruntime takes them.
@@ -66,18 +96,24 @@ class Inputs:
         if row is not None and (feed := self._feed_of_row(row)) is not None:
             return feed
         columns, n_rows = self._columns(rows)
-        return {
+        fed = {
             name: _as_array(columns[name], dtype, name).reshape(-1, 1)
             if name in columns
             else np.full((n_rows, 1), MISSING_TEXT if dtype.kind == "O" else np.nan, fed_as(dtype))
             for name, dtype in zip(self.names, self.dtypes, strict=True)
+        }
+        if not self.grouped:
+            return fed
+        return {
+            one.name: np.concatenate([fed[name] for name in one.columns], axis=1)
+            for one in self.tensors()
         }
 
     def _feed_of_row(self, row: dict) -> dict[str, np.ndarray] | None:
         """Return the feed of one row of Python's own values, sooner; None for any other values."""
         if not row.keys() <= set(self.features):
             return None
-        feed = {}
+        values = {}
         for name, dtype in zip(self.names, self.dtypes, strict=True):
             value = row.get(name)
             is_text = dtype.kind == "O"
@@ -85,8 +121,11 @@ class Inputs:
                 value = MISSING_TEXT if is_text else np.nan
             elif dtype.kind == "M" or type(value) not in _PLAIN[is_text]:
                 return None
-            feed[name] = np.array([[value]], fed_as(dtype))
-        return feed
+            values[name] = value
+        return {
+            one.name: np.array([[values[name] for name in one.columns]], one.dtype)
+            for one in self.tensors()
+        }
 
     def _columns(self, rows) -> tuple[dict[str, Any], int]:
         """Return columns by name, and the number of rows."""

@@ -69,13 +69,13 @@ def _column_transformer(graph: Graph, step: ColumnTransformer, table: Table, whe
         places = _places(columns, table, inside)
         if not places:
             continue
-        made = add_step(graph, part, table.only(graph, places), inside)
+        made = add_step(graph, part, table.only(places), inside)
         weight = (step.transformer_weights or {}).get(name)
         if weight is not None:
             block = made.numbers(graph, _titled(inside, part))
             scaled = graph.node("Mul", block.tensor, graph.constant(weight, np.float64))
             made = Table((Block(scaled, block.width, is_text=False),))
-        blocks += made.blocks
+        blocks += made.merged(graph).blocks
     return Table(tuple(blocks))
 
 
@@ -137,10 +137,10 @@ def _imputer(graph: Graph, step: SimpleImputer, table: Table, where: str) -> Tab
         tensor = graph.node("Where", mask, fill, block.tensor)
         filled.append(Block(tensor, block.width, block.is_text))
         masks.append(Block(graph.cast(mask, np.float64), block.width, is_text=False))
-    blocks = Table(tuple(filled)).only(graph, np.flatnonzero(kept).tolist()).blocks
+    blocks = Table(tuple(filled)).only(np.flatnonzero(kept).tolist()).merged(graph).blocks
     if step.indicator_ is not None:
         indicated = step.indicator_.features_.tolist()
-        blocks += Table(tuple(masks)).only(graph, indicated).blocks
+        blocks += Table(tuple(masks)).only(indicated).merged(graph).blocks
     return Table(blocks)
 
 

@@ -168,8 +168,11 @@ def metadata_of(
         "shape": inputs.shape,
         "places": inputs.places,
         "features": inputs.features,
+        "grouped": inputs.grouped,
     }
-    values = {"inputs": described, "classes": classes, "levels": levels, "versions": versions}
+    columns = {one.name: one.columns for one in inputs.tensors()}
+    values = {"inputs": described, "columns": columns, "classes": classes, "levels": levels}
+    values["versions"] = versions
     return {name: json.dumps(value) for name, value in values.items()} | {"card": card}
 
 
@@ -181,4 +184,5 @@ def _inputs_from(described: Mapping[str, Any]) -> Inputs:
         tuple(described["shape"]),
         None if places is None else tuple(places),
         tuple(described["features"]),
+        described["grouped"],
     )

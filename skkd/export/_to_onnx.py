@@ -25,7 +25,7 @@ from ._infer_inputs import inputs_of
 from ._model_card import model_card
 from ._onnx_columns import Block, Table
 from ._onnx_graph import Graph
-from ._onnx_inputs import Inputs, dtype_name, fed_as, is_missing
+from ._onnx_inputs import Inputs, dtype_name, is_missing
 from ._onnx_net import add_net
 from ._onnx_session import open_session
 from ._onnx_steps import add_step
@@ -41,6 +41,7 @@ def to_onnx(
     path: str | os.PathLike[str],
     X_sample=None,
     *,
+    inputs: Literal["grouped", "columns"] = "grouped",
     dtype: Literal["float32", "float64"] | None = None,
     tolerance: float = TOLERANCE,
     report: DistillationReport | None = None,
@@ -60,6 +61,9 @@ def to_onnx(
     X_sample : array, frame or CSR matrix of shape (n_rows, n_features), default=None
         Rows to compare on, as ``predict_proba`` takes them. None: 1,000 drawn rows. Needed if the
         student has preprocessing of your own.
+    inputs : {"grouped", "columns"}, default="grouped"
+        "grouped": a table with text has two inputs, ``numbers`` and ``texts``. "columns": each
+        column is an input under its own name, which is slower.
     dtype : {"float32", "float64"} or None, default=None
         What the net computes in, after the standardization. None: the student's dtype, which is
         float64 unless X had only small numbers. "float32" is faster, and less exact.
@@ -85,9 +89,10 @@ def to_onnx(
     Notes
     -----
     *Inputs.* A student that was fitted on an array of numbers has one input, ``X``, in its dtype.
-    Any other student has one input of shape (n_rows, 1) for each column that it uses, under the
-    column's name. Numbers are float64, with NaN for a missing one. Texts are str, with the empty
-    text for a missing one. Dates are float64 seconds since 1970.
+    Any other student takes the columns that it uses, in their order, as ``numbers`` and ``texts``
+    of shape (n_rows, n_columns). Numbers are float64, with NaN for a missing one. Texts are str,
+    with the empty text for a missing one. Dates are numbers, as seconds since 1970.
+    ``exported.columns`` lists the columns of each input, and ``exported.feed`` fills them.
 
     *Outputs.* ``probabilities`` has shape (n_rows, n_classes), in the order of ``classes_``.
     ``label`` has shape (n_rows,), and is str, int64, bool or float64. A regressor has the only
@@ -133,58 +138,65 @@ def to_onnx(
         require(name)  # before the work
     computed_in = _read_dtype(dtype, net_dtype(net_of(clf.student_)))
     X = rows_to_check(clf, X_sample)
-    inputs = inputs_of(clf, X)
+    fed = inputs_of(clf, X, _is_grouped(inputs))
     example = net_input(clf, _safe_indexing(X, slice(0, 2)))
     graph = Graph()
-    columns, stages = _add_preprocessing(graph, clf.student_, inputs)
+    columns, stages = _add_preprocessing(graph, clf.student_, fed)
     features = graph.cast(columns, example.dtype)
     logits = add_net(graph, clf.student_, features, example, computed_in)
     logits = _nan_where_refused(graph, logits, features, example, computed_in)
     outputs = _add_outputs(graph, logits, clf, computed_in)
     try:
-        data = _serialized(graph, outputs, _metadata(clf, inputs, report))
-        run = _runner(data, list(outputs), inputs)
+        data = _serialized(graph, outputs, _metadata(clf, fed, report))
+        run = _runner(data, list(outputs), fed)
         n_rows, difference = check_parity(lambda rows: _answers(run(rows)), clf, X, tolerance)
     except ExportError as error:
-        raise ExportError(f"{error} {_blame(graph, stages, inputs, X)}") from None
+        raise ExportError(f"{error} {_blame(graph, stages, fed, X)}") from None
     write(path, data)
     return Exported(
         Path(path),
         len(data),
         n_rows,
         difference,
-        inputs.described(),
+        fed.described(),
         {name: (dtype_name(dtype), shape) for name, (_, dtype, shape) in outputs.items()},
-        inputs,
+        fed,
     )
 
 
 def _add_preprocessing(graph: Graph, student, inputs: Inputs) -> tuple[str, list]:
     """Add inputs and preprocessing; return their output, and the output of each step."""
-    tensors = [
-        graph.input(name, fed_as(dtype), inputs.shape)
-        for name, dtype in zip(inputs.names, inputs.dtypes, strict=True)
-    ]
-    is_pipeline = isinstance(student, Pipeline)
-    if not is_pipeline and inputs.places is None:
-        return tensors[0], []
-    blocks = []
-    for tensor, dtype in zip(tensors, inputs.dtypes, strict=True):
-        is_text = dtype.kind == "O"
-        tensor = tensor if is_text else graph.cast(tensor, np.float64)
-        blocks.append(Block(tensor, inputs.shape[-1], is_text))
+    tensors = inputs.tensors()
+    for one in tensors:  # before other tensors, which get names that no input has
+        graph.input(one.name, one.dtype, one.shape)
+    if not isinstance(student, Pipeline) and inputs.places is None:
+        return tensors[0].name, []
+    blocks: list[Block] = []
+    columns: list[str] = []
+    for one in tensors:
+        is_text = one.dtype.kind == "O"
+        tensor = one.name if is_text else graph.cast(one.name, np.float64)
+        blocks.append(Block(tensor, one.shape[-1], is_text))
+        columns += one.columns
     table = Table(tuple(blocks))
     if inputs.places is not None:
         # Columns that no step uses have no input, but they count in column numbers.
-        named = dict(zip(inputs.places, zip(blocks, inputs.names, strict=True), strict=True))
-        unused = Block("", 1, is_text=False), ""
-        placed = [named.get(at, unused) for at in range(max(named) + 1)]
-        table = Table(tuple(block for block, _ in placed), tuple(name for _, name in placed))
+        unused = Block("", 1, is_text=False)
+        named = dict(zip(inputs.places, inputs.names, strict=True))
+        names = [named.get(place) for place in range(max(named) + 1)]
+        order = [len(columns) if name is None else columns.index(name) for name in names]
+        table = Table((*blocks, unused), tuple(name or "" for name in names), tuple(order))
     stages = []
-    for name, step in student.steps[:-1] if is_pipeline else []:
+    for name, step in student.steps[:-1] if isinstance(student, Pipeline) else []:
         table = add_step(graph, step, table, name)
         stages.append((name, step, table))
     return table.numbers(graph, "The student's net").tensor, stages
+
+
+def _is_grouped(inputs) -> bool:
+    if inputs not in ("grouped", "columns"):
+        raise ValueError(f"inputs={inputs!r} is not allowed; give 'grouped' or 'columns'.")
+    return inputs == "grouped"
 
 
 def _read_dtype(dtype, of_student: np.dtype) -> np.dtype:
@@ -282,7 +294,7 @@ def _blame(graph: Graph, stages: list, inputs: Inputs, X) -> str:
     X = expected = _safe_indexing(X, slice(0, 1000))
     for name, step, table in stages:
         expected = run_steps([(name, step)], expected)
-        if any(block.is_text for block in table.blocks):
+        if any(block.is_text for block in table.merged(graph).blocks):
             continue
         wanted = expected.toarray() if sparse.issparse(expected) else np.asarray(expected, float)
         outputs = {"stage": (table.joined(graph, name).tensor, np.float64, (None, None))}

@@ -35,13 +35,13 @@ def ask(path, feed):
     return session.run(["label", "probabilities"], feed)
 
 
-def columns_of(frame, inputs):
+def columns_of(frame, exported):
     """A frame's columns as the documentation of ``to_onnx`` says to give them."""
     return {
-        name: frame[[name]].astype(object).where(frame[[name]].notna(), "").to_numpy()
-        if dtype == "str"
-        else frame[[name]].to_numpy(np.float64)
-        for name, (dtype, _) in inputs.items()
+        name: frame[columns].astype(object).where(frame[columns].notna(), "").to_numpy()
+        if exported.inputs[name][0] == "str"
+        else frame[columns].to_numpy(np.float64)
+        for name, columns in exported.columns.items()
     }
 
 
@@ -178,17 +178,26 @@ def test_rows_that_are_refused_get_nan(tmp_path, module):
 # Tables
 
 
-def test_frame_of_mixed_columns(tmp_path):
+@pytest.mark.parametrize("inputs", ["grouped", "columns"])
+def test_frame_of_mixed_columns(tmp_path, inputs):
     frame, y = people(500)
     clf = quick_student(frame, y)
     unseen = people(200, seed=1)[0]
     unseen.loc[:20, "work"] = "pirate"
     unseen.loc[10:30, ["age", "gain"]] = np.nan
-    exported = to_onnx(clf, tmp_path / "student.onnx", unseen)
+    exported = to_onnx(clf, tmp_path / "student.onnx", unseen, inputs=inputs)
     assert exported.max_difference < 1e-14
-    assert exported.inputs["age"] == ("float64", (None, 1))
-    assert exported.inputs["work"] == ("str", (None, 1))
-    label, proba = ask(exported.path, columns_of(unseen, exported.inputs))
+    texts = ["work", "school"]
+    if inputs == "grouped":
+        assert exported.inputs == {"numbers": ("float64", (None, 4)), "texts": ("str", (None, 2))}
+        numbers = [name for name in frame if name not in texts]
+        assert exported.columns == {"numbers": numbers, "texts": texts}
+    else:
+        assert exported.inputs == {
+            name: ("str" if name in texts else "float64", (None, 1)) for name in frame
+        }
+        assert exported.columns == {name: [name] for name in frame}
+    label, proba = ask(exported.path, columns_of(unseen, exported))
     np.testing.assert_allclose(proba, clf.predict_proba(unseen), atol=1e-14)
     assert np.array_equal(label, clf.predict(unseen))
 
@@ -213,14 +222,14 @@ def test_columns_of_every_dtype(tmp_path, make_frame, sample):
     clf = quick_student(frame, np.arange(60) % 3)
     exported = to_onnx(clf, tmp_path / "student.onnx", frame if sample else None)
     assert exported.max_difference < 1e-12
-    assert list(exported.inputs) == list(frame.columns)
+    assert sorted(sum(exported.columns.values(), [])) == sorted(frame.columns)
 
 
 def test_numbers_as_categories(tmp_path):
     frame = pd.DataFrame({"floor": pd.Categorical([1, 2, 2, None] * 20), "x": np.arange(80.0)})
     clf = quick_student(frame, np.arange(80) % 2)
     exported = to_onnx(clf, tmp_path / "student.onnx", frame)
-    assert exported.inputs["floor"][0] == "float64"
+    assert exported.columns == {"numbers": ["floor", "x"]}
     to_onnx(clf, tmp_path / "student.onnx")
 
 
@@ -241,7 +250,8 @@ def test_array_of_mixed_columns(tmp_path):
     X[:, 0], X[:, 1] = rng.normal(size=80), rng.choice(["a", "b", None], 80)
     clf = quick_student(X, np.arange(80) % 2)
     exported = to_onnx(clf, tmp_path / "student.onnx", X)
-    assert exported.inputs == {"x0": ("float64", (None, 1)), "x1": ("str", (None, 1))}
+    assert exported.inputs == {"numbers": ("float64", (None, 1)), "texts": ("str", (None, 1))}
+    assert exported.columns == {"numbers": ["x0"], "texts": ["x1"]}
     to_onnx(clf, tmp_path / "student.onnx")
 
 
@@ -250,14 +260,35 @@ def test_frame_of_numbers(tmp_path):
     frame = pd.DataFrame(X, columns=list("abcde"))
     clf = quick_student(frame, y)
     exported = to_onnx(clf, tmp_path / "student.onnx")
-    _, proba = ask(exported.path, columns_of(frame, exported.inputs))
+    _, proba = ask(exported.path, columns_of(frame, exported))
     np.testing.assert_allclose(proba, clf.predict_proba(frame), atol=1e-14)
+
+
+def test_many_levels_are_coded_column_by_column(tmp_path):
+    """Where one table for all columns would be large; some values are missing or unknown."""
+    rng = np.random.default_rng(0)
+    texts = {f"c{i}": [f"{i} {level}" for level in rng.integers(0, 60, 2000)] for i in range(14)}
+    frame = pd.DataFrame(texts)
+    frame.loc[::9, "c3"] = None
+    clf = quick_student(frame, np.arange(2000) % 2)
+    frame.loc[::7, "c1"] = "unknown"
+    exported = to_onnx(clf, tmp_path / "student.onnx", frame)
+    assert exported.max_difference < 1e-6  # in float32
+    encoders = [one.op_type for one in onnx.load(exported.path).graph.node]
+    assert encoders.count("LabelEncoder") == 14
+
+
+def test_inputs_by_another_name(tmp_path):
+    X, y = make_data()
+    with pytest.raises(ValueError, match="inputs='rows' is not allowed; give 'grouped' or"):
+        to_onnx(quick_student(X, y), tmp_path / "student.onnx", inputs="rows")
 
 
 def test_columns_that_are_called_as_the_outputs_are(tmp_path):
     X, y = make_data()
     frame = pd.DataFrame(X, columns=["label", "probabilities", "Cast", "part/x", "constant"])
-    exported = to_onnx(quick_student(frame, y), tmp_path / "student.onnx")
+    clf = quick_student(frame, y)
+    exported = to_onnx(clf, tmp_path / "student.onnx", inputs="columns")
     assert list(exported.inputs) == list(frame.columns)
     assert list(exported.outputs) == ["label_1", "probabilities_1"]
 
@@ -490,7 +521,7 @@ def test_file_is_all_that_is_needed(tmp_path):
     frame, y = people(500)
     clf = quick_student(frame, y)
     exported = to_onnx(clf, tmp_path / "student.onnx", frame)
-    feed = {name: values.tolist() for name, values in columns_of(frame, exported.inputs).items()}
+    feed = {name: values.tolist() for name, values in columns_of(frame, exported).items()}
     (tmp_path / "rows.json").write_text(json.dumps(feed))
     script = """
         import json, sys
@@ -553,7 +584,7 @@ def test_a_hundredth_of_the_teachers_latency(tmp_path):
     options.intra_op_num_threads = 1
     session = onnxruntime.InferenceSession(exported.path, options)
     row = unseen.head(1)
-    feed = columns_of(row, exported.inputs)
+    feed = columns_of(row, exported)
     of_teacher = median_seconds(lambda: teacher.predict_proba(row), 50)
     of_file = median_seconds(lambda: session.run(None, feed), 1000)
     assert of_teacher > 100 * of_file

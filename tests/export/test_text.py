@@ -58,7 +58,7 @@ def test_text_beside_numbers(tmp_path):
         (StandardScaler(), ["size"]),
     )
     exported = to_onnx(student_of(frame, columns), tmp_path / "student.onnx", frame)
-    assert exported.inputs == {"text": ("str", (None, 1)), "size": ("float64", (None, 1))}
+    assert exported.columns == {"numbers": ["size"], "texts": ["text"]}
 
 
 def test_letters_that_need_a_locale(tmp_path):

@@ -50,6 +50,8 @@ def take(X, index):
         return TensorDataset(*(tensor[index] for tensor in X.tensors))
     if isinstance(X, list):
         return [X[i] for i in index]
+    if sparse.issparse(X) and X.format == "coo":  # which older versions of scipy don't index
+        return X.tocsr()[index].tocoo()
     return X[index]
 
 

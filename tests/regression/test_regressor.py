@@ -6,7 +6,6 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from sklearn import config_context
 from sklearn.base import clone
 from sklearn.datasets import make_friedman1
 from sklearn.dummy import DummyRegressor
@@ -21,6 +20,7 @@ from skkd import DistilledRegressor
 from skkd.balancers import BALANCERS, FixedBalance, SampleWise
 from skkd.export import OnnxStudent, load, save, to_onnx
 from skkd.students import make_student
+from tests.fuzz.fits import array_api
 from tests.regression.regressors import BOTH, Linear, X, Y, linear_net, quick
 
 
@@ -260,7 +260,7 @@ def test_predictions_are_in_float64_where_float32_is_too_short_for_y(y, tmp_path
 
 def test_y_may_be_a_tensor():
     reg = quick(LinearRegression(), cv=3)
-    with config_context(array_api_dispatch=True):
+    with array_api():
         given = clone(reg).fit(X, torch.from_numpy(Y).requires_grad_()).predict(X)
     np.testing.assert_array_equal(given, reg.fit(X, Y).predict(X))
 
