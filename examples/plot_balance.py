@@ -20,10 +20,6 @@ takes about two minutes on one core.
 # A forest learns from half of the rows. The student learns from the other half, which the forest
 # has not seen.
 
-import os
-import sys
-from pathlib import Path
-
 import matplotlib.pyplot as plt
 import numpy as np
 from sklearn.datasets import load_digits, make_classification
@@ -34,10 +30,8 @@ from sklearn.model_selection import GridSearchCV, train_test_split
 from skkd import BalanceDisplay, BalanceLandscapeDisplay, DistilledClassifier
 from skkd.balancers import FixedBalance
 
-SMALL = "SKKD_SMALL" in os.environ  # set by the tests
-FOLDER = Path(sys.argv[1]) if len(sys.argv) > 1 else None  # to keep the figures in
-N_TREES, N_EPOCHS, N_WEIGHTS = (20, 5, 3) if SMALL else (300, 60, 6)
-TEMPERATURES = [1.0] if SMALL else [1.0, 2.0]
+N_TREES, N_EPOCHS, N_WEIGHTS, N_FOLDS = 300, 60, 6, 5
+TEMPERATURES = [1.0, 2.0]
 
 DATA = {
     "digits": load_digits(return_X_y=True),
@@ -82,8 +76,6 @@ for ax in axes[:, 1]:
     ax.set_ylabel("")
 handles, labels = axes[0, 0].get_legend_handles_labels()
 fig.legend(handles, labels, loc="outside lower center", ncols=5)
-if FOLDER:
-    fig.savefig(FOLDER / "balance_rules.png", dpi=100)
 
 # %%
 # Beside all fixed weights
@@ -104,7 +96,7 @@ grid = [
 fig, axes = plt.subplots(1, 2, figsize=(8, 4.5), layout="constrained")
 for ax, (name, (X, y)) in zip(axes, DATA.items(), strict=True):
     X, y, teacher = halves_and_teacher(X, y)
-    search = GridSearchCV(student_of(teacher), grid, cv=2 if SMALL else 5, refit=False).fit(X, y)
+    search = GridSearchCV(student_of(teacher), grid, cv=N_FOLDS, refit=False).fit(X, y)
     display = BalanceLandscapeDisplay.from_search(search, ax=ax)
     ax.set_title(f"{name}, teacher {teacher.score(X, y):.3f}")
     legend = ax.get_legend()
@@ -114,7 +106,4 @@ for ax, (name, (X, y)) in zip(axes, DATA.items(), strict=True):
     print(f"{name:<14}{'best fixed weight':<20}{best:.3f}")
     for rule, found in display.rules.items():
         print(f"{'':<14}{rule:<20}{found['mean']:.3f} ±{found['error']:.3f}")
-if FOLDER:
-    fig.savefig(FOLDER / "landscape.png", dpi=100)
-else:
-    plt.show()
+plt.show()

@@ -11,8 +11,6 @@ student costs, and the labels are nearly the teacher's.
 # A teacher, a student, and rows that neither has seen
 # ----------------------------------------------------
 
-import os
-
 import matplotlib.pyplot as plt
 from sklearn.datasets import make_classification
 from sklearn.ensemble import ExtraTreesClassifier
@@ -20,8 +18,7 @@ from sklearn.model_selection import train_test_split
 
 from skkd import DeferralDisplay, DeferringClassifier, DistilledClassifier
 
-SMALL = "SKKD_SMALL" in os.environ  # set by the tests: few rows, small teachers
-N_TREES, N_ROWS = (20, 900) if SMALL else (300, 6000)
+N_TREES, N_ROWS = 300, 6000
 
 X, y = make_classification(
     N_ROWS, 20, n_informative=10, n_classes=4, class_sep=1.5, flip_y=0.05, random_state=0

@@ -12,7 +12,6 @@ to the label, a file that Python loads safely, and a student with a small pickle
 #
 # The table has numbers, texts and missing values. The teacher is a Pipeline with 300 boosted trees.
 
-import os
 import pickle
 import tempfile
 import time
@@ -30,8 +29,7 @@ from sklearn.preprocessing import OrdinalEncoder
 from skkd import DistilledClassifier
 from skkd.export import OnnxStudent, load, save, to_onnx
 
-SMALL = "SKKD_SMALL" in os.environ
-N_ROWS, N_CALLS, N_EPOCHS = (800, 20, 3) if SMALL else (12_000, 200, 30)
+N_ROWS, N_CALLS, N_EPOCHS = 12_000, 200, 30
 
 
 def make_people(n_rows: int, seed: int = 0) -> tuple[pd.DataFrame, np.ndarray]:

@@ -22,10 +22,6 @@ takes about a minute on one core.
 # A balancer can wrap another one. This one forwards everything, and keeps both losses before and
 # after each step.
 
-import os
-import sys
-from pathlib import Path
-
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
@@ -38,9 +34,7 @@ from sklearn.model_selection import train_test_split
 from skkd import DistilledClassifier
 from skkd.balancers import Balancer, DescentShare, FixedBalance, LossShare
 
-SMALL = "SKKD_SMALL" in os.environ  # set by the tests
-FOLDER = Path(sys.argv[1]) if len(sys.argv) > 1 else None  # to keep the figure in
-N_TREES, N_EPOCHS, N_SEEDS = (20, 3, 1) if SMALL else (300, 30, 3)
+N_TREES, N_EPOCHS, N_SEEDS = 300, 30, 3
 
 
 class Recorder(Balancer):
@@ -160,10 +154,7 @@ for ax, (name, (X, y)) in zip(axes, DATA.items(), strict=True):
 axes[0].set_ylabel("teacher's weight λ")
 handles, labels = axes[0].get_legend_handles_labels()
 fig.legend(handles, labels, loc="outside right upper", fontsize="small")
-if FOLDER:
-    fig.savefig(FOLDER / "importance.png", dpi=100)
-else:
-    plt.show()
+plt.show()
 
 # %%
 # What comes out

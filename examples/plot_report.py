@@ -11,8 +11,6 @@ was trained on. Every difference has an interval, and the verdict has a line for
 # A teacher and its student
 # -------------------------
 
-import os
-import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -24,9 +22,7 @@ from sklearn.model_selection import train_test_split
 from skkd import DistilledClassifier, FidelityDisplay, LatencyDisplay
 from skkd.report import distillation_report
 
-SMALL = "SKKD_SMALL" in os.environ  # set by the tests: few rows, small teachers
-N_TREES, N_ROWS, N_BOOTSTRAP = (20, 600, 100) if SMALL else (300, 4000, 1000)
-N_ITERATIONS = 10 if SMALL else 100
+N_TREES, N_ROWS, N_BOOTSTRAP, N_ITERATIONS = 300, 4000, 1000, 100
 
 X, y = load_digits(return_X_y=True)
 X_train, X_test, y_train, y_test = train_test_split(X, y, test_size=0.5, random_state=0, stratify=y)
@@ -62,7 +58,7 @@ print(report.to_frame("costs").round(2))
 # One HTML file includes all figures:
 
 with TemporaryDirectory() as folder:
-    path = Path(sys.argv[1] if len(sys.argv) > 1 else folder, "report.html")
+    path = Path(folder, "report.html")
     report.to_html(path, title="Digits, 300 trees distilled")
     print(f"{path.stat().st_size / 1e3:.0f} kB")
 
