@@ -29,14 +29,14 @@ class EncodedColumns:
     numeric : list of (place in the table, place in the net's input)
     categories, frequent : dict of int to list
         By place in the table. The categories that the encoder knows, and those it tells apart.
-    dates : list of int
-        Places of dates in the table.
+    dates : dict of int to str or None
+        Places of dates in the table, and their time zones.
     """
 
     numeric: list[tuple[int, int]]
     categories: dict[int, list]
     frequent: dict[int, list]
-    dates: list[int]
+    dates: dict[int, str | None]
 
     def dtypes(self) -> dict[int, np.dtype]:
         """Return the dtype of a file's input, for each column that is used."""
@@ -102,7 +102,7 @@ def encoded_columns(student) -> EncodedColumns | None:
     encoder = student.steps[0][1].transformer_
     names = list(getattr(encoder, "feature_names_in_", ()))
     numeric, categories, frequent = [], {}, {}
-    dates: list[int] = []
+    dates: dict[int, str | None] = {}
     for name, part, columns in encoder.transformers_:
         places = [names.index(one) if isinstance(one, str) else one for one in columns]
         if name == "numeric":
@@ -115,7 +115,7 @@ def encoded_columns(student) -> EncodedColumns | None:
                 rare_ones = set() if rare is None else set(rare.tolist())
                 frequent[place] = [level for level in categories[place] if level not in rare_ones]
         elif name == "date":
-            dates = places
+            dates = dict(zip(places, part.zones_, strict=True))
     return EncodedColumns(numeric, categories, frequent, dates)
 
 

@@ -1,5 +1,9 @@
 """Which inputs the file of a fitted student has."""
 
+from collections.abc import Mapping
+from types import MappingProxyType
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
 import numpy as np
 from scipy import sparse
 from sklearn.pipeline import Pipeline
@@ -32,7 +36,8 @@ def inputs_of(clf, X, grouped: bool) -> Inputs:
     if names is None and len(dtypes) == n_features and set(dtypes.values()) == {number}:
         row_shape = clf._row_shape if columns is None else (n_features,)
         return _one_input(net_dtype(net_of(clf.student_)), row_shape)
-    return _inputs_of_columns(_names_of(names, n_features), dtypes, grouped)
+    zones = {} if columns is None else columns.dates
+    return _inputs_of_columns(_names_of(names, n_features), dtypes, grouped, zones)
 
 
 def inputs_like(X, names=None, grouped: bool = True) -> Inputs:
@@ -61,7 +66,12 @@ def _dtypes(are_text: list[bool]) -> dict[int, np.dtype]:
     return {at: np.dtype(object if is_text else float) for at, is_text in enumerate(are_text)}
 
 
-def _inputs_of_columns(features: list[str], dtypes: dict[int, np.dtype], grouped: bool) -> Inputs:
+def _inputs_of_columns(
+    features: list[str],
+    dtypes: dict[int, np.dtype],
+    grouped: bool,
+    zones: Mapping[int, str | None] = MappingProxyType({}),
+) -> Inputs:
     """Return the inputs for the used columns of a table."""
     names = [features[place] for place in dtypes]
     if len(set(names)) < len(names) or "" in names:
@@ -70,7 +80,17 @@ def _inputs_of_columns(features: list[str], dtypes: dict[int, np.dtype], grouped
             "columns before fit."
         )
     kinds = tuple(dtypes.values())
-    return Inputs(tuple(names), kinds, (None, 1), tuple(dtypes), tuple(features), grouped)
+    of_names = {features[place]: zone for place, zone in zones.items() if zone is not None}
+    for name, zone in of_names.items():
+        try:
+            ZoneInfo(zone)
+        except (ZoneInfoNotFoundError, ValueError):
+            raise ExportError(
+                f"Column {name!r} has the time zone {zone}, which zoneinfo does not know. Before "
+                "fit, convert it to a named zone: dt.tz_convert in pandas, dt.convert_time_zone in "
+                "polars."
+            ) from None
+    return Inputs(tuple(names), kinds, (None, 1), tuple(dtypes), tuple(features), grouped, of_names)
 
 
 def _names_of(names, n_features: int) -> list[str]:

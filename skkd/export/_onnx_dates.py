@@ -6,7 +6,6 @@ from functools import partialmethod
 import numpy as np
 
 from .._input import DateEncoder, date_parts
-from ..exceptions import ExportError
 from ._onnx_columns import Block, Table
 from ._onnx_graph import Graph
 
@@ -34,13 +33,6 @@ class _Formula:
 
 def dates(graph: Graph, step: DateEncoder, table: Table, where: str) -> Table:
     """Encode seconds since 1970 by the parts of dates."""
-    for name, zone in zip(step.names_, step.zones_, strict=True):
-        if zone is not None:
-            raise ExportError(
-                f"Column {name!r} has the time zone {zone}, and ONNX knows none. Before fit, give "
-                "it local times: dt.tz_localize(None) in pandas, dt.replace_time_zone(None) in "
-                "polars."
-            )
     seconds = table.numbers(graph, where)
     parts = date_parts(
         _Formula(graph, seconds.tensor), lambda one: one.by("Floor"), lambda one: one.by("Sin")

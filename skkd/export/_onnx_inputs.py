@@ -1,9 +1,10 @@
 """Feed rows to the inputs of an exported file, by numpy only."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import numpy as np
 
@@ -46,6 +47,8 @@ class Inputs:
         Names of all columns of X. Empty if ``places`` is None.
     grouped : bool
         Whether one input takes all numbers and another one all texts.
+    zones : dict
+        Time zones by name, of dates that have one. Their seconds are those of its clock.
     """
 
     names: tuple[str, ...]
@@ -54,6 +57,7 @@ class Inputs:
     places: tuple[int, ...] | None = None
     features: tuple[str, ...] = ()
     grouped: bool = False
+    zones: Mapping[str, str] = field(default_factory=dict)
 
     def tensors(self) -> list[InputTensor]:
         """Return the inputs in their order."""
@@ -97,7 +101,7 @@ class Inputs:
             return feed
         columns, n_rows = self._columns(rows)
         fed = {
-            name: _as_array(columns[name], dtype, name).reshape(-1, 1)
+            name: _as_array(columns[name], dtype, name, self.zones.get(name)).reshape(-1, 1)
             if name in columns
             else np.full((n_rows, 1), MISSING_TEXT if dtype.kind == "O" else np.nan, fed_as(dtype))
             for name, dtype in zip(self.names, self.dtypes, strict=True)
@@ -223,10 +227,10 @@ def _without_names(rows):
     return rows
 
 
-def _as_array(values, dtype: np.dtype, name: str) -> np.ndarray:
+def _as_array(values, dtype: np.dtype, name: str, zone: str | None = None) -> np.ndarray:
     """Return numbers with NaN for missing ones, or texts with MISSING_TEXT."""
     if dtype.kind == "M":
-        return _seconds(values, name)
+        return _seconds(values, name, zone)
     if dtype.kind == "O":
         values, missing = objects_of(values)
         texts = np.where(missing, MISSING_TEXT, values)
@@ -253,14 +257,20 @@ def _number(value, name: str) -> float:
     return value.total_seconds() if isinstance(value, timedelta) else float(value)
 
 
-def _seconds(values, name: str) -> np.ndarray:
-    """Return dates, or ISO texts of dates, as seconds since 1970."""
+def _seconds(values, name: str, zone: str | None) -> np.ndarray:
+    """Return dates, or ISO texts of dates, as seconds since 1970 on the clock of a time zone."""
+    if zone is not None and hasattr(values, "to_list"):
+        values = np.array(values.to_list(), dtype=object)  # as an array, polars loses the zone
     dates, missing = objects_of(values)
     dates = dates.copy()
     dates[missing] = None
     for i in np.flatnonzero(~missing):
         if isinstance(dates[i], str):
             dates[i] = datetime.fromisoformat(dates[i])
-        if not isinstance(dates[i], date) or getattr(dates[i], "tzinfo", None) is not None:
-            raise ValueError(f"Column {name!r} takes dates without a time zone; got {dates[i]!r}.")
+        own = getattr(dates[i], "tzinfo", None)
+        if not isinstance(dates[i], date) or (own is None) != (zone is None):
+            takes = "without a time zone" if zone is None else f"with a time zone, such as {zone}"
+            raise ValueError(f"Column {name!r} takes dates {takes}; got {dates[i]!r}.")
+        if zone is not None:
+            dates[i] = dates[i].astimezone(ZoneInfo(zone)).replace(tzinfo=None)
     return seconds_of(dates.astype("datetime64[us]"))

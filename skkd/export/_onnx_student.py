@@ -169,6 +169,7 @@ def metadata_of(
         "places": inputs.places,
         "features": inputs.features,
         "grouped": inputs.grouped,
+        "zones": inputs.zones,
     }
     columns = {one.name: one.columns for one in inputs.tensors()}
     values = {"inputs": described, "columns": columns, "classes": classes, "levels": levels}
@@ -185,4 +186,5 @@ def _inputs_from(described: Mapping[str, Any]) -> Inputs:
         None if places is None else tuple(places),
         tuple(described["features"]),
         described["grouped"],
+        described["zones"],
     )

@@ -32,9 +32,9 @@ def trips(n_rows=200):
 
 @pytest.fixture(params=["pandas", "polars"])
 def shipped(request, tmp_path):
-    """A student of dates without a time zone, its rows, and the folder of its ONNX file."""
+    """A student of dates with and without a time zone, its rows, and its ONNX file's folder."""
     X, y = trips()
-    X = X.drop(columns="local") if request.param == "pandas" else pl.from_pandas(X).drop("local")
+    X = X if request.param == "pandas" else pl.from_pandas(X)
     clf = quick_student(X, y)
     to_onnx(clf, tmp_path / "student.onnx", X)
     return clf, X, tmp_path
@@ -62,7 +62,7 @@ def test_onnx_takes_frames_and_rows_of_any_form(shipped):
     np.testing.assert_allclose(student.predict_proba(rows), expected, atol=1e-6)
     known = [i for i, row in enumerate(rows) if isinstance(row["when"], dt.datetime)]
     known = [i for i in known if rows[i]["when"] == rows[i]["when"]]  # NaT differs from itself
-    texts = [rows[i] | {"when": str(rows[i]["when"])} for i in known]
+    texts = [rows[i] | {name: str(rows[i][name]) for name in ("when", "local")} for i in known]
     np.testing.assert_allclose(student.predict_proba(texts), expected[known], atol=1e-6)
 
 
@@ -70,6 +70,7 @@ def test_onnx_takes_frames_and_rows_of_any_form(shipped):
     ("row", "message"),
     [
         ({"when": dt.datetime(2024, 1, 1, tzinfo=dt.UTC)}, "'when'.*without a time zone"),
+        ({"local": dt.datetime(2024, 1, 1)}, "'local'.*with a time zone, such as Europe/Berlin"),
         ({"when": 3.5}, "'when' takes dates.*got 3.5"),
     ],
 )
@@ -79,9 +80,27 @@ def test_what_is_no_date_is_refused(shipped, row, message):
         student.predict(row)
 
 
-def test_a_time_zone_has_no_form_in_onnx(tmp_path):
+def test_the_clock_of_onnx_is_that_of_fit(shipped):
+    """The same moment is the same row, in whatever zone it comes, in winter and in summer."""
+    clf, X, folder = shipped
+    student = OnnxStudent(folder / "student.onnx")
+    for month in (1, 7):
+        moment = dt.datetime(2024, month, 1, 23, 30, tzinfo=dt.UTC)
+        rows = [{"local": moment}, {"local": moment.astimezone(dt.timezone(dt.timedelta(hours=9)))}]
+        first, second = student.predict_proba(rows)
+        assert np.array_equal(first, second)
+    frame = (
+        X.with_columns(pl.col("local").dt.convert_time_zone("Asia/Tokyo"))
+        if isinstance(X, pl.DataFrame)
+        else X.assign(local=X["local"].dt.tz_convert("Asia/Tokyo"))
+    )
+    np.testing.assert_allclose(student.predict_proba(frame), clf.predict_proba(X), atol=1e-6)
+
+
+def test_a_time_zone_without_a_name_is_refused(tmp_path):
     X, y = trips()
-    with pytest.raises(ExportError, match="'local' has the time zone Europe/Berlin.*tz_localize"):
+    X["local"] = X["local"].dt.tz_convert(dt.timezone(dt.timedelta(hours=2)))
+    with pytest.raises(ExportError, match=r"'local' has the time zone UTC\+02:00.*tz_convert"):
         to_onnx(quick_student(X, y), tmp_path / "student.onnx", X)
 
 
