@@ -18,13 +18,13 @@ from .batches import are_plain, batch_size_of
 from .loop import Recipe
 from .teacher_budget import within_budget
 
-# Synthetic rows for each row of a table, and how often they are made anew: the teacher answers
-# fewer than ten for each row of the user.
-_MOST_NEW, _N_POOLS = 2, 4
-# Synthetic rows, and entries of them, of all rows together. Where that is less than one for each
-# there are none: so many labels leave a teacher little to add.
-_NEW_ROWS = 40_000
-_NEW_ENTRIES = 2**25
+# How often synthetic rows are made anew, as many as there are rows: the teacher answers fewer than
+# ten for each row of the user.
+_N_POOLS = 8
+# The more rows, or entries, the less the synthetic ones weigh, for labels leave the teacher less to
+# add. With more than these there are none.
+_MOST_ROWS, _MOST_ENTRIES = 40_000, 2**25
+_MOST_WEIGHT = 2**0.5
 
 
 def choose_augmenter(
@@ -82,7 +82,7 @@ def can_use_synthetic_rows(X, net: NeuralNet, balancer: Balancer) -> bool:
         and X.shape[0] > batch_size_of(net, X.shape[0])
         and are_plain(net)
         and getattr(net, "accelerator", None) is None
-        and most_synthetic_rows(X) >= 1
+        and weight_of_synthetic_rows(X) >= 1
     )
 
 
@@ -98,17 +98,20 @@ def usual_augmenter(X, n_epochs: int) -> Augmenter:
     """
     if _are_images(X):
         return ShiftFlipCrop(shift=0.05, crop=0.0)
-    n_new = most_synthetic_rows(X)
-    many = {"n_new": n_new, "loss_weight": n_new**0.5, "refresh": math.ceil(n_epochs / _N_POOLS)}
-    return NeighborSwap(**many) if have_distances(X) else RandomSwap(prob=0.1, **many)
+    params = {
+        "loss_weight": weight_of_synthetic_rows(X),
+        "refresh": math.ceil(n_epochs / _N_POOLS),
+    }
+    return NeighborSwap(**params) if have_distances(X) else RandomSwap(prob=0.1, **params)
 
 
-def most_synthetic_rows(X) -> float:
-    """Return how many synthetic rows to make for each row of X; below 1 there are none."""
+def weight_of_synthetic_rows(X) -> float:
+    """Return what all synthetic rows weigh beside the rows of X; below 1 there are none."""
     is_table = is_frame(X) or (isinstance(X, np.ndarray) and X.ndim == 2)
     if not (is_table or _are_images(X)) or 0 in X.shape:
         return 0.0
-    return min(_MOST_NEW, _NEW_ROWS / X.shape[0], _NEW_ENTRIES / math.prod(X.shape))
+    room = min(_MOST_ROWS / X.shape[0], _MOST_ENTRIES / math.prod(X.shape))
+    return min(_MOST_WEIGHT, room**0.5)
 
 
 def _are_images(X) -> bool:

@@ -14,7 +14,7 @@ from sklearn.preprocessing import FunctionTransformer
 from torch.utils.data import default_collate
 
 from skkd import DistilledClassifier
-from skkd._training.choose_augmenter import most_synthetic_rows, usual_augmenter
+from skkd._training.choose_augmenter import usual_augmenter, weight_of_synthetic_rows
 from skkd.augmenters import NeighborSwap, RandomSwap, ShiftFlipCrop
 from skkd.balancers import FixedBalance, Pilot
 from skkd.exceptions import DistillationWarning
@@ -150,7 +150,7 @@ def test_where_there_can_be_no_synthetic_rows_it_looks_for_none(case, looks):
     ids=["many", "large", "images without channels", "sparse", "no columns"],
 )
 def test_no_synthetic_rows_are_made_of_these(rows):
-    assert most_synthetic_rows(rows) < 1
+    assert weight_of_synthetic_rows(rows) < 1
 
 
 def test_neighbors_are_not_looked_for_among_lists():
@@ -176,16 +176,15 @@ def test_images_are_shifted():
 
 
 @pytest.mark.parametrize(
-    ("n_rows", "n_new"), [(10, 2), (10_000, 2), (20_000, 2), (32_000, 1.25), (40_000, 1)]
+    ("n_rows", "square"), [(10, 2), (10_000, 2), (20_000, 2), (32_000, 1.25), (40_000, 1)]
 )
-def test_the_more_rows_the_fewer_new_ones_for_each(n_rows, n_new):
+def test_the_more_rows_the_less_the_synthetic_ones_weigh(n_rows, square):
     augmenter = usual_augmenter(np.zeros((n_rows, 2)), 30)
-    assert (augmenter.n_new, augmenter.loss_weight) == (n_new, n_new**0.5)
-    assert most_synthetic_rows(np.zeros((n_rows, 2))) == n_new
+    assert (augmenter.n_new, augmenter.loss_weight) == (1, square**0.5)
 
 
-@pytest.mark.parametrize(("n_epochs", "n_pools"), [(1, 1), (3, 3), (30, 4), (150, 4)])
-def test_rows_are_made_anew_four_times(n_epochs, n_pools):
+@pytest.mark.parametrize(("n_epochs", "n_pools"), [(1, 1), (3, 3), (30, 8), (150, 8)])
+def test_rows_are_made_anew_eight_times(n_epochs, n_pools):
     assert -(-n_epochs // usual_augmenter(X, n_epochs).refresh) == n_pools
 
 

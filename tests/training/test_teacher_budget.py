@@ -38,7 +38,7 @@ def clock(monkeypatch):
 
 
 X, Y = make_classification(800, 10, n_informative=6, flip_y=0.1, random_state=0)
-STUDENT = default_student().set_params(max_epochs=12)
+STUDENT = default_student().set_params(max_epochs=16)
 
 
 def asked_by(teacher, **params):
@@ -71,7 +71,7 @@ def test_no_time_means_no_synthetic_rows(clock):
 
 
 def test_a_named_augmenter_has_no_limit(clock):
-    augmenter = RandomSwap(refresh=12)
+    augmenter = RandomSwap(refresh=16)
     n_asked, _, messages = asked_by(Slow(), augmenter=augmenter, teacher_budget=1)
     assert n_asked == 1600 and not messages
 
