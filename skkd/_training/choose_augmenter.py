@@ -16,15 +16,14 @@ from ..augmenters import Augmenter, NeighborSwap, RandomSwap, ShiftFlipCrop, hav
 from ..balancers import Balancer
 from .batches import are_plain, batch_size_of
 from .loop import Recipe
+from .sources import MOST_ROWS
 from .teacher_budget import within_budget
 
-# How often synthetic rows are made anew, as many as there are rows: the teacher answers fewer than
-# ten for each row of the user.
+# How often synthetic rows are made anew, at most as many as there are rows: the teacher answers
+# fewer than ten for each row of the user.
 _N_POOLS = 8
-# The more rows, or entries, the less the synthetic ones weigh, for labels leave the teacher less to
-# add. With more than these there are none.
-_MOST_ROWS, _MOST_ENTRIES = 40_000, 2**25
-_MOST_WEIGHT = 2**0.5
+# Entries of the rows that an augmenter learns from.
+_MOST_ENTRIES = 2**25
 
 
 def choose_augmenter(
@@ -82,7 +81,7 @@ def can_use_synthetic_rows(X, net: NeuralNet, balancer: Balancer) -> bool:
         and X.shape[0] > batch_size_of(net, X.shape[0])
         and are_plain(net)
         and getattr(net, "accelerator", None) is None
-        and weight_of_synthetic_rows(X) >= 1
+        and has_room(X)
     )
 
 
@@ -98,20 +97,22 @@ def usual_augmenter(X, n_epochs: int) -> Augmenter:
     """
     if _are_images(X):
         return ShiftFlipCrop(shift=0.05, crop=0.0)
+    share = MOST_ROWS / X.shape[0]  # the more rows, the less the teacher adds to their labels
     params = {
-        "loss_weight": weight_of_synthetic_rows(X),
+        "n_new": min(share, 1.0),
+        "loss_weight": min(share, 2.0) ** 0.5,
         "refresh": math.ceil(n_epochs / _N_POOLS),
     }
     return NeighborSwap(**params) if have_distances(X) else RandomSwap(prob=0.1, **params)
 
 
-def weight_of_synthetic_rows(X) -> float:
-    """Return what all synthetic rows weigh beside the rows of X; below 1 there are none."""
+def has_room(X) -> bool:
+    """Whether synthetic rows can be made from X, and would not be large."""
     is_table = is_frame(X) or (isinstance(X, np.ndarray) and X.ndim == 2)
     if not (is_table or _are_images(X)) or 0 in X.shape:
-        return 0.0
-    room = min(_MOST_ROWS / X.shape[0], _MOST_ENTRIES / math.prod(X.shape))
-    return min(_MOST_WEIGHT, room**0.5)
+        return False
+    n_rows = X.shape[0] if _are_images(X) else min(X.shape[0], MOST_ROWS)
+    return n_rows <= MOST_ROWS and n_rows * math.prod(X.shape[1:]) <= _MOST_ENTRIES
 
 
 def _are_images(X) -> bool:

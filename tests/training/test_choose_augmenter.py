@@ -14,7 +14,7 @@ from sklearn.preprocessing import FunctionTransformer
 from torch.utils.data import default_collate
 
 from skkd import DistilledClassifier
-from skkd._training.choose_augmenter import usual_augmenter, weight_of_synthetic_rows
+from skkd._training.choose_augmenter import has_room, usual_augmenter
 from skkd.augmenters import NeighborSwap, RandomSwap, ShiftFlipCrop
 from skkd.balancers import FixedBalance, Pilot
 from skkd.exceptions import DistillationWarning
@@ -139,18 +139,20 @@ def test_where_there_can_be_no_synthetic_rows_it_looks_for_none(case, looks):
 
 
 @pytest.mark.parametrize(
-    "rows",
+    ("rows", "expected"),
     [
-        np.zeros((40_001, 2)),  # so many labels leave a teacher little to add
-        np.broadcast_to(np.float32(0), (20_000, 4000)),  # new rows would be a copy of a large X
-        np.broadcast_to(np.float32(0), (2, 8, 8)),
-        sparse.csr_array((2, 2)),
-        np.zeros((5, 0)),
+        (np.broadcast_to(np.float32(0), (10**6, 50)), True),
+        (np.broadcast_to(np.float32(0), (20_000, 4000)), False),  # new rows would copy a large X
+        (np.broadcast_to(np.float32(0), (10**6, 900)), False),
+        (np.broadcast_to(np.float32(0), (40_001, 1, 2, 2)), False),
+        (np.broadcast_to(np.float32(0), (2, 8, 8)), False),
+        (sparse.csr_array((2, 2)), False),
+        (np.zeros((5, 0)), False),
     ],
-    ids=["many", "large", "images without channels", "sparse", "no columns"],
+    ids=["long", "large", "wide", "many images", "no channels", "sparse", "no columns"],
 )
-def test_no_synthetic_rows_are_made_of_these(rows):
-    assert weight_of_synthetic_rows(rows) < 1
+def test_room_for_synthetic_rows(rows, expected):
+    assert has_room(rows) == expected
 
 
 def test_neighbors_are_not_looked_for_among_lists():
@@ -176,11 +178,12 @@ def test_images_are_shifted():
 
 
 @pytest.mark.parametrize(
-    ("n_rows", "square"), [(10, 2), (10_000, 2), (20_000, 2), (32_000, 1.25), (40_000, 1)]
+    ("n_rows", "n_new", "square"),
+    [(10, 1, 2), (20_000, 1, 2), (32_000, 1, 1.25), (40_000, 1, 1), (160_000, 0.25, 0.25)],
 )
-def test_the_more_rows_the_less_the_synthetic_ones_weigh(n_rows, square):
+def test_the_more_rows_the_less_the_synthetic_ones_weigh(n_rows, n_new, square):
     augmenter = usual_augmenter(np.zeros((n_rows, 2)), 30)
-    assert (augmenter.n_new, augmenter.loss_weight) == (1, square**0.5)
+    assert (augmenter.n_new, augmenter.loss_weight) == (n_new, square**0.5)
 
 
 @pytest.mark.parametrize(("n_epochs", "n_pools"), [(1, 1), (3, 3), (30, 8), (150, 8)])

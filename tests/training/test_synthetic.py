@@ -21,6 +21,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from skkd import DistilledClassifier
+from skkd._training import sources as _sources
 from skkd._training import synthetic as _synthetic
 from skkd.augmenters import Augmenter, GaussianJitter, NeighborSwap, RandomSwap, ShiftFlipCrop
 from skkd.balancers import Balancer
@@ -215,6 +216,20 @@ def test_synthetic_rows_come_in_chunks(monkeypatch, recorder):
     clf.fit(X, Y, X_unlabeled=X_UNLABELED)
     assert recorder.drawn == [32, 32, 26]
     assert max(map(len, teacher.asked[1:])) <= 32
+
+
+@pytest.mark.parametrize(("n_new", "n_known"), [(0.1, 40), (0.5, 45), (1, 90)])
+def test_of_many_rows_an_augmenter_learns_no_more_than_it_makes(
+    monkeypatch, recorder, n_new, n_known
+):
+    monkeypatch.setattr(_sources, "MOST_ROWS", 40)
+    weight = np.linspace(1, 2, 90)
+    clf = quick(TEACHER, student=quick_net(max_epochs=1), augmenter=recorder(n_new=n_new))
+    clf.fit(X, Y, sample_weight=weight)
+    (kept,) = recorder.kept
+    assert len(kept) == n_known
+    places = [np.flatnonzero((row == X).all(axis=1)).item() for row in kept]
+    assert places == sorted(set(places))  # each once, in the order of the rows
 
 
 class TrainedOn(Callback):
