@@ -39,7 +39,7 @@ class Exported:
         """Return the names of each input's columns, in their order; empty if they have none."""
         if self._inputs is None:
             return {}
-        return {one.name: list(one.columns) for one in self._inputs.tensors()}
+        return {one.name: list(one.columns) for one in self._inputs.tensors}
 
     def feed(self, rows) -> dict[str, np.ndarray]:
         """Return rows as ``onnxruntime.InferenceSession.run`` takes them.

@@ -33,7 +33,7 @@ def model_card(clf, inputs: Inputs, levels: dict, versions: dict, report) -> str
         "| column | input | type | categories |",
         "|---|---|---|---|",
     ]
-    for one in inputs.tensors():
+    for one in inputs.tensors:
         for column in one.columns or (f"all, {one.shape}".replace("None", "n"),):
             known = ", ".join(map(str, levels.get(column, [])))
             lines.append(f"| {column} | {one.name} | {dtype_name(one.dtype)} | {known} |")

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
+from functools import cached_property
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -59,8 +60,9 @@ class Inputs:
     grouped: bool = False
     zones: Mapping[str, str] = field(default_factory=dict)
 
+    @cached_property
     def tensors(self) -> list[InputTensor]:
-        """Return the inputs in their order."""
+        """The inputs in their order."""
         columns = list(zip(self.names, self.dtypes, strict=True))
         if not self.grouped:
             named = () if self.places is None else self.names
@@ -78,7 +80,7 @@ class Inputs:
 
     def described(self) -> dict[str, tuple[str, tuple]]:
         """Return dtype and shape of each input."""
-        return {one.name: (dtype_name(one.dtype), one.shape) for one in self.tensors()}
+        return {one.name: (dtype_name(one.dtype), one.shape) for one in self.tensors}
 
     def feed(self, rows) -> dict[str, np.ndarray]:
         """Return rows as onnxruntime takes them.
@@ -110,7 +112,7 @@ class Inputs:
             return fed
         return {
             one.name: np.concatenate([fed[name] for name in one.columns], axis=1)
-            for one in self.tensors()
+            for one in self.tensors
         }
 
     def _feed_of_row(self, row: dict) -> dict[str, np.ndarray] | None:
@@ -128,7 +130,7 @@ class Inputs:
             values[name] = value
         return {
             one.name: np.array([[values[name] for name in one.columns]], one.dtype)
-            for one in self.tensors()
+            for one in self.tensors
         }
 
     def _columns(self, rows) -> tuple[dict[str, Any], int]:

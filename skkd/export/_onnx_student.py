@@ -171,7 +171,7 @@ def metadata_of(
         "grouped": inputs.grouped,
         "zones": inputs.zones,
     }
-    columns = {one.name: one.columns for one in inputs.tensors()}
+    columns = {one.name: one.columns for one in inputs.tensors}
     values = {"inputs": described, "columns": columns, "classes": classes, "levels": levels}
     values["versions"] = versions
     return {name: json.dumps(value) for name, value in values.items()} | {"card": card}

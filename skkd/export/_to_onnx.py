@@ -166,7 +166,7 @@ def to_onnx(
 
 def _add_preprocessing(graph: Graph, student, inputs: Inputs) -> tuple[str, list]:
     """Add inputs and preprocessing; return their output, and the output of each step."""
-    tensors = inputs.tensors()
+    tensors = inputs.tensors
     for one in tensors:  # before other tensors, which get names that no input has
         graph.input(one.name, one.dtype, one.shape)
     if not isinstance(student, Pipeline) and inputs.places is None:
