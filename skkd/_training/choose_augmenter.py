@@ -19,9 +19,10 @@ from .loop import Recipe
 from .sources import MOST_ROWS
 from .teacher_budget import within_budget
 
-# How often synthetic rows are made anew, at most as many as there are rows: the teacher answers
-# fewer than ten for each row of the user.
-_N_POOLS = 8
+# Synthetic rows that the teacher answers for each row of the user, over all epochs.
+_N_ANSWERS = 8
+# With so many rows or more, a step has one synthetic row for each row; with half as many, two.
+_MANY_ROWS = 4000
 # Entries of the rows that an augmenter learns from.
 _MOST_ENTRIES = 2**25
 
@@ -97,11 +98,13 @@ def usual_augmenter(X, n_epochs: int) -> Augmenter:
     """
     if _are_images(X):
         return ShiftFlipCrop(shift=0.05, crop=0.0)
-    share = MOST_ROWS / X.shape[0]  # the more rows, the less the teacher adds to their labels
+    n_rows = X.shape[0]
+    per_row = min(max(_MANY_ROWS / n_rows, 1.0), 2.0)
+    share = MOST_ROWS / n_rows  # the more rows, the less the teacher adds to their labels
     params = {
-        "n_new": min(share, 1.0),
+        "n_new": min(per_row, share),
         "loss_weight": min(share, 2.0) ** 0.5,
-        "refresh": math.ceil(n_epochs / _N_POOLS),
+        "refresh": math.ceil(n_epochs * per_row / _N_ANSWERS),
     }
     return NeighborSwap(**params) if have_distances(X) else RandomSwap(prob=0.1, **params)
 
