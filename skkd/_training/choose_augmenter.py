@@ -22,7 +22,7 @@ from .teacher_budget import within_budget
 # Synthetic rows that the teacher answers for each row of the user, over all epochs.
 _N_ANSWERS = 8
 # With so many rows or more, a step has one synthetic row for each row; with half as many, two.
-_MANY_ROWS = 4000
+_MANY_ROWS = 8000
 # Entries of the rows that an augmenter learns from.
 _MOST_ENTRIES = 2**25
 

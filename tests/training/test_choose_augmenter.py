@@ -181,9 +181,9 @@ def test_images_are_shifted():
     ("n_rows", "n_new", "square"),
     [
         (10, 2, 2),
-        (2000, 2, 2),
-        (3200, 1.25, 2),
-        (4000, 1, 2),
+        (4000, 2, 2),
+        (6400, 1.25, 2),
+        (8000, 1, 2),
         (20_000, 1, 2),
         (32_000, 1, 1.25),
         (40_000, 1, 1),
@@ -197,11 +197,11 @@ def test_the_more_rows_the_less_the_synthetic_ones_weigh(n_rows, n_new, square):
 
 @pytest.mark.parametrize(("n_epochs", "n_pools"), [(1, 1), (3, 3), (30, 8), (150, 8)])
 def test_rows_are_made_anew_eight_times(n_epochs, n_pools):
-    augmenter = usual_augmenter(np.zeros((4000, 2)), n_epochs)
+    augmenter = usual_augmenter(np.zeros((8000, 2)), n_epochs)
     assert -(-n_epochs // augmenter.refresh) == n_pools
 
 
-@pytest.mark.parametrize("n_rows", [100, 1000, 2500, 3000, 4000, 10**5])
+@pytest.mark.parametrize("n_rows", [100, 4000, 5000, 6000, 8000, 10**5])
 @pytest.mark.parametrize("n_epochs", [20, 47, 60, 150, 300])
 def test_the_teacher_answers_fewer_than_ten_rows_for_each(n_rows, n_epochs):
     augmenter = usual_augmenter(np.zeros((n_rows, 2)), n_epochs)
