@@ -62,6 +62,9 @@ def choose_augmenter(
     task = recipe.task
     if not (task.trusts_teacher(recipe.pilot) and task.knowledge(signal.rows).is_any):
         return None
+    # So many labels teach as much as a teacher, unless it is clearly better.
+    if X.shape[0] > MOST_ROWS and not (recipe.pilot and recipe.pilot.prefers_teacher):
+        return None
     n_epochs = net.max_epochs
     augmenter = within_budget(
         usual_augmenter(X, n_epochs), budget, signal.cost, X.shape[0], n_epochs, progress

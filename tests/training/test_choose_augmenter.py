@@ -155,6 +155,25 @@ def test_room_for_synthetic_rows(rows, expected):
     assert has_room(rows) == expected
 
 
+@pytest.mark.parametrize(
+    ("most_rows", "pilot", "expected"),
+    [
+        (399, Pilot(0.0, 1.0, trust=0.8), True),
+        (399, Pilot(0.0, 1.0, trust=0.6), False),
+        (399, None, False),
+        (400, Pilot(0.0, 1.0, trust=0.6), True),
+        (400, None, True),
+    ],
+)
+def test_of_many_rows_only_a_much_better_teacher_labels_more(
+    monkeypatch, most_rows, pilot, expected
+):
+    monkeypatch.setattr(_choose_augmenter, "MOST_ROWS", most_rows)
+    monkeypatch.setattr("skkd._distiller.run_pilot", lambda *args, **kwargs: pilot)
+    clf = quick(GOOD_TEACHER, balancer="descent_share", augmenter="auto").fit(X, Y)
+    assert (clf.augmenter_ is not None) == expected
+
+
 def test_neighbors_are_not_looked_for_among_lists():
     frame = pd.DataFrame({"number": [1.0, 2.0], "other": [[1], [2, 3]]})
     assert isinstance(usual_augmenter(frame, 30), RandomSwap)
