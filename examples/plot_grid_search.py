@@ -14,6 +14,7 @@ fitted in all clones that the search makes.
 # One third trains the teacher. One third trains the student, so the teacher has not seen these
 # rows. One third is for the test.
 
+import matplotlib.pyplot as plt
 import numpy as np
 from sklearn.datasets import load_digits
 from sklearn.ensemble import RandomForestClassifier
@@ -52,3 +53,15 @@ for score, params in sorted(
     print(f"{score:.3f}  {params}")
 print(f"teacher {forest.score(X_test, y_test):.3f}")
 print(f"student {search.best_estimator_.score(X_test, y_test):.3f}")
+
+ratios, rates = grid["balancer__ratio"], grid["student__lr"]
+losses = -search.cv_results_["mean_test_score"].reshape(len(ratios), len(rates))
+fig, ax = plt.subplots(figsize=(4, 3), layout="constrained")
+ax.imshow(losses, cmap="cividis_r", aspect="auto")
+for row, of_ratio in enumerate(losses):
+    for column, loss in enumerate(of_ratio):
+        ax.text(column, row, f"{loss:.3f}", ha="center", bbox={"facecolor": "white"})
+ax.set_xticks(range(len(rates)), rates)
+ax.set_yticks(range(len(ratios)), ratios)
+ax.set(xlabel="learning rate", ylabel="ratio of the balancer", title="Log-loss in three folds")
+plt.show()

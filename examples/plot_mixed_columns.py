@@ -16,6 +16,7 @@ the raw data frame. The student can take the frame in two ways:
 # A frame with categories, missing values and a rare level
 # --------------------------------------------------------
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import torch
@@ -28,7 +29,7 @@ from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler
 from skorch import NeuralNetClassifier
 from torch import nn
 
-from skkd import DistilledClassifier
+from skkd import DistilledClassifier, FidelityDisplay
 
 N_ROWS = 4000
 
@@ -80,6 +81,8 @@ clf = DistilledClassifier(teacher, random_state=0)
 clf.fit(X_train, y_train)
 print(f"teacher         {clf.teacher_.score(X_test, y_test):.3f}")
 print(f"default student {clf.score(X_test, y_test):.3f}")
+FidelityDisplay.from_estimator(clf, X_test, y_test)
+plt.show()
 
 # %%
 # A student with preprocessing of its own

@@ -16,12 +16,13 @@ import inspect
 import tempfile
 from pathlib import Path
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from sklearn.compose import make_column_transformer
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import log_loss
+from sklearn.metrics import ConfusionMatrixDisplay, log_loss
 from sklearn.model_selection import train_test_split
 from sklearn.pipeline import make_pipeline
 
@@ -91,3 +92,14 @@ with tempfile.TemporaryDirectory() as folder:
 accuracy = np.mean(served.predict(frame_of(texts_test)) == y_test)
 print(f"one file of {exported.n_bytes / 1e6:.1f} MB, accuracy {accuracy:.3f}")
 print(served.predict({"text": "Return the poles of a band-pass filter.", "length": 39}))
+
+# %%
+# Which modules it confuses
+# -------------------------
+
+fig, ax = plt.subplots(figsize=(6, 5), layout="constrained")
+predicted = served.predict(frame_of(texts_test))
+ConfusionMatrixDisplay.from_predictions(
+    y_test, predicted, ax=ax, cmap="Blues", colorbar=False, xticks_rotation=45
+)
+plt.show()
