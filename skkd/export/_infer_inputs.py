@@ -40,7 +40,7 @@ def inputs_of(clf, X, grouped: bool) -> Inputs:
     return _inputs_of_columns(_names_of(names, n_features), dtypes, grouped, zones)
 
 
-def inputs_like(X, names=None, grouped: bool = True) -> Inputs:
+def inputs_like(X, names, grouped: bool) -> Inputs:
     """Return the inputs for rows like X, whose columns may have names."""
     if is_frame(X):
         texts = [

@@ -65,9 +65,8 @@ class Inputs:
         """The inputs in their order."""
         columns = list(zip(self.names, self.dtypes, strict=True))
         if not self.grouped:
-            named = () if self.places is None else self.names
             return [
-                InputTensor(name, fed_as(dtype), self.shape, (name,) if named else ())
+                InputTensor(name, fed_as(dtype), self.shape, () if self.places is None else (name,))
                 for name, dtype in columns
             ]
         found = []
@@ -108,8 +107,6 @@ class Inputs:
             else np.full((n_rows, 1), MISSING_TEXT if dtype.kind == "O" else np.nan, fed_as(dtype))
             for name, dtype in zip(self.names, self.dtypes, strict=True)
         }
-        if not self.grouped:
-            return fed
         return {
             one.name: np.concatenate([fed[name] for name in one.columns], axis=1)
             for one in self.tensors

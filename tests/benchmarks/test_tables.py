@@ -101,6 +101,33 @@ def test_numbers_of_the_readme():
     assert len(large) == 7 and set(pd.DataFrame(lines)["seed"]) == {0, 1, 2}
 
 
+def test_advice_beside_the_frontier():
+    text = " ".join(STUDY.read_text().split())
+    points = dominance.means(read_lines(RESULTS / "frontier.jsonl"))
+    large = points[points.index.get_level_values("rows") > 4000]["log_loss"].unstack()
+    behind = 100 * (large["default"] / large["teacher"] - 1)
+    behind = behind[behind > 0]
+    assert len(behind) == 4 and len(large) == 7
+    least, most = f"{behind.min():.1f}", f"{behind.max():.1f}"
+    assert f"lower on four of the seven tables, by {least} to {most} %" in text
+    for name in ("adult", "mpls_stops"):
+        micros = points.loc[(name, 60_000, "trees_100"), "row_us"]
+        assert f"slightly better, in {micros:.0f} µs a row" in text
+
+
+def test_what_came_out_beside_autogluon():
+    text = " ".join(STUDY.read_text().split())
+    lines = pd.DataFrame(read_lines(RESULTS / "autogluon.jsonl"))
+    runs = lines.pivot(index=["set", "seed"], columns="model", values=["accuracy", "log_loss"])
+    theirs, ours = (runs.xs(name, axis=1, level=1) for name in ("AutoGluon's student", "skkd"))
+    difference = (ours - theirs).groupby("set")
+    assert (difference["log_loss"].mean() < 0).sum() == 5
+    gain, error = 100 * difference["accuracy"].mean(), 100 * difference["accuracy"].sem()
+    assert set(gain.index[gain < 0]) == {"electricity"}
+    shown = f"({gain['electricity']:.2f} ± {error['electricity']:.2f} percentage points)"
+    assert shown.replace("-", "−") in text
+
+
 def _not_dominated() -> str:
     """Return on how many of all tables no alternative dominates, such as "12 of 14"."""
     last = dominance.table(read_lines(RESULTS / "frontier.jsonl")).splitlines()[-1]

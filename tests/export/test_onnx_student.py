@@ -122,7 +122,12 @@ def test_what_the_file_says_of_itself(served):
     assert student.levels["work"] == ["private", "self", "state"]
     assert student.versions["numpy"] == np.__version__
     assert set(student.inputs.names) == set(sum(served.exported.columns.values(), []))
-    for word in ("2 classes", "hours per week | numbers | float64", "private, self, state"):
+    for word in (
+        "2 classes",
+        "hours per week | numbers | float64",
+        "private, self, state",
+        "skorch",
+    ):
         assert word in student.card
 
 

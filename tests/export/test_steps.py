@@ -34,7 +34,7 @@ pytestmark = [
 
 def through_onnx(step, X, rows=None, grouped=True):
     """What a fitted step makes of rows, computed by onnxruntime."""
-    inputs, graph = inputs_like(X, grouped=grouped), Graph()
+    inputs, graph = inputs_like(X, None, grouped), Graph()
     tensor, _ = _add_preprocessing(graph, Pipeline([("step", step), ("net", None)]), inputs)
     model = graph.model({"features": (tensor, np.float64, (None, None))})
     return _runner(model.SerializeToString(), ["features"], inputs)(X if rows is None else rows)[0]
@@ -117,18 +117,21 @@ def test_one_hot_agrees_on_any_values(letters, min_frequency, drop):
     assert np.array_equal(through_onnx(step, known, frame), wanted)
 
 
+@pytest.mark.parametrize("grouped", [True, False])
 @pytest.mark.parametrize(
     "columns",
     [["whole", "real"], [1, 0], slice("real", "whole"), [True, True, False, False, False], "whole"],
 )
-def test_columns_are_found_however_they_are_named(columns):
+def test_columns_are_found_however_they_are_named(columns, grouped):
     frame = frame_with_holes().fillna({"real": 0.0})
     scaled = FunctionTransformer() if isinstance(columns, str) else StandardScaler()
     step = ColumnTransformer(
         [("some", scaled, [columns] if isinstance(columns, str) else columns)],
         transformer_weights={"some": 2.0},
     ).fit(frame)
-    np.testing.assert_allclose(through_onnx(step, frame), step.transform(frame), rtol=1e-12)
+    np.testing.assert_allclose(
+        through_onnx(step, frame, grouped=grouped), step.transform(frame), rtol=1e-12
+    )
 
 
 def test_nested_steps_and_what_remains():

@@ -46,10 +46,9 @@ def spoil(rng, fit) -> None:
             del fit.params[name]
     elif where == "part":
         name = str(rng.choice(PARTS))
-        if (
-            name == "student__max_epochs" and value is ODD_VALUES[-1]
-        ):  # which is allowed, and takes long
-            value = -1
+        # So many epochs are allowed, and would take too long.
+        is_long = name == "student__max_epochs" and value is ODD_VALUES[-1]
+        value = -1 if is_long else value
         fit.nested[name] = value
     elif where == "argument":
         name = str(rng.choice(["sample_weight", "teacher_proba", "X_unlabeled", "groups"]))
