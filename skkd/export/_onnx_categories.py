@@ -41,17 +41,19 @@ def one_hot(graph: Graph, step: OneHotEncoder, table: Table, where: str) -> Tabl
         codes.append(of_column)
         owners += [place] * width
         start += width
-    numbers = _coded(graph, table, codes, where)
+    numbers = _coded(graph, table, codes, where, np.float32)
     # Repeat the number of each feature under all of its output columns.
-    spread = graph.node("Gather", numbers, graph.constant(owners, np.int64), axis=1)
-    hot = graph.node("Equal", spread, graph.constant(np.arange(start)[None, :], np.int32))
+    spread = graph.spread(numbers, len(codes), owners, np.float32)
+    hot = graph.node("Equal", spread, graph.constant(np.arange(start)[None, :], np.float32))
     encoded = graph.cast(hot, np.float64)
+    known: str | None = hot
     if any(_REFUSED in (one.missing, one.unknown) for one in codes):
         lowest = graph.node("ReduceMin", numbers, graph.constant([1], np.int64), keepdims=1)
-        is_refused = graph.node("Equal", lowest, graph.constant(_REFUSED, np.int32))
+        is_refused = graph.node("Equal", lowest, graph.constant(_REFUSED, np.float32))
         nan, zero = graph.constant(np.nan, np.float64), graph.constant(0.0, np.float64)
         encoded = graph.node("Add", encoded, graph.node("Where", is_refused, nan, zero))
-    return Table((Block(encoded, start, is_text=False),))
+        known = None
+    return Table((Block(encoded, start, is_text=False, hot=known),))
 
 
 def _one_hot_codes(step: OneHotEncoder, place: int, start: int) -> tuple[_Codes, int]:
@@ -93,7 +95,7 @@ def ordinal(graph: Graph, step: OrdinalEncoder, table: Table, where: str) -> Tab
         codes.append(_Codes(known, missing=start + n_groups, unknown=start + n_groups + 1))
         values += [*range(n_groups), missing, unknown]
     of_codes = graph.constant(values, np.float64)
-    tensor = graph.node("Gather", of_codes, _coded(graph, table, codes, where), axis=0)
+    tensor = graph.node("Gather", of_codes, _coded(graph, table, codes, where, np.int32), axis=0)
     return Table((Block(tensor, len(codes), is_text=False),), table.names)
 
 
@@ -123,20 +125,20 @@ def _groups(keys: list, rare: list) -> tuple[dict, int, bool]:
     return groups, len(common) + bool(rare), bool(rare)
 
 
-def _coded(graph: Graph, table: Table, codes: list[_Codes], where: str) -> str:
-    """Return the code of each value of a table, as a tensor of int32."""
+def _coded(graph: Graph, table: Table, codes: list[_Codes], where: str, dtype) -> str:
+    """Return the code of each value of a table, as a tensor of int32 or float32."""
     table = table.merged(graph)
     are_text = [block.is_text for block in table.blocks for _ in range(block.width)]
     for is_text, of_column in zip(are_text, codes, strict=True):
         _check(is_text, of_column, where)
     n_levels = len({level for one in codes for level in one.known}) + 2
     if all(are_text) and len(codes) * n_levels <= _MOST_IN_ONE_TABLE:
-        return _coded_together(graph, table.joined(graph, where).tensor, codes)
+        return _coded_together(graph, table.joined(graph, where).tensor, codes, dtype)
     columns = [
         (_coded_text if column.is_text else _coded_numbers)(graph, column.tensor, of_column)
         for column, of_column in zip(table.columns(graph), codes, strict=True)
     ]
-    return graph.cast(graph.node("Concat", *columns, axis=1), np.int32)
+    return graph.cast(graph.joined(columns), dtype)
 
 
 def _check(is_text: bool, codes: _Codes, where: str) -> None:
@@ -160,7 +162,7 @@ def _check(is_text: bool, codes: _Codes, where: str) -> None:
         )
 
 
-def _coded_together(graph: Graph, texts: str, codes: list[_Codes]) -> str:
+def _coded_together(graph: Graph, texts: str, codes: list[_Codes], dtype) -> str:
     """Number the levels of all columns once, and look up their codes in each column."""
     levels = sorted({MISSING_TEXT}.union(*(one.known for one in codes)))
     rows = [
@@ -171,7 +173,7 @@ def _coded_together(graph: Graph, texts: str, codes: list[_Codes]) -> str:
     numbers = _encoded_levels(graph, texts, levels, range(len(levels)), len(levels))
     starts = np.arange(len(rows)) * (len(levels) + 1)
     places = graph.node("Add", numbers, graph.constant(starts[None, :], np.int64))
-    return graph.node("Gather", graph.constant(np.ravel(rows), np.int32), places, axis=0)
+    return graph.node("Gather", graph.constant(np.ravel(rows), dtype), places, axis=0)
 
 
 def _coded_text(graph: Graph, tensor: str, codes: _Codes) -> str:

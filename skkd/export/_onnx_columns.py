@@ -10,11 +10,15 @@ from ._onnx_graph import Graph
 
 @dataclass(frozen=True)
 class Block:
-    """Hold columns in one tensor of shape (n_rows, width), of float64 or text."""
+    """Hold columns in one tensor of shape (n_rows, width), of float64 or text.
+
+    Where all values are 0 or 1, ``hot`` is a tensor of bool that holds the same.
+    """
 
     tensor: str
     width: int
     is_text: bool
+    hot: str | None = None
 
 
 @dataclass(frozen=True)
@@ -67,16 +71,21 @@ class Table:
 
     def merged(self, graph: Graph) -> "Table":
         """Return the same columns in fewer blocks, in order: neighbors of one kind are joined."""
-        blocks = self.blocks if self.order is None else self._gathered(graph, self.order)
+        blocks = self.parts(graph)
         merged = []
         for run in runs([block.is_text for block in blocks]):
             parts = [blocks[at] for at in run]
-            tensor = parts[0].tensor
-            if len(parts) > 1:
-                tensor = graph.node("Concat", *(part.tensor for part in parts), axis=1)
+            if len(parts) == 1:
+                merged += parts
+                continue
+            tensor = graph.joined([part.tensor for part in parts])
             width = sum(part.width for part in parts)
             merged.append(Block(tensor, width, parts[0].is_text))
         return Table(tuple(merged), self.names)
+
+    def parts(self, graph: Graph) -> tuple[Block, ...]:
+        """Return the same columns in blocks, in order."""
+        return self.blocks if self.order is None else self._gathered(graph, self.order)
 
     def _gathered(self, graph: Graph, order: tuple[int, ...]) -> tuple[Block, ...]:
         """Take the columns out of the blocks, with a node for each run of columns of one block."""
@@ -85,10 +94,12 @@ class Table:
         blocks = []
         for run in runs(owners):
             block, start = self.blocks[owners[run[0]]], starts[owners[run[0]]]
-            inside, tensor = [order[at] - start for at in run], block.tensor
+            inside, tensor, hot = [order[at] - start for at in run], block.tensor, block.hot
             if inside != list(range(block.width)):
-                tensor = graph.node("Gather", tensor, graph.constant(inside, np.int64), axis=1)
-            blocks.append(Block(tensor, len(inside), block.is_text))
+                places = graph.constant(inside, np.int64)
+                tensor = graph.node("Gather", tensor, places, axis=1)
+                hot = hot and graph.node("Gather", hot, places, axis=1)
+            blocks.append(Block(tensor, len(inside), block.is_text, hot))
         return tuple(blocks)
 
 

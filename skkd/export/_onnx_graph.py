@@ -17,6 +17,9 @@ ML_DOMAIN = "ai.onnx.ml"
 # A constant of fewer bytes is not worth a node that widens it.
 _LEAST_BYTES = 1024
 
+# For so few columns, the matrix that spreads them over many is small.
+_FEW_COLUMNS = 64
+
 
 class Graph:
     """Collect the nodes, constants and inputs of a model.
@@ -79,6 +82,24 @@ class Graph:
         )
         return output
 
+    def joined(self, tensors: list[str]) -> str:
+        """Put columns side by side."""
+        return tensors[0] if len(tensors) == 1 else self.node("Concat", *tensors, axis=1)
+
+    def spread(self, tensor: str, n_columns: int, columns, dtype) -> str:
+        """Return the given columns of a tensor of finite numbers; some come several times."""
+        if np.array_equal(columns, np.arange(n_columns)):
+            return tensor
+        if n_columns <= _FEW_COLUMNS:
+            # By a product with zeros and ones, which is exact, and faster than to gather columns.
+            rows = self.constant(np.arange(n_columns)[:, None], np.int32)
+            hits = self.node("Equal", rows, self.constant(columns, np.int32))
+            return self.node("MatMul", tensor, self.cast(hits, dtype))
+        # Rows of the transpose, because onnxruntime gathers whole rows faster.
+        tensor = self.node("Transpose", tensor, perm=[1, 0])
+        tensor = self.node("Gather", tensor, self.constant(columns, np.int64), axis=0)
+        return self.node("Transpose", tensor, perm=[1, 0])
+
     def cast(self, tensor: str, dtype) -> str:
         """Convert a tensor to another dtype."""
         return self.node("Cast", tensor, to=self._element_type(dtype))
@@ -102,17 +123,23 @@ class Graph:
         return [value.name for value in graph.output]
 
     def model(self, outputs: dict[str, tuple]):
-        """Return a checked model; outputs are (tensor, dtype, shape) by name."""
+        """Return a checked model without what no output needs.
+
+        ``outputs`` are (tensor, dtype, shape) by name.
+        """
         helper = self._onnx.helper
-        nodes = [
-            *self._nodes,
-            *(helper.make_node("Identity", [was[0]], [name]) for name, was in outputs.items()),
-        ]
+        nodes = [helper.make_node("Identity", [was[0]], [name]) for name, was in outputs.items()]
+        used = _names_in(nodes)
+        for node in reversed(self._nodes):
+            if not used.isdisjoint(node.output):
+                nodes.insert(0, node)
+                used |= _names_in([node])
         values = [
             self._value(name, dtype, tuple("rows" if size is None else size for size in shape))
             for name, (_, dtype, shape) in outputs.items()
         ]
-        graph = helper.make_graph(nodes, "student", self._inputs, values, self._constants)
+        constants = [tensor for tensor in self._constants if tensor.name in used]
+        graph = helper.make_graph(nodes, "student", self._inputs, values, constants)
         model = helper.make_model(
             graph,
             producer_name="skkd",
@@ -142,6 +169,18 @@ class Graph:
         if dtype.kind in "OU":
             return self._onnx.TensorProto.STRING
         return self._onnx.helper.np_dtype_to_tensor_dtype(dtype)
+
+
+def _names_in(nodes) -> set[str]:
+    """Return the tensors that some nodes take, also inside of their branches and loops."""
+    names: set[str] = set()
+    for node in nodes:
+        names.update(node.input)
+        for attribute in node.attribute:
+            for graph in (*attribute.graphs, attribute.g):
+                names |= _names_in(graph.node)
+                names.update(value.name for value in graph.output)
+    return names
 
 
 def _in_half_precision(value: np.ndarray) -> np.ndarray | None:

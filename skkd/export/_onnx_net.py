@@ -3,6 +3,7 @@
 import contextlib
 import copy
 import logging
+import math
 import warnings
 from collections.abc import Iterator
 
@@ -12,10 +13,13 @@ from torch import Tensor, nn
 
 from .._student import Forward, net_dtype, net_of
 from ..exceptions import ExportError
-from ..students import TabularMLP
-from ..students._mlp import HiddenLayer
+from ..students import NumericInput, TabularMLP
+from ._onnx_columns import Table
 from ._onnx_graph import OPSET, Graph
 from ._require import require
+
+# Who takes the table, for messages.
+_NET = "The student's net"
 
 
 class Logits(nn.Module):
@@ -47,58 +51,118 @@ def check_net(net) -> None:
         )
 
 
-def add_net(graph: Graph, student, tensor: str, example: np.ndarray, dtype: np.dtype) -> str:
+def add_net(graph: Graph, student, table: Table, example: np.ndarray, dtype: np.dtype) -> str:
     """Add a student's net to a graph, and return its logits.
+
+    They are NaN in rows with NaN or infinity, which some nets would hide.
 
     Parameters
     ----------
     graph : Graph
     student : fitted net or Pipeline
-    tensor : str
-        Name of the net's input.
+    table : Table
+        What the preprocessing gives.
     example : ndarray of shape (n_rows, ...)
-        Rows of that input, in its dtype.
+        Rows of the net's input, in its dtype.
     dtype : dtype
         The dtype of the computation.
     """
     net = net_of(student)
     check_net(net)
     if type(net.module_) is TabularMLP:
-        return _tabular_mlp(graph, net.module_, tensor, example, dtype)
+        return _tabular_mlp(graph, net.module_, table, example, dtype)
     if dtype == np.float64 and any(isinstance(part, nn.Conv2d) for part in net.module_.modules()):
         raise ExportError(
             f"The student's module {type(net.module_).__name__} has float64 convolutions, which "
             "onnxruntime does not have. Give dtype='float32', or fit on float32 images."
         )
-    if example.dtype.kind == "f":
-        example = example.astype(dtype)
-        tensor = graph.cast(tensor, dtype)
-    return graph.splice(_exported(net, example, dtype), [tensor])[0]
-
-
-def _tabular_mlp(graph: Graph, module: TabularMLP, tensor: str, example, dtype) -> str:
-    """Add the default student node by node: fast, and without onnxscript."""
+    features = graph.cast(table.numbers(graph, _NET).tensor, example.dtype)
+    if example.dtype.kind != "f":
+        return graph.splice(_exported(net, example, dtype), [features])[0]
+    exported = _exported(net, example.astype(dtype), dtype)
+    logits = graph.splice(exported, [graph.cast(features, dtype)])[0]
     if example.ndim > 2:
-        tensor = graph.node("Flatten", tensor, axis=1)
+        features = graph.node("Flatten", features, axis=1)
+    n_columns = math.prod(example.shape[1:])
+    nothing = _nan_or(graph, np.zeros(1), features, n_columns, example.dtype, dtype)
+    return graph.node("Add", logits, nothing)
+
+
+def _tabular_mlp(
+    graph: Graph, module: TabularMLP, table: Table, example: np.ndarray, dtype: np.dtype
+) -> str:
+    """Add the default student node by node: fast, and without onnxscript."""
+    table.numbers(graph, _NET)  # raises an error for text
+    layers = [(_array(layer.weight), _array(layer.bias)) for layer in _linear(module.layers)]
     numbers = module.numeric_input
-    if numbers.bins:
-        # Rows of the transpose, because onnxruntime gathers whole rows faster.
-        tensor = graph.node("Transpose", tensor, perm=[1, 0])
-        tensor = graph.node("Gather", tensor, graph.constant(_array(numbers.columns)), axis=0)
-        tensor = graph.node("Transpose", tensor, perm=[1, 0])
-    # In the student's own dtype, because numbers may be large against their differences.
-    tensor = graph.node("Sub", tensor, graph.constant(_array(numbers.low)))
-    tensor = graph.node("Mul", tensor, graph.constant(_array(numbers.slope)))
-    tensor = graph.node("Max", tensor, graph.constant(_array(numbers.least)))
-    tensor = graph.node("Min", tensor, graph.constant(_array(numbers.most)))
-    tensor = graph.cast(tensor, dtype)
-    for layer in module.layers:
+    hot, other, is_hot = _hot_columns(graph, table, numbers)
+    columns = _array(numbers.columns)
+    hot_inputs, inputs = np.flatnonzero(is_hot[columns]), np.flatnonzero(~is_hot[columns])
+    last_bias = graph.constant(layers[-1][1], dtype)
+    entered = []
+    if len(inputs):
+        tensor = graph.cast(graph.joined(other), example.dtype)
+        if example.ndim > 2:
+            tensor = graph.node("Flatten", tensor, axis=1)
+        n_columns = int((~is_hot).sum())
+        last_bias = _nan_or(graph, layers[-1][1], tensor, n_columns, example.dtype, dtype)
+        place = np.cumsum(~is_hot) - 1  # among the columns that are not hot
+        tensor = graph.spread(tensor, n_columns, place[columns[inputs]], example.dtype)
+        # In the student's own dtype, because numbers may be large against their differences.
+        for op, name in (("Sub", "low"), ("Mul", "slope"), ("Max", "least"), ("Min", "most")):
+            of_inputs = _array(numbers.get_buffer(name))[inputs]
+            tensor = graph.node(op, tensor, graph.constant(of_inputs))
+        entered.append(graph.cast(tensor, dtype))
+    if hot:
+        zeros = torch.zeros(1, numbers.n_features).to(numbers.low)
+        one, zero = (
+            graph.constant(_array(numbers(X))[0, hot_inputs], dtype) for X in (zeros + 1, zeros)
+        )
+        entered.append(graph.node("Where", graph.joined(hot), one, zero))
+    tensor = graph.joined(entered)
+    layers[0] = layers[0][0][:, [*inputs, *hot_inputs]], layers[0][1]
+    for weight, bias in layers[:-1]:
+        of_layer = graph.constant(weight, dtype), graph.constant(bias, dtype)
+        tensor = graph.node("Relu", graph.node("Gemm", tensor, *of_layer, transB=1))
+    return graph.node("Gemm", tensor, graph.constant(layers[-1][0], dtype), last_bias, transB=1)
+
+
+def _linear(layers: nn.Sequential) -> Iterator[nn.Linear]:
+    for layer in layers:
         assert isinstance(layer, nn.Linear)
-        weights = (graph.constant(_array(part), dtype) for part in (layer.weight, layer.bias))
-        tensor = graph.node("Gemm", tensor, *weights, transB=1)
-        if isinstance(layer, HiddenLayer):
-            tensor = graph.node("Relu", tensor)
-    return tensor
+        yield layer
+
+
+def _hot_columns(
+    graph: Graph, table: Table, numbers: NumericInput
+) -> tuple[list[str], list[str], np.ndarray]:
+    """Set columns of zeros and ones apart, which have two standardized values each.
+
+    Returns
+    -------
+    hot, other : list of str
+        Tensors of bool, and tensors of all other columns.
+    is_hot : bool ndarray of shape (n_columns,)
+    """
+    encoded = {*numbers.bins, *numbers.clipped}
+    hot, other, start = [], [], 0
+    is_hot = np.zeros(numbers.n_features, dtype=bool)
+    for block in table.parts(graph):
+        places = range(start, start + block.width)
+        start += block.width
+        if block.hot is not None and encoded.isdisjoint(places):
+            hot.append(block.hot)
+            is_hot[places] = True
+        else:
+            other.append(block.tensor)
+    return hot, other, is_hot
+
+
+def _nan_or(graph: Graph, value, tensor: str, n_columns: int, given: np.dtype, dtype) -> str:
+    """Return a value for each row, or NaN for rows of a tensor with NaN or infinity."""
+    shape = graph.constant([n_columns, np.size(value)], np.int64)
+    zeros = graph.node("Expand", graph.constant(0.0, given), shape)
+    return graph.cast(graph.node("Gemm", tensor, zeros, graph.constant(value, given)), dtype)
 
 
 def _array(parameter: Tensor) -> np.ndarray:

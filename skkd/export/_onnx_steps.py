@@ -75,7 +75,7 @@ def _column_transformer(graph: Graph, step: ColumnTransformer, table: Table, whe
             block = made.numbers(graph, _titled(inside, part))
             scaled = graph.node("Mul", block.tensor, graph.constant(weight, np.float64))
             made = Table((Block(scaled, block.width, is_text=False),))
-        blocks += made.merged(graph).blocks
+        blocks += made.parts(graph)
     return Table(tuple(blocks))
 
 
@@ -136,11 +136,11 @@ def _imputer(graph: Graph, step: SimpleImputer, table: Table, where: str) -> Tab
         fill = graph.constant(row[None, :], object if block.is_text else np.float64)
         tensor = graph.node("Where", mask, fill, block.tensor)
         filled.append(Block(tensor, block.width, block.is_text))
-        masks.append(Block(graph.cast(mask, np.float64), block.width, is_text=False))
-    blocks = Table(tuple(filled)).only(np.flatnonzero(kept).tolist()).merged(graph).blocks
+        masks.append(Block(graph.cast(mask, np.float64), block.width, is_text=False, hot=mask))
+    blocks = Table(tuple(filled)).only(np.flatnonzero(kept).tolist()).parts(graph)
     if step.indicator_ is not None:
         indicated = step.indicator_.features_.tolist()
-        blocks += Table(tuple(masks)).only(indicated).merged(graph).blocks
+        blocks += Table(tuple(masks)).only(indicated).parts(graph)
     return Table(blocks)
 
 

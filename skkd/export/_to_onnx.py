@@ -141,10 +141,8 @@ def to_onnx(
     fed = inputs_of(clf, X, _is_grouped(inputs))
     example = net_input(clf, _safe_indexing(X, slice(0, 2)))
     graph = Graph()
-    columns, stages = _add_preprocessing(graph, clf.student_, fed)
-    features = graph.cast(columns, example.dtype)
-    logits = add_net(graph, clf.student_, features, example, computed_in)
-    logits = _nan_where_refused(graph, logits, features, example, computed_in)
+    table, stages = _add_preprocessing(graph, clf.student_, fed)
+    logits = add_net(graph, clf.student_, table, example, computed_in)
     outputs = _add_outputs(graph, logits, clf, computed_in)
     try:
         data = _serialized(graph, outputs, _metadata(clf, fed, report))
@@ -164,13 +162,14 @@ def to_onnx(
     )
 
 
-def _add_preprocessing(graph: Graph, student, inputs: Inputs) -> tuple[str, list]:
+def _add_preprocessing(graph: Graph, student, inputs: Inputs) -> tuple[Table, list]:
     """Add inputs and preprocessing; return their output, and the output of each step."""
     tensors = inputs.tensors
     for one in tensors:  # before other tensors, which get names that no input has
         graph.input(one.name, one.dtype, one.shape)
     if not isinstance(student, Pipeline) and inputs.places is None:
-        return tensors[0].name, []
+        (one,) = tensors
+        return Table((Block(one.name, math.prod(one.shape[1:]), is_text=False),)), []
     blocks: list[Block] = []
     columns: list[str] = []
     for one in tensors:
@@ -190,7 +189,7 @@ def _add_preprocessing(graph: Graph, student, inputs: Inputs) -> tuple[str, list
     for name, step in student.steps[:-1] if isinstance(student, Pipeline) else []:
         table = add_step(graph, step, table, name)
         stages.append((name, step, table))
-    return table.numbers(graph, "The student's net").tensor, stages
+    return table, stages
 
 
 def _is_grouped(inputs) -> bool:
@@ -204,17 +203,6 @@ def _read_dtype(dtype, of_student: np.dtype) -> np.dtype:
     if dtype not in (np.float32, np.float64, of_student):
         raise ValueError(f"dtype={dtype.name!r} is not allowed; give 'float32', 'float64' or None.")
     return dtype
-
-
-def _nan_where_refused(graph: Graph, logits: str, features: str, example, dtype) -> str:
-    """Make the logits NaN in rows with NaN or infinity, which some nets would hide."""
-    if example.dtype.kind != "f":
-        return logits
-    if example.ndim > 2:
-        features = graph.node("Flatten", features, axis=1)
-    zeros = np.zeros((math.prod(example.shape[1:]), 1), dtype=example.dtype)
-    nothing = graph.node("MatMul", features, graph.constant(zeros))
-    return graph.node("Add", logits, graph.cast(nothing, dtype))
 
 
 def _answers(outputs: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray | None]:

@@ -5,6 +5,7 @@ from ._convnet import ResidualConvNet
 from ._make_student import STUDENTS, default_student, make_student
 from ._mlp import TabularMLP
 from ._mlp import seed_dropout as seed_dropout  # which training calls
+from ._numeric_input import NumericInput as NumericInput
 from ._numeric_input import dense as dense
 from ._numeric_input import n_distinct_values as n_distinct_values
 from ._numeric_input import rows_to_learn_from as rows_to_learn_from

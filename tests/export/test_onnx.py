@@ -278,6 +278,28 @@ def test_many_levels_are_coded_column_by_column(tmp_path):
     assert encoders.count("LabelEncoder") == 14
 
 
+@pytest.mark.parametrize("n_columns", [1, 64, 65])
+def test_bins_of_few_and_of_many_columns(tmp_path, n_columns):
+    X, y = make_data(400)
+    X = np.random.default_rng(0).normal(X[:, :1], 1.0, (400, n_columns))
+    clf = quick_student(X, y, student__module__bins=(0,) * 8 + (n_columns - 1,) * 4)
+    assert to_onnx(clf, tmp_path / "student.onnx", X).max_difference < 1e-14
+
+
+@pytest.mark.parametrize("with_missing", [False, True])
+def test_every_node_is_needed(tmp_path, with_missing):
+    frame, y = people(500)
+    if not with_missing:
+        known = frame.notna().all(axis=1)
+        frame, y = frame[known], y[known]
+    clf = quick_student(frame, y)
+    graph = onnx.load(to_onnx(clf, tmp_path / "student.onnx", frame).path).graph
+    used = {name for node in graph.node for name in node.input}
+    used |= {value.name for value in graph.output}
+    made = {name for node in graph.node for name in node.output}
+    assert made | {constant.name for constant in graph.initializer} <= used
+
+
 def test_inputs_by_another_name(tmp_path):
     X, y = make_data()
     with pytest.raises(ValueError, match="inputs='rows' is not allowed; give 'grouped' or"):

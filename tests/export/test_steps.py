@@ -35,7 +35,8 @@ pytestmark = [
 def through_onnx(step, X, rows=None, grouped=True):
     """What a fitted step makes of rows, computed by onnxruntime."""
     inputs, graph = inputs_like(X, None, grouped), Graph()
-    tensor, _ = _add_preprocessing(graph, Pipeline([("step", step), ("net", None)]), inputs)
+    table, _ = _add_preprocessing(graph, Pipeline([("step", step), ("net", None)]), inputs)
+    tensor = table.numbers(graph, "The net").tensor
     model = graph.model({"features": (tensor, np.float64, (None, None))})
     return _runner(model.SerializeToString(), ["features"], inputs)(X if rows is None else rows)[0]
 
