@@ -17,8 +17,8 @@ class Objective:
     ----------
     labels : Tensor of shape (n_rows,) or (n_rows, n_outputs)
         As the net is to give them.
-    sample_weight : ndarray of shape (n_rows,), or (2, n_rows) for both losses, or None
-        Divided by its mean: a batch's loss is an unbiased estimate of
+    sample_weight : ndarray of shape (n_rows,) or (2, n_rows), or None
+        It is divided by its mean. A batch's loss is then an unbiased estimate of
         ``sum(w * loss) / sum(w)``. For a batch of all rows, the two are equal.
     device, dtype
         Of the student's outputs.

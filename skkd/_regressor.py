@@ -64,7 +64,7 @@ class DistilledRegressor(RegressorMixin, BaseDistiller):
         The loss to the teacher's predictions. None: the task loss. A callable takes outputs and
         standardized predictions, and returns a Tensor of one value a row.
     cv, augmenter, early_stopping, validation_fraction, n_iter_no_change
-        As in :class:`DistilledClassifier`, with the task loss in place of the log-loss.
+        As in :class:`DistilledClassifier`. The task loss takes the place of the log-loss.
     memory, teacher_budget, n_jobs, random_state, verbose
         As in :class:`DistilledClassifier`.
 
@@ -163,9 +163,9 @@ class DistilledRegressor(RegressorMixin, BaseDistiller):
             As in :meth:`DistilledClassifier.fit`.
         y : array of shape (n_rows,) or (n_rows, n_outputs), or None
             Numbers. None: those of a Dataset of pairs.
-        sample_weight : array of shape (n_rows,), default=None
+        sample_weight : array, default=None
             As in :meth:`DistilledClassifier.fit`.
-        teacher_prediction : array of shape (n_rows,) or (n_rows, n_outputs), default=None
+        teacher_prediction : array like y, default=None
             The teacher's predictions, instead of asking it.
         X_unlabeled, **params
             As in :meth:`DistilledClassifier.fit`.

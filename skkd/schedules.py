@@ -131,7 +131,7 @@ class TemperatureSchedule(BaseEstimator):
     start, end : float, default=4.0 and 1.0
         First and last temperature, above 0.
     schedule : str or callable, default="linear"
-        A name in :data:`SCHEDULES`, or a function of progress that rises from 0 to 1.
+        A name in :data:`SCHEDULES`, or a function that rises from 0 to 1.
 
     Notes
     -----

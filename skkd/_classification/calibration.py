@@ -116,13 +116,12 @@ def calibrate(
     Parameters
     ----------
     method : {"auto", "temperature", "vector"}
-        "auto" takes the method of lowest cross-validated log-loss. No method is kept unless it
-        lowers the log-loss by more than one standard error.
+        "auto" takes the method of lowest cross-validated log-loss. It is kept if it lowers the
+        log-loss by more than one standard error.
     proba : ndarray of shape (n_rows, n_classes)
-    labels : int ndarray of shape (n_rows,)
-        Columns of the right classes.
-    weight : ndarray of shape (n_rows,), default=None
-        Positive. Whole numbers are the same as repeated rows.
+    labels, weight : ndarray of shape (n_rows,)
+        Columns of the right classes, and positive weights or None.
+        Whole numbers are the same as repeated rows.
     folds : int ndarray of shape (n_rows,), default=None
         The fold in which each row was tested. Calibrations are judged on the same folds, so that
         rows which belong together stay together. None: every fifth row.

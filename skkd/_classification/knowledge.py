@@ -96,12 +96,9 @@ def stacking_weight(
 
     Parameters
     ----------
-    logits : ndarray of shape (n_rows, n_classes)
-        The student's.
-    answers : ndarray of shape (n_rows, n_classes)
-        The teacher's probabilities.
-    labels : int ndarray of shape (n_rows,)
-    sample_weight : ndarray of shape (n_rows,), default=None
+    logits, answers : ndarray of shape (n_rows, n_classes)
+        Of the student, and the teacher's probabilities.
+    labels, sample_weight : ndarray of shape (n_rows,)
     """
     rows = np.arange(len(labels))
 

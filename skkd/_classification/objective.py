@@ -47,11 +47,10 @@ class SoftTargets(Objective):
     labels : int ndarray of shape (n_rows,)
     proba : ndarray of shape (n_rows, n_classes)
         The teacher's probabilities.
-    sample_weight : ndarray of shape (n_rows,), or (2, n_rows) for both losses, or None
     loss : callable
         The distillation loss.
-    device, dtype
-        Of the student's logits.
+    sample_weight, device, dtype
+        As in :class:`Objective`.
     """
 
     def __init__(self, labels, proba, sample_weight, loss, device, dtype):

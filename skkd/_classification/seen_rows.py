@@ -27,11 +27,10 @@ def unseen_errors(X, labels: np.ndarray, misses: np.ndarray) -> tuple[int, int, 
 
     Parameters
     ----------
-    X : array or CSR matrix of shape (n_rows, n_features)
+    X : array or CSR matrix
         Input of the student's net.
-    labels : int ndarray of shape (n_rows,)
-    misses : bool ndarray of shape (n_rows,)
-        True where the teacher errs.
+    labels, misses : int and bool ndarray of shape (n_rows,)
+        Misses are where the teacher errs.
 
     Returns
     -------

@@ -59,9 +59,9 @@ class DeferringClassifier(ClassifierMixin, BaseEstimator):
     student_, teacher_ : classifier
         The given objects.
     classes_ : ndarray of shape (n_classes,)
-        Labels that the student or the teacher knows, sorted.
+        All labels that one of them knows, sorted.
     n_features_in_, feature_names_in_
-        As the student or the teacher has them.
+        As one of them has them.
 
     See Also
     --------

@@ -26,13 +26,11 @@ def fewest_deferred(
     ----------
     sure : ndarray of shape (n_rows,)
         The student's greatest probability in each row.
-    bad : bool ndarray of shape (n_rows,)
-        Rows that count if the student answers them.
-    limit : float
-        For the share of such rows, out of all rows.
-    confidence_level : float
-    good : bool ndarray of shape (n_rows,), default=None
-        Rows that count against the bad ones. Both shares then get half of the risk.
+    bad, good : bool ndarray of shape (n_rows,)
+        Rows that count if the student answers them, and rows that count against these. With both,
+        each share gets half of the risk.
+    limit, confidence_level : float
+        For the share of bad rows.
     """
     n_rows = len(sure)
     n_bad = _n_at_least(sure[bad], _GRID)

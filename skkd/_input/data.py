@@ -14,13 +14,10 @@ class Rows:
 
     Attributes
     ----------
-    X : array or CSR matrix of shape (n_rows, ...)
-        Input of the student's net.
-    raw : array, frame or CSR matrix of shape (n_rows, ...)
-        Input of the teacher.
-    labels : int ndarray of shape (n_rows,)
-        Columns of the right classes.
-    sample_weight : ndarray of shape (n_rows,) or None
+    X, raw : array, frame or CSR matrix of shape (n_rows, ...)
+        Input of the student's net, and of the teacher.
+    labels, sample_weight : ndarray of shape (n_rows,)
+        Columns of the right classes; weights may be None.
     answers : ndarray of shape (n_rows, n_outputs) or None
         The teacher's answers. None before it is asked.
     folds : int ndarray of shape (n_rows,) or None

@@ -16,10 +16,8 @@ class Targets(NamedTuple):
     task : Classification or Regression
     labels : ndarray of shape (n_rows,) or (n_rows, n_outputs)
         Columns of the right classes, or numbers as the user gave them.
-    sample_weight : ndarray of shape (n_rows,) or None
-        All are positive.
-    kept : int ndarray of shape (n_rows,) or None
-        Indices of the given rows that have a positive weight. None: all.
+    sample_weight, kept : ndarray of shape (n_rows,) or None
+        Positive weights, and indices of the given rows with one.
     """
 
     task: Any

@@ -30,9 +30,9 @@ class BalanceDisplay:
 
     Make it with :meth:`from_estimator` or :meth:`from_histories`. The panels share the epochs:
 
-    - The teacher's weight λ, with a band from its smallest to its largest value in the epoch.
-    - Both losses, on a log scale if they span a decade.
-    - The distillation's share of what the rule measures. A dashed line marks the rule's target,
+    * The teacher's weight λ, with a band from its smallest to its largest value in the epoch.
+    * Both losses, on a log scale if they span a decade.
+    * The distillation's share of what the rule measures. A dashed line marks the rule's target,
       such as :math:`\rho / (1 + \rho)` for a ratio :math:`\rho`.
 
     Several trainings have a color and a line style each, and one panel for each loss.
@@ -57,10 +57,8 @@ class BalanceDisplay:
         distillation loss, share.
     lines_ : dict of dicts of matplotlib Line2D
         By name and column.
-    bands_ : dict of matplotlib PolyCollection
-        By name.
-    target_lines_ : dict of matplotlib Line2D
-        By name, for rules with a target.
+    bands_, target_lines_ : dict of matplotlib PolyCollection and Line2D
+        By name. Only rules with a target have a target line.
 
     See Also
     --------

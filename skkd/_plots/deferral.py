@@ -20,7 +20,7 @@ class DeferralDisplay:
     scores : ndarray of shape (n_rows + 1,)
         The score after each number of deferred rows, from none to all.
     deferred_share : float
-        Where the marker stands: the share of rows below the threshold of the classifier.
+        The share of rows below the threshold of the classifier, where the marker stands.
     score_name : str, default="accuracy"
         Name of the score.
 

@@ -17,14 +17,10 @@ def read_numbers_of_rows(
 
     Parameters
     ----------
-    X : array, frame or CSR matrix
-        Gives the number of rows.
-    y, sample_weight
+    X, y, sample_weight
         As the user gave them.
-    loss : str
-        The task loss.
-    level : float
-        Of the loss "quantile".
+    loss, level : str and float
+        The task loss, and the level of "quantile".
     scaling : TargetScaling, default=None
         That of an earlier call. None: it is made of ``y``.
     """

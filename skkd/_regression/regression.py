@@ -224,11 +224,10 @@ class Numeric(Objective):
     ----------
     targets : ndarray of shape (2, n_rows, n_outputs)
         Both standardized.
-    sample_weight : ndarray of shape (n_rows,) or None
     losses : pair of callables
         The task loss and the distillation loss.
-    device, dtype
-        Of the student's outputs.
+    sample_weight, device, dtype
+        As in :class:`Objective`.
     """
 
     def __init__(self, targets: np.ndarray, sample_weight, losses: tuple, device, dtype):

@@ -76,10 +76,8 @@ class StudentOnly(ClassifierMixin, _Alone):
         Labels in the order of the columns.
     student_ : skorch.NeuralNetClassifier or Pipeline
         The preprocessing and the net.
-    n_features_in_ : int
-        Number of features in ``fit``.
-    feature_names_in_ : ndarray of shape (n_features,)
-        Names of the features. Only if X was a frame.
+    n_features_in_, feature_names_in_
+        Number of features in ``fit``, and their names if X was a frame.
 
     Examples
     --------
@@ -116,10 +114,8 @@ class StudentOnlyRegressor(RegressorMixin, _Alone):
         How the net's outputs relate to y.
     student_ : skorch.NeuralNetRegressor or Pipeline
         The preprocessing and the net.
-    n_features_in_ : int
-        Number of features in ``fit``.
-    feature_names_in_ : ndarray of shape (n_features,)
-        Names of the features. Only if X was a frame.
+    n_features_in_, feature_names_in_
+        Number of features in ``fit``, and their names if X was a frame.
     """
 
     target_scaling_: Any

@@ -34,12 +34,10 @@ def windows(
 
     Yields
     ------
-    rows : ndarray of shape (n_window, ...)
-        Valid until the next window.
-    numbers : int64 ndarray of shape (n_window,)
-        The indices of these rows in X.
+    rows, numbers : ndarray of shape (n_window, ...) and (n_window,)
+        Valid until the next window, and their indices in X.
     sizes : list of int
-        Rows of each batch of the window.
+        Rows of each batch.
     """
     row_bytes = max(math.prod(X.shape[1:]) * X.dtype.itemsize, 1)
     batches_a_window = max(_WINDOW_BYTES // (row_bytes * max(sizes)), 1)

@@ -51,11 +51,9 @@ class DescentShare(RatioBalancer, GradientBalancer):
     ----------
     ratio : float, default=0.05
         :math:`\rho` > 0: distillation's part of the descent as a multiple of the task's.
-    min_weight, max_weight : float, default=0.0 and 1.0
-        As in :class:`Balancer`.
-    smoothing : float, default=0.9
-        As in :class:`Balancer`. Gradients of a minibatch are noisy; with 0 the equation holds in
-        every single step.
+    min_weight, max_weight, smoothing : float, default=0.0, 1.0 and 0.9
+        As in :class:`Balancer`. Gradients of a minibatch are noisy. With a smoothing of 0 the
+        equation holds in every single step.
     conflict_clamp, admissible_step, gradients
         As in :class:`Balancer`.
     fade : {"auto", True, False}, default="auto"
@@ -115,9 +113,7 @@ class EqualGradients(RatioBalancer, GradientBalancer):
     ----------
     ratio : float, default=0.1
         :math:`\rho` > 0: length of the distillation's gradient as a multiple of the task's.
-    min_weight, max_weight : float, default=0.0 and 1.0
-        As in :class:`Balancer`.
-    smoothing : float, default=0.9
+    min_weight, max_weight, smoothing : float, default=0.0, 1.0 and 0.9
         As in :class:`Balancer`. Gradients of a minibatch are noisy.
     conflict_clamp, admissible_step, gradients, fade
         As in :class:`Balancer`.

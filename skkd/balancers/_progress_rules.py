@@ -36,10 +36,9 @@ class ScheduledBalance(Balancer):
         As in :class:`Balancer`.
     start, end : float, default=1.0 and 0.0
         First and last balancing parameter. Either may be the larger one.
-    warmup : float, default=0.0
-        Share of the training in which the parameter rises from 0 to ``start``. The rise is linear.
-    hold : float, default=0.0
-        Share of the training in which the parameter then stays at ``start``.
+    warmup, hold : float, default=0.0
+        Shares of the training in which the parameter rises linearly from 0 to ``start``, and then
+        stays there.
     stop : float or None, default=None
         Share of the training after which the parameter is 0. None: no stop.
 

@@ -57,11 +57,11 @@ class SampleWise(Balancer):
 
     .. math:: \frac{\lambda_i}{1-\lambda_i} = \frac{\lambda_{max}}{1-\lambda_{max}} f_i,
 
-    - ``"wsl"``: weighted soft labels [1]_, :math:`f_i = 1 - \exp(-CE_{s,i} / CE_{t,i})`. CE is the
+    * ``"wsl"``: weighted soft labels [1]_, :math:`f_i = 1 - \exp(-CE_{s,i} / CE_{t,i})`. CE is the
       cross-entropy of student or teacher to the label.
-    - ``"teacher_correct"``: 1 where the teacher is right, 0 where it is wrong.
-    - ``"student_entropy"``: :math:`f_i = H(p_{s,i}) / \log K` [2]_.
-    - ``"agreement"``: One less the total variation between student and teacher.
+    * ``"teacher_correct"``: 1 where the teacher is right, 0 where it is wrong.
+    * ``"student_entropy"``: :math:`f_i = H(p_{s,i}) / \log K` [2]_.
+    * ``"agreement"``: One less the total variation between student and teacher.
 
     Costs a few tensor operations of the size of a batch. "teacher_correct" trusts the labels as
     much as the teacher, so it fails where labels are noisy.
@@ -74,12 +74,12 @@ class SampleWise(Balancer):
     min_weight, max_weight : float, default=0.0 and 1.0
         As in :class:`Balancer`, applied to each row.
     smoothing, conflict_clamp, admissible_step, gradients
-        Keep the defaults: these describe one parameter for all rows. :meth:`validate` raises a
-        ValueError for other values.
+        Keep the defaults, for these describe one parameter of all rows. :meth:`validate` raises
+        a ValueError for other values.
     fade : {"auto", True, False}, default=False
         As in :class:`Balancer`, applied to each row.
     weight : float, default=0.7
-        :math:`\lambda_{max}` in [0, 1), the parameter of a row with factor 1. The default is
+        The parameter :math:`\lambda_{max}` of a row with factor 1, in [0, 1). The default is
         about :math:`\alpha = 2.5` of [1]_.
 
     Notes

@@ -163,10 +163,8 @@ class StepState:
         Mean task and distillation loss of each finished epoch.
     rows : BatchRows or None
         The batch row by row.
-    teacher : TeacherKnowledge or None
-        None also in ``partial_fit``.
-    pilot : Pilot or None
-        None also if there are too few rows or epochs for a short training.
+    teacher, pilot : TeacherKnowledge, Pilot or None
+        None also in ``partial_fit``, and without enough rows or epochs for a short training.
     """
 
     step: int = 0

@@ -16,10 +16,8 @@ class Exported:
     ----------
     path : Path
         Where the file is.
-    n_bytes : int
-        Size of the file.
-    n_rows_checked : int
-        Number of compared rows.
+    n_bytes, n_rows_checked : int
+        Size of the file, and number of compared rows.
     max_difference : float
         Largest difference of two probabilities, or relative one of two numbers, on these rows.
     inputs, outputs : dict

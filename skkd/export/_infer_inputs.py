@@ -20,9 +20,9 @@ def inputs_of(clf, X, grouped: bool) -> Inputs:
 
     Parameters
     ----------
-    clf : fitted DistilledClassifier or StudentOnly
+    clf : fitted estimator
     X : array, frame or CSR matrix
-        Their types are those of the inputs, if the student's preprocessing is the user's own.
+        Gives the types of the inputs, if the student's preprocessing is the user's own.
     grouped : bool
         Whether one input takes all numbers and another one all texts.
     """

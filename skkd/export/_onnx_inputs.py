@@ -36,10 +36,8 @@ class Inputs:
 
     Attributes
     ----------
-    names : tuple of str
-        A name for each used column, or only ``"X"``.
-    dtypes : tuple of dtype
-        Of each column: float64, float32, object for text, or datetime64 for dates.
+    names, dtypes : tuple
+        Of each used column, or only ``"X"``. Texts are objects, dates datetime64.
     shape : tuple
         The shape of X, or of one column. None is the number of rows.
     places : tuple of int or None

@@ -20,7 +20,7 @@ def check_parity(answer: Callable, clf, X, tolerance: float) -> tuple[int, float
     ----------
     answer : callable
         Returns probabilities, and labels or None, for some rows of X; numbers for a regressor.
-    clf : fitted DistilledClassifier, DistilledRegressor or student of one
+    clf : fitted estimator
     X : array, frame or CSR matrix
     tolerance : float
 
@@ -29,8 +29,8 @@ def check_parity(answer: Callable, clf, X, tolerance: float) -> tuple[int, float
     n_rows : int
         Number of rows compared.
     difference : float
-        The largest between two probabilities, or two numbers: relative to the larger one of the
-        number and the standard deviation of y.
+        The largest one. That of numbers is relative to the larger one of the number and the
+        standard deviation of y.
 
     Raises
     ------

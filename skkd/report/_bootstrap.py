@@ -53,12 +53,9 @@ def resample(
 
     Parameters
     ----------
-    terms : dict
-        By model.
-    scores : dict of lists
-        By model, objects that have ``measures(counts)``.
-    n_bootstrap : int
-    seed : int
+    terms, scores : dict
+        By model. Scores are lists of objects that have ``measures(counts)``.
+    n_bootstrap, seed : int
     advance : callable
         Called with the number of repeats done.
     measures : callable

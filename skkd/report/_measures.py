@@ -68,12 +68,11 @@ def row_terms(labels, proba, weight, teacher_labels=None) -> Terms:
 
     Parameters
     ----------
-    labels : int ndarray of shape (n_rows,)
-        Columns of ``proba``.
+    labels, weight : ndarray of shape (n_rows,)
+        Labels are columns of ``proba``.
     proba : float64 ndarray of shape (n_rows, n_classes)
         Rows sum to one.
-    weight : float64 ndarray of shape (n_rows,)
-    teacher_labels : int ndarray of shape (n_rows,), default=None
+    teacher_labels : int ndarray, default=None
 
     Returns
     -------

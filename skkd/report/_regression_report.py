@@ -103,7 +103,7 @@ def regression_report(
     latency : bool, default=True
         As in :func:`distillation_report`.
     margin : float, default=0.01
-        The relative increase of an error up to which the student is "no worse".
+        Up to this relative increase of an error, the student is "no worse".
     confidence_level, n_bootstrap, random_state, verbose
         As in :func:`distillation_report`.
 

@@ -28,8 +28,8 @@ class DistillationReport:
     Attributes
     ----------
     verdict : str
-        A line against the baseline, and one against the teacher. A line on classes that the
-        student never predicts comes first.
+        A line on classes that the student never predicts, a line against the baseline, and one
+        against the teacher.
     outcome : {"better", "no worse", "worse", "mixed", "undecided"} or None
         The student against the baseline, or against the teacher without a baseline. "mixed":
         better by one measure, worse by another. None: there is nothing to compare with.
@@ -50,10 +50,8 @@ class DistillationReport:
         By model: ``parameters`` (of nets), ``bytes``. With latency also ``milliseconds`` and
         ``milliseconds_p99`` of one row, ``rows_per_second_1000`` and ``rows_per_second_10000``.
         NaN if unknown.
-    classes : ndarray of shape (n_classes,)
-        Labels, in the order of ``class_rows`` and ``per_class``.
-    class_rows : ndarray of shape (n_classes,)
-        Test rows of each class, or their weight.
+    classes, class_rows : ndarray of shape (n_classes,)
+        Labels, in the order of ``per_class``, and test rows of each, or their weight.
     never_predicted : dict of lists
         By model. Classes that have test rows but are the most probable class of no row.
     per_class : dict of dicts of ndarrays of shape (n_classes,)
@@ -67,8 +65,7 @@ class DistillationReport:
         Names of the models in texts and figures.
     n_rows : int
         Test rows with a positive weight.
-    margin, confidence_level : float
-    n_bootstrap : int
+    margin, confidence_level, n_bootstrap
         As given.
     notes : list of str
         How the report was made, and what is missing.

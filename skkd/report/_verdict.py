@@ -79,11 +79,9 @@ def outcome_of(gain: Difference, n_rows: int, n_deciding: int, margin: float, le
     gain : Difference
         Positive if the student is better.
     n_rows, n_deciding : int
-        Rows that the measure rests on, and rows that can decide it.
-    margin : float
-        The largest loss that is still "no worse".
-    level : float
-        Confidence level of the interval.
+        All rows of the measure, and those that can decide it.
+    margin, level : float
+        The largest loss that is still "no worse", and the confidence level.
 
     Returns
     -------

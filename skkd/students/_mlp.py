@@ -149,8 +149,8 @@ class Perceptron(nn.Module):
 
         Parameters
         ----------
-        X : array or CSR matrix of shape (n_rows, ...)
-        sample_weight : ndarray of shape (n_rows,), default=None
+        X, sample_weight
+            Rows, an array or CSR matrix, and weights or None.
         targets : ndarray of shape (n_rows, n_outputs), default=None
             Bins meet where targets change, and at quantiles. None: at quantiles only.
         """

@@ -87,8 +87,8 @@ class NumericInput(nn.Module):
 
         Parameters
         ----------
-        X : array or CSR matrix of shape (n_rows, ...)
-        sample_weight : ndarray of shape (n_rows,) or None
+        X, sample_weight
+            Rows, an array or CSR matrix, and weights or None.
         targets : ndarray of shape (n_rows, n_outputs) or None
             Bins meet where they change, and at quantiles. None: at quantiles only.
         """
@@ -192,9 +192,8 @@ def where_bins_meet(
 
     Parameters
     ----------
-    rank : int ndarray of shape (n_rows,)
-        Index of each row's value among the distinct values.
-    weight : ndarray of shape (n_rows,)
+    rank, weight : ndarray of shape (n_rows,)
+        A rank is an index among the distinct values.
     targets : ndarray of shape (n_rows, n_outputs) or None
     value_weight : ndarray of shape (n_values,)
     n_bins : int
