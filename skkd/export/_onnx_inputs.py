@@ -110,22 +110,36 @@ class Inputs:
             for one in self.tensors
         }
 
+    @cached_property
+    def _plan(self) -> list[tuple[str, int, tuple[type, ...], object]]:
+        """The input, the plain types and the missing value of each column, to feed one row."""
+        plan: list[tuple[str, int, tuple[type, ...], object]] = []
+        for name, dtype in zip(self.names, self.dtypes, strict=True):
+            is_text = dtype.kind == "O"
+            types = () if dtype.kind == "M" else _PLAIN[is_text]
+            (at,) = [i for i, one in enumerate(self.tensors) if name in one.columns]
+            plan.append((name, at, types, MISSING_TEXT if is_text else np.nan))
+        return plan
+
+    @cached_property
+    def _known(self) -> frozenset[str]:
+        return frozenset(self.features)
+
     def _feed_of_row(self, row: dict) -> dict[str, np.ndarray] | None:
         """Return the feed of one row of Python's own values, sooner; None for any other values."""
-        if not row.keys() <= set(self.features):
+        if not self._known.issuperset(row):
             return None
-        values = {}
-        for name, dtype in zip(self.names, self.dtypes, strict=True):
+        values: list[list] = [[] for _ in self.tensors]
+        for name, at, types, missing in self._plan:
             value = row.get(name)
-            is_text = dtype.kind == "O"
-            if value is None or (is_text and type(value) is float and value != value):
-                value = MISSING_TEXT if is_text else np.nan
-            elif dtype.kind == "M" or type(value) not in _PLAIN[is_text]:
-                return None
-            values[name] = value
+            if type(value) not in types:
+                if value is not None and not (type(value) is float and value != value):
+                    return None
+                value = missing
+            values[at].append(value)
         return {
-            one.name: np.array([[values[name] for name in one.columns]], one.dtype)
-            for one in self.tensors
+            one.name: np.array([fed], one.dtype)
+            for one, fed in zip(self.tensors, values, strict=True)
         }
 
     def _columns(self, rows) -> tuple[dict[str, Any], int]:

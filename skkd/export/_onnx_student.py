@@ -128,7 +128,8 @@ class OnnxStudent:
         found = self._session.run(outputs, self.inputs.feed(rows))
         # A refused row has only NaN as probabilities or numbers.
         first = found[-1].reshape(len(found[-1]), -1)[:, 0]
-        if (first != first).any():
+        is_refused = first[0] != first[0] if len(first) == 1 else (first != first).any()
+        if is_refused:
             raise ValueError(
                 f"Rows {np.flatnonzero(first != first)[:5].tolist()} have infinite values, or "
                 "missing ones in columns that the student does not impute."
