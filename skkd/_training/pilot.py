@@ -21,7 +21,7 @@ from .._random import PrivateTorchState
 from .._student import copied_for_training, student_outputs
 from ..balancers import FixedBalance, Pilot
 from .batches import batch_size_of
-from .loop import History, Recipe, train
+from .loop import History, Patience, Recipe, train
 
 _VALIDATION = 0.2
 # Steps at least, and as a share of the real training's. Fewer would hide what the labels teach.
@@ -37,6 +37,17 @@ _MIN_VALIDATION = 50
 _MIN_EPOCHS = 6
 # The stacking weight of so few validation rows counts half; without any it is neutral.
 _HALF, _NEUTRAL = 100, 0.6
+
+
+class AboveScore(Patience):
+    """End a training once its validation score is above another; its last weights are kept."""
+
+    def __init__(self, score: float):
+        super().__init__(n_epochs=1)
+        self.score = score
+
+    def ends(self, score: float, module) -> bool:
+        return score > self.score
 
 
 def run_pilot(
@@ -80,7 +91,7 @@ def run_pilot(
         return None
     fit_rows = rows.take(kept)
 
-    def short_training(weight: float) -> tuple[NeuralNet, History]:
+    def short_training(weight: float, patience: Patience | None) -> tuple[NeuralNet, History]:
         student = copied_for_training(net, short=True)
         history = train(
             student,
@@ -89,15 +100,17 @@ def run_pilot(
             Recipe(task, task.pilot_loss),
             n_epochs=n_epochs,
             validation=validation,
+            patience=patience,
             seed=seed,
             torch_state=PrivateTorchState(seed),
         )
         return student, history
 
     with progress.phase("pilot, two short trainings", 2) as phase:
-        student, of_labels = short_training(0.0)
+        student, of_labels = short_training(0.0, None)
         phase.advance()
-        _, of_teacher = short_training(1.0)
+        # A student of the teacher that is better already needs no longer training.
+        _, of_teacher = short_training(1.0, AboveScore(of_labels["valid_score"][-1]))
         phase.advance()
     gain, error = task.gain_after(of_labels, task.knowledge(fit_rows).loss, n_distinct)
     outputs = student_outputs(student, validation.X).astype(np.float64)

@@ -17,6 +17,7 @@ from skkd._classification import Classification
 from skkd._classification.knowledge import gain_after, stacking_weight
 from skkd._input.data import Rows
 from skkd._student import copied_for_training
+from skkd._training.loop import train
 from skkd._training.pilot import harm, run_pilot
 from skkd.balancers import DescentShare, FixedBalance, Pilot
 from skkd.students import default_student
@@ -158,6 +159,26 @@ def test_a_teacher_whose_student_is_worse_than_one_of_labels_is_not_trusted(monk
     assert run_pilot(rows, fresh_net(), TASK, 0).trust == pytest.approx(alike / 2)
     losses[1.0] = 0.6
     assert run_pilot(rows, fresh_net(), TASK, 0).trust == 0.0 < alike
+
+
+def test_a_student_of_a_good_teacher_is_trained_until_it_is_better(monkeypatch):
+    X, y = make_classification(400, 2, n_redundant=0, flip_y=0.4, random_state=0)
+    proba = RandomForestClassifier(random_state=0).fit(X, y).predict_proba(X)
+    proba = 0.5 * proba + 0.25
+    rows = Rows(X.astype(np.float32), X, y, answers=proba)
+    n_epochs = []
+
+    def watched(*args, patience=None, **kwargs):
+        trained = train(*args, patience=patience if is_patient else None, **kwargs)
+        n_epochs.append(len(trained["epoch"]))
+        return trained
+
+    monkeypatch.setattr("skkd._training.pilot.train", watched)
+    is_patient = False
+    whole = run_pilot(rows, fresh_net(), TASK, 0)
+    is_patient = True
+    assert run_pilot(rows, fresh_net(), TASK, 0) == whole
+    assert n_epochs[0] == n_epochs[1] == n_epochs[2] > n_epochs[3]
 
 
 def test_beyond_chance():
