@@ -13,9 +13,8 @@ from sklearn.utils.metaestimators import available_if
 from skorch import NeuralNetClassifier
 from torch import Tensor
 
-from ._all_or_nothing import all_or_nothing
 from ._classification import METHODS, Calibration, check_classes, read_targets
-from ._distiller import BaseDistiller, can_learn_in_parts
+from ._distiller import BaseDistiller, all_or_nothing, can_learn_in_parts
 from ._estimator import ClassifierMixin
 from ._input import Targets
 from ._parameters import CONSTRAINTS, read_loss

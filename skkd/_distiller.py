@@ -1,10 +1,13 @@
 """The algorithm of a fit, whatever the task is."""
 
+import contextlib
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from numbers import Integral
 from typing import Any, ClassVar
 
+import numpy as np
+import torch
 from sklearn.base import clone
 from sklearn.utils import get_tags
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping
@@ -54,6 +57,23 @@ def _fits_teacher(distiller: "BaseDistiller") -> bool:
 def can_learn_in_parts(distiller: "BaseDistiller") -> bool:
     """Whether the teacher needs no fit: one that does can't be cross-fitted in parts."""
     return not _fits_teacher(distiller)
+
+
+@contextlib.contextmanager
+def all_or_nothing(estimator: Any) -> Iterator[None]:
+    """Leave an estimator as it was if a fit fails, and the caller's settings as they are."""
+    before = estimator.__dict__.copy()
+    try:
+        # A caller may have turned autograd off, or made numpy raise.
+        with (
+            torch.inference_mode(False),
+            torch.enable_grad(),
+            np.errstate(all="warn", under="ignore"),
+        ):
+            yield
+    except BaseException:
+        estimator.__dict__ = before
+        raise
 
 
 class BaseDistiller(BaseEstimator):

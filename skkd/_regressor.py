@@ -13,8 +13,7 @@ from sklearn.utils.metaestimators import available_if
 from skorch import NeuralNetRegressor
 from torch import Tensor
 
-from ._all_or_nothing import all_or_nothing
-from ._distiller import BaseDistiller, can_learn_in_parts
+from ._distiller import BaseDistiller, all_or_nothing, can_learn_in_parts
 from ._estimator import RegressorMixin
 from ._input import Targets
 from ._parameters import CONSTRAINTS, read_loss

@@ -12,7 +12,7 @@ from .containers import (
     row_slices,
     take,
 )
-from .data import Rows
+from .data import Rows, Targets, check_rows_of_targets, check_total, read_weight
 from .datasets import DatasetRows, NumberedImages
 from .dates import DateEncoder, date_parts
 from .describe import described
@@ -27,7 +27,6 @@ from .read import (
     read_rows,
 )
 from .table_encoder import TableEncoder, table_encoder, to_float, with_plain_missing
-from .targets import Targets, check_rows_of_targets, check_total, read_weight
 from .unlabeled import read_unlabeled
 from .validation_split import hash_rows, split_rows, split_validation_rows
 

@@ -6,7 +6,7 @@ from .history import joined
 from .loop import Patience, Recipe, train
 from .pilot import run_pilot
 from .processes import check_accelerator
-from .sources import unlabeled_sources
+from .synthetic import unlabeled_sources
 
 __all__ = [
     "Patience",

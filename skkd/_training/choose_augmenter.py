@@ -16,7 +16,7 @@ from ..augmenters import Augmenter, NeighborSwap, RandomSwap, ShiftFlipCrop, hav
 from ..balancers import Balancer
 from .batches import are_plain, batch_size_of
 from .loop import Recipe
-from .sources import MOST_ROWS
+from .synthetic import MOST_ROWS
 from .teacher_budget import within_budget
 
 # Synthetic rows that the teacher answers for each row of the user, over all epochs.

@@ -10,6 +10,7 @@ the teacher, there is nothing to balance, and a small λ must not silence it. Th
 so these rows do not change the learning rate.
 """
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from itertools import chain
 from typing import Any
@@ -17,13 +18,19 @@ from typing import Any
 import numpy as np
 import torch
 from scipy import sparse
+from sklearn.base import clone
 from torch import Tensor
 
-from .._input import take
+from .._input import Rows, materialized, take
 from .._progress import SILENT, Progress
 from .._sklearn_private import _num_samples
+from .._student import preprocessed
+from .._teacher import TeacherSignal
 from ..augmenters import Augmenter
 from .batches import RowBatches
+
+#: An augmenter that makes fewer rows than there are learns from so many at least.
+MOST_ROWS = 40_000
 
 # Rows that are made, labeled and prepared at a time.
 _CHUNK = 8192
@@ -149,6 +156,52 @@ class UnlabeledRows:
 
 
 Source = AugmentedRows | UnlabeledRows
+
+
+def unlabeled_sources(
+    augmenter: Augmenter | None,
+    X_unlabeled,
+    signal: TeacherSignal,
+    student,
+    seed: int,
+    progress: Progress = SILENT,
+) -> list[Source]:
+    """Return the sources of rows without labels, labeled by the teacher, ready for the net.
+
+    Parameters
+    ----------
+    augmenter : Augmenter or None
+    X_unlabeled : rows or None
+    signal : TeacherSignal
+        Of the training rows.
+    student : net or Pipeline
+        Prepared for the rows.
+    seed : int
+    progress : Progress
+    """
+    sources: list[Source] = []
+    rows, n_rows = signal.rows, len(signal.rows.labels)
+
+    def prepare(X):
+        return preprocessed(student, X)
+
+    if X_unlabeled is not None:
+        sources.append(UnlabeledRows(X_unlabeled, n_rows, signal.ask, prepare, seed, progress))
+    if augmenter is not None:
+        fitted = _fitted(augmenter, rows, seed)
+        ask = signal.ask_synthetic
+        sources.append(AugmentedRows(fitted, n_rows, ask, prepare, seed, progress))
+    return sources
+
+
+def _fitted(augmenter: Augmenter, rows: Rows, seed: int) -> Augmenter:
+    """Return an augmenter that knows the rows, or as many as it makes of them."""
+    n_rows = len(rows.labels)
+    n_known = max(MOST_ROWS, math.ceil(augmenter.n_new * n_rows))
+    if n_known < n_rows:
+        some = np.random.default_rng(seed).choice(n_rows, n_known, replace=False, shuffle=False)
+        rows = rows.take(np.sort(some))
+    return clone(augmenter).fit(materialized(rows.raw), rows.sample_weight)
 
 
 class SyntheticRows:

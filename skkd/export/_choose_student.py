@@ -13,8 +13,8 @@ from sklearn.base import clone
 from sklearn.metrics import check_scoring
 from sklearn.model_selection import train_test_split
 
-from .._all_or_nothing import all_or_nothing
 from .._classifier import DistilledClassifier
+from .._distiller import all_or_nothing
 from .._plots import LatencyDisplay
 from .._progress import SILENT
 from .._random import Seeds, draw_seeds

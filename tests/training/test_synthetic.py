@@ -21,7 +21,6 @@ from torch import nn
 from torch.nn import functional as F
 
 from skkd import DistilledClassifier
-from skkd._training import sources as _sources
 from skkd._training import synthetic as _synthetic
 from skkd.augmenters import Augmenter, GaussianJitter, NeighborSwap, RandomSwap, ShiftFlipCrop
 from skkd.balancers import Balancer
@@ -222,7 +221,7 @@ def test_synthetic_rows_come_in_chunks(monkeypatch, recorder):
 def test_of_many_rows_an_augmenter_learns_no_more_than_it_makes(
     monkeypatch, recorder, n_new, n_known
 ):
-    monkeypatch.setattr(_sources, "MOST_ROWS", 40)
+    monkeypatch.setattr(_synthetic, "MOST_ROWS", 40)
     weight = np.linspace(1, 2, 90)
     clf = quick(TEACHER, student=quick_net(max_epochs=1), augmenter=recorder(n_new=n_new))
     clf.fit(X, Y, sample_weight=weight)
