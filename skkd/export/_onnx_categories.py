@@ -165,15 +165,13 @@ def _check(is_text: bool, codes: _Codes, where: str) -> None:
 def _coded_together(graph: Graph, texts: str, codes: list[_Codes], dtype) -> str:
     """Number the levels of all columns once, and look up their codes in each column."""
     levels = sorted({MISSING_TEXT}.union(*(one.known for one in codes)))
-    rows = [
-        [one.known.get(level, one.unknown) if level else one.missing for level in levels]
-        + [one.unknown]
-        for one in codes
+    of_levels = [
+        [one.known.get(level, one.unknown) if level else one.missing for one in codes]
+        for level in levels
     ]
+    of_levels.append([one.unknown for one in codes])
     numbers = _encoded_levels(graph, texts, levels, range(len(levels)), len(levels))
-    starts = np.arange(len(rows)) * (len(levels) + 1)
-    places = graph.node("Add", numbers, graph.constant(starts[None, :], np.int64))
-    return graph.node("Gather", graph.constant(np.ravel(rows), dtype), places, axis=0)
+    return graph.node("GatherElements", graph.constant(of_levels, dtype), numbers, axis=0)
 
 
 def _coded_text(graph: Graph, tensor: str, codes: _Codes) -> str:

@@ -98,6 +98,11 @@ def _tabular_mlp(
     hot, other, is_hot = _hot_columns(graph, table, numbers)
     columns = _array(numbers.columns)
     hot_inputs, inputs = np.flatnonzero(is_hot[columns]), np.flatnonzero(~is_hot[columns])
+    # A standardized 0 of a hot column goes into the bias, and what a 1 adds is a factor.
+    zeros = torch.zeros(1, numbers.n_features).to(numbers.low)
+    zero, one = (_array(numbers(X).double())[0, hot_inputs] for X in (zeros, zeros + 1))
+    weight, bias = layers[0]
+    layers[0] = weight[:, [*inputs, *hot_inputs]], bias + weight[:, hot_inputs] @ zero
     last_bias = graph.constant(layers[-1][1], dtype)
     entered = []
     if len(inputs):
@@ -114,13 +119,9 @@ def _tabular_mlp(
             tensor = graph.node(op, tensor, graph.constant(of_inputs))
         entered.append(graph.cast(tensor, dtype))
     if hot:
-        zeros = torch.zeros(1, numbers.n_features).to(numbers.low)
-        one, zero = (
-            graph.constant(_array(numbers(X))[0, hot_inputs], dtype) for X in (zeros + 1, zeros)
-        )
-        entered.append(graph.node("Where", graph.joined(hot), one, zero))
+        tensor = graph.cast(graph.joined(hot), dtype)
+        entered.append(graph.node("Mul", tensor, graph.constant(one - zero, dtype)))
     tensor = graph.joined(entered)
-    layers[0] = layers[0][0][:, [*inputs, *hot_inputs]], layers[0][1]
     for weight, bias in layers[:-1]:
         of_layer = graph.constant(weight, dtype), graph.constant(bias, dtype)
         tensor = graph.node("Relu", graph.node("Gemm", tensor, *of_layer, transB=1))

@@ -286,6 +286,14 @@ def test_bins_of_few_and_of_many_columns(tmp_path, n_columns):
     assert to_onnx(clf, tmp_path / "student.onnx", X).max_difference < 1e-14
 
 
+@pytest.mark.parametrize("hidden", [(), (16,), (16, 8)])
+@pytest.mark.parametrize("columns", [["age"], ["work", "school"], ["work", "age", "member"]])
+def test_numbers_and_categories_enter_the_first_layer(tmp_path, hidden, columns):
+    frame, y = people(500)
+    clf = quick_student(frame[columns], y, student__module__hidden=hidden)
+    assert to_onnx(clf, tmp_path / "student.onnx", frame[columns]).max_difference < 1e-6
+
+
 @pytest.mark.parametrize("with_missing", [False, True])
 def test_every_node_is_needed(tmp_path, with_missing):
     frame, y = people(500)
