@@ -112,6 +112,26 @@ def table(lines: list[dict]) -> str:
     return "\n".join(out)
 
 
+def fit_times(lines: list[dict]) -> str:
+    """Write how long the default's fit takes beside that of labels only, on large tables."""
+    out = [
+        "| data set | rows | labels only, s | default, s | its teacher, s | without it, times |",
+        "|---|---|---|---|---|---|",
+    ]
+    for (name, rows), own in by_set(lines).items():
+        if rows <= 4000:
+            continue
+        columns = ["n_train", "fit_seconds", "teacher_seconds"]
+        points = pd.DataFrame(own).groupby("model")[columns].median()
+        base, ours = points.loc[BASELINE, "fit_seconds"], points.loc[OURS]
+        seconds, of_teacher = ours["fit_seconds"], ours["teacher_seconds"]
+        out.append(
+            f"| {name} | {ours['n_train']:,.0f} | {base:.0f} | {seconds:.0f} | {of_teacher:.0f} "
+            f"| {(seconds - of_teacher) / base:.1f} |"
+        )
+    return "\n".join(out)
+
+
 def _scores(point: pd.Series) -> str:
     return f"{point['accuracy']:.3f} / {point['log_loss']:.3f}"
 

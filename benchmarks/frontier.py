@@ -58,7 +58,7 @@ from skkd.export import to_onnx
 
 from .alternatives import TREES, LevelCodes, fit_soft_trees, linear, mlp, onnx_of, trees
 from .datasets import LARGE, NAMES, SUITE, cache_dir
-from .dominance import draw, table
+from .dominance import draw, fit_times, table
 from .protocol import BATCH_ROWS, Split, one_thread, score, split, take
 from .run import RESULTS, append, environment, read_lines
 from .serving import feed
@@ -374,7 +374,7 @@ def main(arguments: list[str] | None = None) -> int:
     if options.table or options.figure:
         lines = read_lines(options.out)
         if options.table:
-            print(table(lines))
+            print(f"{table(lines)}\n\n{fit_times(lines)}")
         if options.figure:
             draw(lines, options.out.parent)
         return 0

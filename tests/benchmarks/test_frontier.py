@@ -65,6 +65,18 @@ def test_the_table_counts_sets_without_a_dominating_alternative():
     assert "within 20 µs on 0" in text
 
 
+def test_the_times_of_fits_are_told_with_and_without_the_teacher():
+    default, base = OURS, line("labels_only", 0.9, 0.3, 15.0, 50_000)
+    large = {"rows": 60_000, "n_train": 30_000}
+    lines = [
+        default | large | {"fit_seconds": 50.0, "teacher_seconds": 10.0},
+        base | large | {"fit_seconds": 20.0, "teacher_seconds": 0.0},
+        default | {"teacher_seconds": 1.0},
+        base | {"teacher_seconds": 0.0},
+    ]
+    assert dominance.fit_times(lines).splitlines()[2:] == ["| toy | 30,000 | 20 | 50 | 10 | 2.0 |"]
+
+
 def test_a_panel_shows_the_models_and_the_front():
     lines = [OURS, line("trees_40", 0.91, 0.29, 9.0, 10_000), line("teacher", 0.9, 0.28, 30.0, 9)]
     points = dominance.means(lines).droplevel(["set", "rows"])
