@@ -116,8 +116,8 @@ def calibrate(
     Parameters
     ----------
     method : {"auto", "temperature", "vector"}
-        "auto" takes the method of lowest cross-validated log-loss. It is kept if it lowers the
-        log-loss by more than one standard error.
+        "auto" takes the method of lowest cross-validated log-loss. A method is kept only if it
+        lowers the log-loss by more than one standard error.
     proba : ndarray of shape (n_rows, n_classes)
     labels, weight : ndarray of shape (n_rows,)
         Columns of the right classes, and positive weights or None.

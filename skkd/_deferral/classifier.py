@@ -59,9 +59,9 @@ class DeferringClassifier(ClassifierMixin, BaseEstimator):
     student_, teacher_ : classifier
         The given objects.
     classes_ : ndarray of shape (n_classes,)
-        All labels that one of them knows, sorted.
+        Labels that the student or the teacher knows, sorted.
     n_features_in_, feature_names_in_
-        As one of them has them.
+        As the student or the teacher has them.
 
     See Also
     --------
