@@ -23,7 +23,7 @@ def time_in_turn(
     calls : dict
         By name, a function and what it is called with, one after the other.
     n_rounds, n_least : int
-        Most rounds, and calls that are made however long they take.
+        Most rounds, and fewest calls, however long they take.
     """
     times: dict[str, list[float]] = {name: [] for name in calls}
     for _ in range(n_rounds):

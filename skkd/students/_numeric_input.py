@@ -193,7 +193,7 @@ def where_bins_meet(
     Parameters
     ----------
     rank, weight : ndarray of shape (n_rows,)
-        A rank is an index among the distinct values.
+        Ranks are indices of distinct values.
     targets : ndarray of shape (n_rows, n_outputs) or None
     value_weight : ndarray of shape (n_values,)
     n_bins : int
