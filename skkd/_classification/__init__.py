@@ -3,14 +3,13 @@
 from .calibration import METHODS, Calibration
 from .folds import short
 from .labels import check_classes, columns_of, label_column, read_targets
-from .task import Classification, check_proba, raw_proba
+from .task import Classification, raw_proba
 
 __all__ = [
     "METHODS",
     "Calibration",
     "Classification",
     "check_classes",
-    "check_proba",
     "columns_of",
     "label_column",
     "raw_proba",

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from .._input import Rows, asked_in_parts, call_with_protected, is_frame
+from .._probabilities import check_proba, divided
 from .._warnings import warn
 from ..balancers import Balancer, Pilot, TeacherKnowledge
 from ..losses import check_loss_values, kl, takes_labels
@@ -20,9 +21,6 @@ from .knowledge import gain_after, knowledge_of, of_labels, stacking_weight
 from .mixture import mixture_weights
 from .objective import Autograd, ClosedForm, SoftTargets
 from .seen_rows import unseen_errors
-
-# Off by so much from zero or one, probabilities are taken to be rounded.
-_NEGATIVE, _SUM = 1e-6, 0.02
 
 # A teacher that misses a larger share of the labels was not trained on them.
 _SUSPICIOUS = 0.02
@@ -155,7 +153,7 @@ class Classification:
         """Return ``teacher_proba`` in the order of ``classes``; a frame's columns go by names."""
         if not is_frame(teacher_proba):
             proba = np.ascontiguousarray(_as_array(teacher_proba))
-            return _divided(check_proba(proba, n_rows, len(self.classes), "teacher_proba"))
+            return divided(check_proba(proba, n_rows, len(self.classes), "teacher_proba"))
         known = np.asarray(teacher_proba.columns)
         proba = check_proba(np.asarray(teacher_proba), n_rows, len(known), "teacher_proba")
         if not set(known.tolist()) & set(self.classes.tolist()):
@@ -315,40 +313,3 @@ def _as_array(proba) -> np.ndarray:
         proba = proba.detach().cpu()
         proba = proba.float() if proba.dtype == torch.bfloat16 else proba
     return np.asarray(proba)
-
-
-def check_proba(proba: np.ndarray, n_rows: int, n_classes: int, source: str) -> np.ndarray:
-    """Return ``proba`` as one distribution over the classes a row; raise a ValueError if it is not.
-
-    What is negative, or does not sum to one, by rounding only is mended.
-    """
-    if proba.ndim != 2 or proba.shape != (n_rows, n_classes):
-        raise ValueError(
-            f"{source} has shape {proba.shape}; expected {(n_rows, n_classes)}: one row for each "
-            "row of X, one column for each class."
-        )
-    if proba.dtype.kind not in "fiub":
-        raise ValueError(f"{source} has dtype {proba.dtype}; expected numbers.")
-    if not np.isfinite(proba).all():
-        raise ValueError(f"{source} contains NaN or infinity.")
-    if (smallest := proba.min(initial=0.0)) < 0:
-        if smallest < -_NEGATIVE:
-            raise ValueError(f"{source} contains negative values, down to {smallest:.3g}.")
-        proba = np.maximum(proba, 0)
-    worst = np.abs(proba.sum(axis=1, dtype=np.float64) - 1).max(initial=0.0)
-    if worst > _SUM:
-        raise ValueError(
-            f"The rows of {source} must sum to one; they are off by up to {worst:.3g}. Divide "
-            "each row by its sum if these are unnormalized probabilities."
-        )
-    return proba
-
-
-def _divided(proba: np.ndarray) -> np.ndarray:
-    """Return probabilities whose rows sum to one, without a copy where they do so already."""
-    if proba.dtype.kind != "f" or proba.dtype.itemsize < 4:
-        proba = proba.astype(np.float32)
-    total = proba.sum(axis=1, keepdims=True, dtype=np.float64)
-    if np.abs(total - 1).max(initial=0.0) < 1e-5:
-        return proba
-    return (proba / total).astype(proba.dtype)

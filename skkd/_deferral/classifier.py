@@ -11,7 +11,8 @@ from sklearn.utils import get_tags
 from sklearn.utils.validation import check_consistent_length, check_is_fitted, column_or_1d
 
 from .._estimator import BaseEstimator, ClassifierMixin
-from .._sklearn_private import Interval, _safe_indexing
+from .._probabilities import check_proba, divided
+from .._sklearn_private import Interval, _num_samples, _safe_indexing
 from .._timing import first_rows, time_in_turn
 from .._warnings import warn
 from .threshold import fewest_deferred, most_deferred
@@ -19,9 +20,6 @@ from .threshold import fewest_deferred, most_deferred
 __all__ = ["DeferringClassifier"]
 
 _AIMS = ("agreement", "accuracy_loss", "defer")
-
-# A probability below zero by rounding.
-_ROUNDING = 1e-3
 
 
 class DeferringClassifier(ClassifierMixin, BaseEstimator):
@@ -323,15 +321,9 @@ def _take(X, index: np.ndarray):
 
 def _proba(model, X, classes: np.ndarray) -> np.ndarray:
     """Return a model's probabilities in the order of ``classes``, with zeros for unknown ones."""
-    given = np.asarray(model.predict_proba(X))
-    name, known = type(model).__name__, np.asarray(model.classes_)
-    if given.ndim != 2 or given.shape[1] != len(known) or given.dtype.kind not in "fiub":
-        raise ValueError(
-            f"{name}.predict_proba gives {given.dtype} of shape {given.shape}; expected numbers, "
-            f"one column for each of {len(known)} classes."
-        )
-    if not (np.isfinite(given).all() and given.min(initial=0.0) >= -_ROUNDING):
-        raise ValueError(f"{name}.predict_proba gives NaN, infinity or negative numbers.")
+    given, known = np.asarray(model.predict_proba(X)), np.asarray(model.classes_)
+    source = f"{type(model).__name__}.predict_proba"
+    given = divided(check_proba(given, _num_samples(X), len(known), source))
     proba = np.zeros((len(given), len(classes)), given.dtype)
     proba[:, np.searchsorted(classes, known)] = given
     return proba

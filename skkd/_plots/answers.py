@@ -11,13 +11,13 @@ from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
 from .._classification import (
     Classification,
-    check_proba,
     label_column,
     raw_proba,
     short,
 )
 from .._classifier import DistilledClassifier
 from .._input import read_container
+from .._probabilities import check_proba
 from .._teacher import ask_teacher, is_fitted
 
 __all__ = [

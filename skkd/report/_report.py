@@ -27,6 +27,9 @@ from ._result import DistillationReport
 from ._scores import GivenScores, Scoring, default_scores, read_scoring
 from ._verdict import never_predicted, outcomes_of, overall, verdict_of
 
+# A thousand resamples are enough for an interval, and so many take minutes.
+_MOST_RESAMPLES = 1_000_000
+
 
 def distillation_report(
     clf: Any,
@@ -84,7 +87,8 @@ def distillation_report(
     confidence_level : float, default=0.95
         Of all intervals.
     n_bootstrap : int, default=1000
-        Resamples, at least 100. Areas under curves and the scores of other scorers take up to 200.
+        Resamples, from 100 to a million. Areas under curves and the scores of other scorers take
+        up to 200.
     random_state : int, RandomState instance or None, default=None
         For the resamples. The baseline is trained with the ``random_state`` of ``clf``.
     verbose : int, default=0
@@ -205,10 +209,10 @@ def check_numbers(margin, confidence_level, n_bootstrap, verbose) -> None:
         raise ValueError(f"margin={margin!r} must be a loss of a score in [0, 1], such as 0.01.")
     if not (isinstance(confidence_level, Real) and 0 < float(confidence_level) < 1):
         raise ValueError(f"confidence_level={confidence_level!r} must be in (0, 1), such as 0.95.")
-    if not (isinstance(n_bootstrap, Integral) and int(n_bootstrap) >= 100):
+    if not (isinstance(n_bootstrap, Integral) and 100 <= int(n_bootstrap) <= _MOST_RESAMPLES):
         raise ValueError(
-            f"n_bootstrap={n_bootstrap!r} must be an int of at least 100; with fewer resamples, "
-            "the ends of an interval are random."
+            f"n_bootstrap={n_bootstrap!r} must be an int from 100 to {_MOST_RESAMPLES:,}; with "
+            "fewer resamples, the ends of an interval are random, and more show nothing new."
         )
     if not (isinstance(verbose, Integral) and int(verbose) >= 0):
         raise ValueError(f"verbose={verbose!r} must be 0, 1 or 2.")

@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from skkd._classification.knowledge import knowledge_of
-from skkd._classification.task import Classification, check_proba
+from skkd._classification.task import Classification
+from skkd._probabilities import check_proba
 from tests.helpers import Says, make_data, quick, targets_seen
 
 X, Y = make_data()

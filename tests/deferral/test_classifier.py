@@ -294,6 +294,19 @@ class Spoiling(InColumns):
         return proba
 
 
+@pytest.mark.parametrize("rounded", [np.float16, lambda proba: proba.round(2)])
+def test_rounded_answers_of_a_teacher_sum_to_one(rounded):
+    class Rounded(InColumns):
+        def predict_proba(self, X):
+            return rounded(super().predict_proba(X))
+
+    X, _ = made_rows(500)
+    X[:, 3] = np.random.default_rng(0).uniform(0.5, 1, 500)  # how sure the teacher is
+    clf = DeferringClassifier(InColumns(0, 1), Rounded(2, 3), defer=0.5).fit(X)
+    assert clf.defers(X).any()
+    np.testing.assert_allclose(clf.predict_proba(X).sum(axis=1), 1, rtol=1e-6)
+
+
 def test_a_teacher_that_works_in_place_changes_no_rows():
     X, _ = made_rows(200)
     before = X.copy()

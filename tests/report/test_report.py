@@ -427,6 +427,7 @@ def refused(clf, error, match, *, X=X_TEST, y=Y_TEST, **params):
         ({"margin": "1 %"}, ValueError, "margin='1 %'"),
         ({"confidence_level": 95}, ValueError, "confidence_level=95"),
         ({"n_bootstrap": 10}, ValueError, "n_bootstrap=10"),
+        ({"n_bootstrap": 10**30}, ValueError, "100 to 1,000,000"),
         ({"n_bootstrap": 1e3}, ValueError, "n_bootstrap=1000.0"),
         ({"verbose": -1}, ValueError, "verbose=-1"),
         ({"sample_weight": np.zeros(400)}, ValueError, "zero"),
