@@ -27,7 +27,7 @@ from ._result import DistillationReport
 from ._scores import GivenScores, Scoring, default_scores, read_scoring
 from ._verdict import never_predicted, outcomes_of, overall, verdict_of
 
-# A thousand resamples are enough for an interval, and so many take minutes.
+# A thousand resamples are enough for an interval. A report of more than this many hardly ends.
 _MOST_RESAMPLES = 1_000_000
 
 
